@@ -1,0 +1,1 @@
+"""Names and bytes: Hugging Face files to models, and back."""

@@ -1,0 +1,166 @@
+"""Tensor names: ours beside those of `transformers`, as two-way tables.
+
+A row is (ours, theirs); `{}` stands for the layer. Their names are written without the family's prefix
+(`bert.`, `distilbert.`), which a task checkpoint has and a raw one lacks.
+"""
+
+import re
+
+from valence.model.config import Architecture, EncoderConfig
+from valence.model.heads import Task
+
+__all__ = ["BUFFERS", "canonical_name", "head_names", "is_other_head", "prefix", "tensor_names"]
+
+_Rows = tuple[tuple[str, str], ...]
+
+_EMBEDDINGS: _Rows = (
+    ("embeddings.words.weight", "embeddings.word_embeddings.weight"),
+    ("embeddings.positions.weight", "embeddings.position_embeddings.weight"),
+    ("embeddings.norm.weight", "embeddings.LayerNorm.weight"),
+    ("embeddings.norm.bias", "embeddings.LayerNorm.bias"),
+)
+_TOKEN_TYPES: _Rows = (("embeddings.token_types.weight", "embeddings.token_type_embeddings.weight"),)
+# Modules with a weight and a bias, in every layer.
+_LAYER: dict[Architecture, _Rows] = {
+    "distilbert": (
+        ("layers.{}.attention.query", "transformer.layer.{}.attention.q_lin"),
+        ("layers.{}.attention.key", "transformer.layer.{}.attention.k_lin"),
+        ("layers.{}.attention.value", "transformer.layer.{}.attention.v_lin"),
+        ("layers.{}.attention.output", "transformer.layer.{}.attention.out_lin"),
+        ("layers.{}.attention_norm", "transformer.layer.{}.sa_layer_norm"),
+        ("layers.{}.feed_forward.up", "transformer.layer.{}.ffn.lin1"),
+        ("layers.{}.feed_forward.down", "transformer.layer.{}.ffn.lin2"),
+        ("layers.{}.feed_forward_norm", "transformer.layer.{}.output_layer_norm"),
+    ),
+    "bert": (
+        ("layers.{}.attention.query", "encoder.layer.{}.attention.self.query"),
+        ("layers.{}.attention.key", "encoder.layer.{}.attention.self.key"),
+        ("layers.{}.attention.value", "encoder.layer.{}.attention.self.value"),
+        ("layers.{}.attention.output", "encoder.layer.{}.attention.output.dense"),
+        ("layers.{}.attention_norm", "encoder.layer.{}.attention.output.LayerNorm"),
+        ("layers.{}.feed_forward.up", "encoder.layer.{}.intermediate.dense"),
+        ("layers.{}.feed_forward.down", "encoder.layer.{}.output.dense"),
+        ("layers.{}.feed_forward_norm", "encoder.layer.{}.output.LayerNorm"),
+    ),
+}
+_HEADS: dict[tuple[Architecture, Task], _Rows] = {
+    ("distilbert", "classification"): (
+        ("transform.weight", "pre_classifier.weight"),
+        ("transform.bias", "pre_classifier.bias"),
+        ("classifier.weight", "classifier.weight"),
+        ("classifier.bias", "classifier.bias"),
+    ),
+    ("bert", "classification"): (
+        ("transform.weight", "pooler.dense.weight"),
+        ("transform.bias", "pooler.dense.bias"),
+        ("classifier.weight", "classifier.weight"),
+        ("classifier.bias", "classifier.bias"),
+    ),
+    ("distilbert", "masked-lm"): (
+        ("transform.weight", "vocab_transform.weight"),
+        ("transform.bias", "vocab_transform.bias"),
+        ("norm.weight", "vocab_layer_norm.weight"),
+        ("norm.bias", "vocab_layer_norm.bias"),
+        ("decoder.weight", "vocab_projector.weight"),
+        ("decoder.bias", "vocab_projector.bias"),
+    ),
+    ("bert", "masked-lm"): (
+        ("transform.weight", "cls.predictions.transform.dense.weight"),
+        ("transform.bias", "cls.predictions.transform.dense.bias"),
+        ("norm.weight", "cls.predictions.transform.LayerNorm.weight"),
+        ("norm.bias", "cls.predictions.transform.LayerNorm.bias"),
+        ("decoder.weight", "cls.predictions.decoder.weight"),
+        ("decoder.bias", "cls.predictions.bias"),
+    ),
+    ("bert", "next-sentence"): (
+        ("transform.weight", "pooler.dense.weight"),
+        ("transform.bias", "pooler.dense.bias"),
+        ("classifier.weight", "cls.seq_relationship.weight"),
+        ("classifier.bias", "cls.seq_relationship.bias"),
+    ),
+}
+# Read, never written: buffers that are no parameters, and the names of older files.
+BUFFERS = frozenset({"embeddings.position_ids", "embeddings.token_type_ids"})
+_ALIASES = (
+    (re.compile(r"\.gamma$"), ".weight"),
+    (re.compile(r"\.beta$"), ".bias"),
+    (re.compile(r"^cls\.predictions\.decoder\.bias$"), "cls.predictions.bias"),
+)
+_OTHER_HEADS = re.compile(r"(qa_outputs|classifier|pre_classifier|pooler|cls|vocab_\w+)\.")
+
+
+def prefix(architecture: Architecture) -> str:
+    """Name the part of a task checkpoint that holds the encoder.
+
+    Args:
+        architecture: the family.
+
+    Returns:
+        The prefix, with its dot.
+    """
+    return architecture + "."
+
+
+def canonical_name(theirs: str, architecture: Architecture) -> str:
+    """Bring a tensor's name to the form the tables use.
+
+    Args:
+        theirs: as it stands in the file.
+        architecture: the family.
+
+    Returns:
+        Without prefix, aliases resolved.
+    """
+    name = theirs.removeprefix(prefix(architecture))
+    for pattern, replacement in _ALIASES:
+        name = pattern.sub(replacement, name)
+    return name
+
+
+def head_names(architecture: Architecture, task: Task) -> dict[str, str]:
+    """List a head's tensors.
+
+    Args:
+        architecture: the family.
+        task: the head.
+
+    Returns:
+        Our names (from the model's root) to theirs.
+    """
+    return {f"head.{ours}": theirs for ours, theirs in _HEADS[architecture, task]}
+
+
+def tensor_names(config: EncoderConfig, task: Task) -> dict[str, str]:
+    """List all tensors of a model with a head.
+
+    Args:
+        config: the encoder's shape.
+        task: the head.
+
+    Returns:
+        Our names to theirs (without the family's prefix).
+    """
+    rows = list(_EMBEDDINGS)
+    if config.n_token_types:
+        rows += _TOKEN_TYPES
+    rows += [
+        (f"{ours.format(layer)}.{kind}", f"{theirs.format(layer)}.{kind}")
+        for layer in range(config.n_layers)
+        for ours, theirs in _LAYER[config.architecture]
+        for kind in ("weight", "bias")
+    ]
+    names = {f"encoder.{ours}": theirs for ours, theirs in rows} | head_names(config.architecture, task)
+    assert len(set(names.values())) == len(names), "two of our tensors share a foreign name"
+    return names
+
+
+def is_other_head(canonical: str) -> bool:
+    """Tell whether a tensor that a task does not use belongs to a head of another task.
+
+    Args:
+        canonical: a name from `canonical_name`.
+
+    Returns:
+        False for a tensor of the encoder, and for one that nobody knows.
+    """
+    return _OTHER_HEADS.match(canonical) is not None

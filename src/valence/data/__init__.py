@@ -1,0 +1,1 @@
+"""Tables on disk or on the hub, read as texts with labels."""

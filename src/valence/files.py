@@ -1,0 +1,100 @@
+"""Small things done to files everywhere: JSON read and written safely, hashes."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from valence.errors import ModelError
+
+__all__ = ["read_json", "sha256", "sync_folder", "write_json", "write_text"]
+
+
+def read_json(path: Path, error: type[ModelError] = ModelError) -> dict[str, Any]:
+    """Read a JSON file that holds one object.
+
+    Args:
+        path: the file.
+        error: what to raise when it is not such a file.
+
+    Returns:
+        The object.
+
+    Raises:
+        ModelError: if the file is absent, unreadable or not a JSON object (or the subclass asked for).
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise error(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as problem:
+        raise error(f"{path}: not readable as JSON: {problem}") from None
+    if not isinstance(content, dict):
+        raise error(f"{path}: expected a JSON object, found {type(content).__name__}")
+    return content
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old or the new content, never half of it.
+
+    Args:
+        path: the file; its folder is created.
+        text: its new content.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes private files; a model folder is not private
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write one JSON value, indented, with a final line break; see `write_text`.
+
+    Args:
+        path: the file; its folder is created.
+        content: what to write.
+    """
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable, as `fsync` does for a file's content.
+
+    Args:
+        path: the folder.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256(paths: Path | Iterable[Path]) -> str:
+    """Hash the content of one file, or of several in the order given.
+
+    Args:
+        paths: a file, or files.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for path in [paths] if isinstance(paths, Path) else paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

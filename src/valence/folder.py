@@ -1,0 +1,134 @@
+"""A model is a folder: which files it holds and what its config says about using it."""
+
+import functools
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from valence.errors import ConfigError, ModelNotFoundError
+from valence.files import read_json, sha256
+
+__all__ = ["PROBLEM_TYPES", "ModelFolder"]
+
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+_PLACEHOLDER = re.compile(r"(LABEL_)?\d+")
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A Hugging Face model folder on disk, with what valence adds to it.
+
+    Args:
+        path: the folder.
+        name: what the user called it ("default", a path, a hub id).
+        embedded: whether it is part of the installed package, and so never written to.
+    """
+
+    path: Path
+    name: str
+    embedded: bool = field(default=False)
+
+    def __post_init__(self) -> None:
+        if not self.path.is_dir():
+            raise ModelNotFoundError(f"{self.path}: no such model folder")
+        if not (self.path / "config.json").is_file():
+            found = sorted(entry.name for entry in self.path.iterdir())[:8]
+            raise ModelNotFoundError(
+                f"{self.path}: not a model folder: it has no config.json (found: {', '.join(found) or 'nothing'})"
+            )
+
+    @functools.cached_property
+    def config(self) -> dict[str, Any]:
+        """The content of config.json."""
+        return read_json(self.path / "config.json", ConfigError)
+
+    @functools.cached_property
+    def labels(self) -> tuple[str, ...] | None:
+        """The class names in order, or None where the config names none."""
+        names = self.config.get("id2label")
+        if names is None:
+            count = self.config.get("num_labels")
+            return None if count is None else tuple(f"LABEL_{index}" for index in range(self._count(count)))
+        if not isinstance(names, dict) or {str(key) for key in names} != {str(i) for i in range(len(names))}:
+            raise ConfigError(
+                f"{self.path / 'config.json'}: id2label must map 0, 1, 2, … to names, found {names!r:.200}"
+            )
+        return tuple(str(names[str(index)]) for index in range(len(names)))
+
+    def _count(self, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ConfigError(f"{self.path / 'config.json'}: num_labels must be a positive number, found {value!r}")
+        return value
+
+    @property
+    def labels_are_placeholders(self) -> bool:
+        """Whether the names are numbers in disguise, such as LABEL_0 or "0"."""
+        return self.labels is not None and all(_PLACEHOLDER.fullmatch(name) for name in self.labels)
+
+    @property
+    def problem_type(self) -> str | None:
+        """One of `PROBLEM_TYPES`, or None where the config does not say."""
+        value = self.config.get("problem_type")
+        if value is not None and value not in PROBLEM_TYPES:
+            raise ConfigError(
+                f"{self.path / 'config.json'}: problem_type must be one of {', '.join(PROBLEM_TYPES)}, found {value!r}"
+            )
+        return value
+
+    @property
+    def max_position_embeddings(self) -> int:
+        """The longest input in tokens, special tokens included."""
+        value = self.config.get("max_position_embeddings", 512)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 3:
+            raise ConfigError(
+                f"{self.path / 'config.json'}: max_position_embeddings must be a number above 2, found {value!r}"
+            )
+        return value
+
+    @property
+    def has_token_types(self) -> bool:
+        """Whether the model tells the two texts of a pair apart by token types (BERT does)."""
+        return self.config.get("model_type") != "distilbert" and self.config.get("type_vocab_size", 2) > 0
+
+    @functools.cached_property
+    def weight_files(self) -> tuple[Path, ...]:
+        """The checkpoint's tensor files in the order of preference; empty where it has none."""
+        for single, index in (
+            ("model.safetensors", "model.safetensors.index.json"),
+            ("pytorch_model.bin", "pytorch_model.bin.index.json"),
+        ):
+            if (self.path / single).is_file():
+                return (self.path / single,)
+            if (self.path / index).is_file():
+                return self._shards(self.path / index)
+        return ()
+
+    def _shards(self, index: Path) -> tuple[Path, ...]:
+        weight_map = read_json(index, ConfigError).get("weight_map")
+        if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+            raise ConfigError(f"{index}: expected a weight_map from tensor names to file names")
+        names = sorted(set(weight_map.values()))
+        if outside := [name for name in names if Path(name).name != name]:
+            raise ConfigError(f"{index}: a shard must lie in the model folder, found {', '.join(outside)}")
+        if absent := [name for name in names if not (self.path / name).is_file()]:
+            raise ModelNotFoundError(f"{self.path}: shards named in {index.name} are missing: {', '.join(absent)}")
+        return tuple(self.path / name for name in names)
+
+    @property
+    def manifest_file(self) -> Path:
+        """Where the exported engines are listed, present or not."""
+        return self.path / "onnx" / "manifest.json"
+
+    @property
+    def reports(self) -> Path:
+        """The folder of measurements, present or not."""
+        return self.path / "reports"
+
+    def weights_hash(self) -> str | None:
+        """Hash the checkpoint's tensor files.
+
+        Returns:
+            SHA-256 in hexadecimal, or None where the folder holds engines only.
+        """
+        return sha256(self.weight_files) if self.weight_files else None

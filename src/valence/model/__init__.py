@@ -1,0 +1,1 @@
+"""The PyTorch modules: one encoder for DistilBERT and BERT, and the heads on top of it."""

@@ -1,0 +1,54 @@
+"""Self-attention over all tokens of a text, in both directions.
+
+Shapes: B batch, T tokens, R readers, D width, H heads.
+Source: Vaswani et al. 2017, "Attention Is All You Need"; Devlin et al. 2019, "BERT".
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from valence.model.config import EncoderConfig
+
+__all__ = ["SelfAttention"]
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention with an output projection.
+
+    Args:
+        config: the encoder's shape.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.n_heads = config.n_heads
+        self.dropout = config.attention_dropout
+        self.query = nn.Linear(config.hidden_size, config.hidden_size)
+        self.key = nn.Linear(config.hidden_size, config.hidden_size)
+        self.value = nn.Linear(config.hidden_size, config.hidden_size)
+        self.output = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, readers: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Let tokens read the tokens of their text.
+
+        Args:
+            readers: [B, R, D], the tokens that read: all of `hidden`, or only some where the rest is not needed.
+            hidden: [B, T, D], the tokens that are read.
+            mask: bool [B, 1, 1, T], true where a token may be read; None where all may.
+
+        Returns:
+            [B, R, D].
+        """
+        mixed = F.scaled_dot_product_attention(
+            self._split(self.query(readers)),
+            self._split(self.key(hidden)),
+            self._split(self.value(hidden)),
+            attn_mask=mask,
+            dropout_p=self.dropout if self.training else 0.0,
+        )  # [B, H, R, D/H]
+        merged = mixed.transpose(1, 2).flatten(2)  # [B, R, D]
+        projected: Tensor = self.output(merged)
+        return projected
+
+    def _split(self, projected: Tensor) -> Tensor:
+        return projected.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # [B, H, T, D/H]

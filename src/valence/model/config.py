@@ -1,0 +1,64 @@
+"""The shape of an encoder, whichever family it comes from."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from valence.errors import ConfigError
+
+__all__ = ["ACTIVATIONS", "Architecture", "EncoderConfig"]
+
+Architecture = Literal["distilbert", "bert"]
+ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """All that is needed to build an encoder and its heads."""
+
+    architecture: Architecture
+    """DistilBERT (no token types; a classifier with ReLU) or BERT (token types; a tanh pooler)."""
+    vocab_size: int
+    hidden_size: int
+    n_layers: int
+    n_heads: int
+    intermediate_size: int
+    """Width of the feed-forward layer."""
+    max_positions: int
+    """Longest input in tokens."""
+    n_token_types: int
+    """Rows of the token-type table; 0 for none."""
+    activation: str
+    """Of the feed-forward layer and the masked-LM head; one of `ACTIVATIONS`."""
+    dropout: float
+    """After the embeddings and after the feed-forward layer."""
+    attention_output_dropout: float
+    """After the attention's output projection; DistilBERT has none there."""
+    attention_dropout: float
+    """On the attention probabilities."""
+    classifier_dropout: float
+    layer_norm_eps: float
+    initializer_range: float
+    """Standard deviation of fresh weights."""
+    pad_token_id: int
+    tie_word_embeddings: bool
+    """Whether the masked-LM head projects with the word embeddings themselves."""
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} must be at least 1, found {value}"
+            for name in ("vocab_size", "hidden_size", "n_layers", "n_heads", "intermediate_size", "max_positions")
+            if (value := getattr(self, name)) < 1
+        ]
+        if not problems and self.hidden_size % self.n_heads:
+            problems.append(f"hidden size {self.hidden_size} is not a multiple of {self.n_heads} attention heads")
+        if self.activation not in ACTIVATIONS:
+            problems.append(f"activation must be one of {', '.join(ACTIVATIONS)}, found {self.activation!r}")
+        problems += [
+            f"{name} must lie in [0, 1), found {value}"
+            for name in ("dropout", "attention_output_dropout", "attention_dropout", "classifier_dropout")
+            if not 0 <= (value := getattr(self, name)) < 1
+        ]
+        if not 0 <= self.pad_token_id < max(self.vocab_size, 1):
+            problems.append(f"pad_token_id {self.pad_token_id} is not a row of the vocabulary")
+        if problems:
+            raise ConfigError("unusable model config: " + "; ".join(problems))

@@ -1,0 +1,137 @@
+"""Heads, and a task as an encoder with a head.
+
+Shapes: B batch, T tokens, D width, C classes, V vocabulary.
+Source: Devlin et al. 2019, "BERT"; Sanh et al. 2019, "DistilBERT".
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from valence.errors import MissingHeadError
+from valence.model.config import EncoderConfig
+from valence.model.dropout import Dropout
+from valence.model.encoder import Activation, Encoder, initialise_weights
+
+__all__ = ["FirstTokenHead", "MaskedLMHead", "Task", "TaskModel"]
+
+Task = Literal["classification", "masked-lm", "next-sentence"]
+
+
+class FirstTokenHead(nn.Module):
+    """Logits for a whole text from its first token: a linear layer, a non-linearity, a classifier.
+
+    DistilBERT's classifier has ReLU there (`pre_classifier`), BERT's classifier and its next-sentence head
+    have tanh (the pooler).
+
+    Args:
+        config: the encoder's shape.
+        n_classes: C.
+        dropout: before the classifier.
+    """
+
+    def __init__(self, config: EncoderConfig, n_classes: int, dropout: float) -> None:
+        super().__init__()
+        self.transform = nn.Linear(config.hidden_size, config.hidden_size)
+        self.activation = nn.ReLU() if config.architecture == "distilbert" else nn.Tanh()
+        self.dropout = Dropout(dropout)
+        self.classifier = nn.Linear(config.hidden_size, n_classes)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Classify.
+
+        Args:
+            hidden: [B, T, D].
+
+        Returns:
+            Logits [B, C].
+        """
+        first = self.activation(self.transform(hidden[:, 0]))  # [B, D]
+        logits: Tensor = self.classifier(self.dropout(first))
+        return logits
+
+
+class MaskedLMHead(nn.Module):
+    """Logits over the vocabulary for every token.
+
+    Args:
+        config: the encoder's shape.
+        words: the encoder's word embeddings, which the last projection shares if the config ties them.
+    """
+
+    def __init__(self, config: EncoderConfig, words: nn.Embedding) -> None:
+        super().__init__()
+        self.transform = nn.Linear(config.hidden_size, config.hidden_size)
+        self.activation = Activation(config.activation)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.decoder = nn.Linear(config.hidden_size, config.vocab_size)
+        if config.tie_word_embeddings:
+            self.decoder.weight = words.weight
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Score every word at every place.
+
+        Args:
+            hidden: [B, T, D].
+
+        Returns:
+            Logits [B, T, V].
+        """
+        logits: Tensor = self.decoder(self.norm(self.activation(self.transform(hidden))))
+        return logits
+
+
+class TaskModel(nn.Module):
+    """An encoder with a head.
+
+    Args:
+        config: the encoder's shape.
+        task: which head.
+        n_classes: C, for classification; next-sentence prediction always has 2.
+    """
+
+    def __init__(self, config: EncoderConfig, task: Task, n_classes: int = 2) -> None:
+        super().__init__()
+        self.config = config
+        self.task = task
+        self.encoder = Encoder(config)
+        self.head: nn.Module
+        if task == "masked-lm":
+            self.head = MaskedLMHead(config, self.encoder.embeddings.words)
+        elif task == "classification":
+            self.head = FirstTokenHead(config, n_classes, config.classifier_dropout)
+        else:
+            if config.architecture == "distilbert":
+                raise MissingHeadError(
+                    "DistilBERT has no next-sentence head and no token types: use a BERT checkpoint"
+                )
+            self.head = FirstTokenHead(config, 2, dropout=0.0)
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
+    ) -> Tensor:
+        """Run the encoder, then the head.
+
+        Args:
+            input_ids: int64 [B, T].
+            attention_mask: [B, T], 1 for a token and 0 for padding; None where nothing is padded.
+            token_type_ids: int64 [B, T]; None for all zeros. Not read by DistilBERT.
+
+        Returns:
+            Logits: [B, T, V] for masked words, [B, C] otherwise.
+        """
+        first_token_only = isinstance(self.head, FirstTokenHead)
+        logits: Tensor = self.head(self.encoder(input_ids, attention_mask, token_type_ids, first_token_only))
+        return logits
+
+    def initialise(self, seed: int) -> None:
+        """Give every parameter a fresh value.
+
+        Args:
+            seed: the same seed gives the same values; the global random state is left as it was.
+        """
+        state = torch.random.get_rng_state()
+        torch.manual_seed(seed)
+        self.apply(lambda module: initialise_weights(module, self.config.initializer_range))
+        torch.random.set_rng_state(state)

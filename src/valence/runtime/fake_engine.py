@@ -1,0 +1,42 @@
+"""An engine without weights, for tests of everything around an engine."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from valence.text.batching import TokenBatch
+
+__all__ = ["FakeEngine"]
+
+
+class FakeEngine:
+    """Gives logits that depend on a text's tokens and on nothing else.
+
+    Args:
+        n_classes: C.
+    """
+
+    name = "fake"
+
+    def __init__(self, n_classes: int = 2) -> None:
+        self._n_classes = n_classes
+        self.batches: list[tuple[int, int]] = []
+        """The shape of every batch so far."""
+
+    @property
+    def n_classes(self) -> int:
+        """C, the width of the logits."""
+        return self._n_classes
+
+    def logits(self, batch: TokenBatch) -> NDArray[np.float32]:
+        """Run one batch.
+
+        Args:
+            batch: B texts.
+
+        Returns:
+            [B, C]; class c of a text gets the sine of c + 1 times the sum of its token ids.
+        """
+        self.batches.append((batch.input_ids.shape[0], batch.input_ids.shape[1]))
+        sums = (batch.input_ids * batch.attention_mask).sum(axis=1, keepdims=True)  # [B, 1]
+        logits: NDArray[np.float32] = np.sin(sums * np.arange(1, self._n_classes + 1)).astype(np.float32)
+        return logits

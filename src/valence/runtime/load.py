@@ -1,0 +1,147 @@
+"""A model's name to a classifier: which folder, which engine, which labels."""
+
+import warnings
+from importlib.util import find_spec
+from typing import Literal
+
+from valence.errors import ConfigError, EngineError, InputError, MissingExtraError
+from valence.folder import ModelFolder
+from valence.hub import DEFAULT, find_model
+from valence.runtime.classifier import Classifier
+from valence.runtime.engine import Engine
+from valence.runtime.manifest import read_manifest
+from valence.runtime.onnx_engine import OnnxEngine
+from valence.text.tokenizer import LongText, Tokenizer
+
+__all__ = ["EngineName", "load", "load_folder", "open_engine"]
+
+EngineName = Literal["onnx", "torch"]
+
+
+def load(
+    name: str = DEFAULT,
+    *,
+    revision: str | None = None,
+    engine: EngineName | None = None,
+    labels: tuple[str, ...] | list[str] | None = None,
+    max_length: int | None = None,
+    long_text: LongText = "truncate",
+    threads: int | None = None,
+) -> Classifier:
+    """Load a classifier.
+
+    Args:
+        name: "default" (part of the package), a model folder, or a hub id.
+        revision: a branch, tag or commit, for a hub id.
+        engine: "onnx" or "torch". None: the export that the folder's manifest names, else torch.
+        labels: class names to use instead of the model's own.
+        max_length: the most tokens read of a text; the model's limit if None.
+        long_text: "truncate" or "error".
+        threads: for the ONNX engine; its own choice if None.
+
+    Returns:
+        The classifier.
+
+    Raises:
+        ModelError: if there is no such model, or it is not a classifier that can be loaded.
+        EngineError: if the engine asked for cannot run this model.
+        MissingExtraError: if torch is needed and not installed; says what to type.
+        InputError: if an argument is of no use.
+    """
+    return load_folder(
+        find_model(str(name), revision),
+        engine=engine,
+        labels=labels,
+        max_length=max_length,
+        long_text=long_text,
+        threads=threads,
+    )
+
+
+def load_folder(
+    folder: ModelFolder,
+    *,
+    engine: EngineName | None = None,
+    labels: tuple[str, ...] | list[str] | None = None,
+    max_length: int | None = None,
+    long_text: LongText = "truncate",
+    threads: int | None = None,
+) -> Classifier:
+    """Load a classifier from a folder; see `load`.
+
+    Args:
+        folder: the model.
+        engine: see `load`.
+        labels: see `load`.
+        max_length: see `load`.
+        long_text: see `load`.
+        threads: see `load`.
+
+    Returns:
+        The classifier.
+    """
+    running = open_engine(folder, engine, threads)
+    return Classifier(
+        Tokenizer.from_folder(folder, max_length),
+        running,
+        _choose_labels(folder, labels, running.n_classes),
+        folder.problem_type,
+        long_text,
+    )
+
+
+def open_engine(folder: ModelFolder, engine: EngineName | None = None, threads: int | None = None) -> Engine:
+    """Open the engine that runs a model.
+
+    Args:
+        folder: the model.
+        engine: see `load`.
+        threads: see `load`.
+
+    Returns:
+        The engine.
+
+    Raises:
+        EngineError: if the folder has nothing that the engine asked for can run.
+        MissingExtraError: if torch is needed and not installed.
+        InputError: if there is no such engine, or no such number of threads.
+    """
+    if engine not in (None, "onnx", "torch"):
+        raise InputError(f"engine must be 'onnx' or 'torch', found {engine!r}")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads must be at least 1, found {threads}")
+    manifest = None if engine == "torch" else read_manifest(folder)
+    if manifest is not None:
+        export = manifest.exports[manifest.default]
+        return OnnxEngine(folder.manifest_file.parent / export.file, export.precision, threads)
+    if engine == "onnx":
+        raise EngineError(f"{folder.name}: no ONNX export; make one with: valence export {folder.name}")
+    if not folder.weight_files:
+        raise EngineError(
+            f"{folder.name}: it holds {'exported engines only' if folder.manifest_file.is_file() else 'no weights'}, "
+            "so torch cannot run it"
+        )
+    if find_spec("torch") is None:
+        raise MissingExtraError("train", f"{folder.name} has no ONNX export, and running its weights")
+    from valence.runtime.torch_engine import TorchEngine
+
+    return TorchEngine.from_folder(folder)
+
+
+def _choose_labels(
+    folder: ModelFolder, labels: tuple[str, ...] | list[str] | None, n_classes: int
+) -> tuple[str, ...]:
+    if labels is not None:
+        if isinstance(labels, str) or len(labels) != n_classes:
+            raise InputError(f"{folder.name} has {n_classes} classes; expected as many labels, found {labels!r}")
+        return tuple(labels)
+    names = folder.labels or tuple(f"LABEL_{index}" for index in range(n_classes))
+    if len(names) != n_classes:
+        raise ConfigError(f"{folder.path}: config.json names {len(names)} labels, the model has {n_classes} classes")
+    if folder.labels is None or folder.labels_are_placeholders:
+        warnings.warn(
+            f"{folder.name} does not name its classes; they are called {', '.join(names[:3])}"
+            f"{', …' if n_classes > 3 else ''}. Name them with labels=[…] or --labels A,B",
+            stacklevel=4,
+        )
+    return names

@@ -1,0 +1,1 @@
+"""Fine-tuning: recipes, the loop, and a state that resumes exactly."""

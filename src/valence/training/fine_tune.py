@@ -1,0 +1,217 @@
+"""Fine-tuning from start to finish: data and a base in, a complete model folder out."""
+
+import dataclasses
+import importlib.metadata
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from valence.checkpoint.checkpoint import LoadedBase, load_base, save_model
+from valence.data.examples import Examples
+from valence.errors import InputError, TrainingError
+from valence.files import write_json
+from valence.folder import ModelFolder
+from valence.model.config import Architecture
+from valence.model.heads import TaskModel
+from valence.runtime.classifier import Classifier
+from valence.runtime.export.export import export_model
+from valence.runtime.torch_engine import TorchEngine
+from valence.text.tokenizer import TokenizedText, Tokenizer
+from valence.training.loop import Monitor, TrainingSet, make_accelerator, train, trains_in_bf16
+from valence.training.recipe import Recipe
+from valence.training.state import Progress, RunState
+
+__all__ = ["FineTuning", "fine_tune"]
+
+_STATE_FOLDER = "training_state"
+_SAMPLE_TEXTS = 1000  # kept by number for comparing later exports with this model
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuning:
+    """A fine-tuning run as the user asked for it."""
+
+    train: Examples
+    evaluation: Examples | None
+    """What the best epoch is chosen on."""
+    base: ModelFolder
+    """The checkpoint to start from."""
+    out: Path
+    """The model folder to make."""
+    recipe_name: str
+    recipe: Recipe
+    architecture: Architecture = "distilbert"
+    seed: int = 42
+    save_every: int = 500
+    """Steps between two states on disk."""
+
+    def settings(self) -> dict[str, Any]:
+        """Describe everything the result depends on, in a form that JSON keeps.
+
+        Returns:
+            Names to values.
+        """
+        return {
+            "recipe": self.recipe_name,
+            **dataclasses.asdict(self.recipe),
+            "architecture": self.architecture,
+            "seed": self.seed,
+            "labels": list(self.train.names),
+            "base": self.base.path.name if self.base.path.name == Path(self.base.name).name else self.base.name,
+            "base_sha256": self.base.weights_hash(),
+            "train": _describe(self.train),
+            "evaluation": None if self.evaluation is None else _describe(self.evaluation),
+        }
+
+
+def _describe(data: Examples) -> dict[str, Any]:
+    return {"name": data.source.title, "examples": len(data), "sha256": data.source.sha256()}
+
+
+def fine_tune(
+    run: FineTuning,
+    resume: bool = False,
+    monitor: Monitor | None = None,
+    on_base: Callable[[LoadedBase], None] | None = None,
+) -> dict[str, Any]:
+    """Train a classifier and make its folder complete: checkpoint, tokenizer, report and an fp32 ONNX export.
+
+    Args:
+        run: what to do.
+        resume: go on with the run whose state lies in the folder, if there is one.
+        monitor: is told how it goes.
+        on_base: is told what was left out of the base and what was initialised.
+
+    Returns:
+        The content of reports/training.json.
+
+    Raises:
+        InputError: if the folder is in use, or the data does not fit the run.
+        TrainingError: if the run had to stop, or cannot be resumed; the last state is kept.
+    """
+    accelerator = make_accelerator()
+    if run.recipe.batch_size > len(run.train):
+        raise InputError(f"batch size {run.recipe.batch_size} for {len(run.train)} examples: lower --batch-size")
+    state = RunState(run.out / _STATE_FOLDER)
+    settings = run.settings()
+    if accelerator.is_main_process:
+        _prepare_folder(run, state, settings, resume)
+    accelerator.wait_for_everyone()
+    base = load_base(run.base, run.architecture, run.train.names, run.seed)
+    if on_base is not None:
+        on_base(base)
+    max_length = min(run.recipe.max_length, base.model.config.max_positions)
+    tokenizer = Tokenizer.from_folder(run.base, max_length)
+    texts = tokenizer(run.train.texts)
+    progress = train(
+        base.model,
+        TrainingSet(texts, run.train.labels.tolist(), tokenizer.pad_token_id),
+        run.recipe,
+        run.seed,
+        state,
+        accelerator,
+        None if run.evaluation is None else _evaluator(run.evaluation, tokenizer),
+        monitor,
+        run.save_every,
+    )
+    if not accelerator.is_main_process:
+        return {}
+    return _finish(run, base, settings, progress, texts, accelerator)
+
+
+def _prepare_folder(run: FineTuning, state: RunState, settings: dict[str, Any], resume: bool) -> None:
+    """Refuse to write over anything; begin or check the run's state."""
+    begun = (state.folder / "run.json").is_file()
+    if resume and begun:
+        state.check(settings)
+        return
+    if resume and (run.out / "config.json").is_file():
+        raise InputError(f"{run.out}: the run is finished, there is nothing to resume")
+    if begun:
+        raise InputError(f"{run.out} holds an unfinished run: go on with --resume, or remove the folder")
+    if run.out.exists() and (not run.out.is_dir() or any(run.out.iterdir())):
+        raise InputError(f"{run.out} exists and is not empty: choose another --out, or remove it")
+    try:
+        state.start(settings)
+    except OSError as problem:
+        raise TrainingError(f"{run.out}: cannot be written: {problem.strerror or problem}") from None
+
+
+def _evaluator(data: Examples, tokenizer: Tokenizer) -> Callable[[TaskModel], dict[str, float]]:
+    texts = tokenizer(data.texts)
+
+    def evaluate(model: TaskModel) -> dict[str, float]:
+        classifier = Classifier(tokenizer, TorchEngine(model), data.names)
+        probabilities = classifier.probabilities(classifier.logits_of_tokens(texts))  # [N, C]
+        right = probabilities[np.arange(len(data)), data.labels]
+        return {
+            "accuracy": float((probabilities.argmax(axis=1) == data.labels).mean()),
+            "loss": float(-np.log(np.maximum(right, 1e-12)).mean()),
+        }
+
+    return evaluate
+
+
+def _finish(
+    run: FineTuning,
+    base: LoadedBase,
+    settings: dict[str, Any],
+    progress: Progress,
+    texts: list[TokenizedText],
+    accelerator: Accelerator,
+) -> dict[str, Any]:
+    """Make the folder complete; the run's state is removed last, so that a failure here can be resumed."""
+    try:
+        save_model(base.model, run.out, run.train.names)
+        Tokenizer.from_folder(run.base, base.model.config.max_positions).save(run.out)
+        folder = ModelFolder(run.out, str(run.out))
+        sample = np.sort(np.random.default_rng(run.seed).permutation(len(run.train))[:_SAMPLE_TEXTS])
+        best = next((epoch for epoch in progress.history if epoch["epoch"] == progress.best_epoch), None)
+        report = {
+            **settings,
+            "precision": "bf16" if trains_in_bf16(run.recipe, accelerator.device) else "fp32",
+            "parameters": sum(parameter.numel() for parameter in base.model.parameters()),
+            "left_out": list(base.left_out),
+            "initialised": list(base.initialised),
+            "steps": progress.step,
+            "epochs_done": progress.history,
+            "kept_epoch": progress.best_epoch if run.recipe.keep == "best" and best else run.recipe.epochs,
+            "chosen_on": run.evaluation.source.title if run.evaluation and run.recipe.keep == "best" else None,
+            "seconds": round(progress.seconds, 1),
+            "examples_per_second": round(run.recipe.epochs * len(run.train) / max(progress.seconds, 1e-9), 1),
+            "tokens_per_second": round(
+                run.recipe.epochs * sum(len(text.ids) for text in texts) / max(progress.seconds, 1e-9), 1
+            ),
+            "weights_sha256": folder.weights_hash(),
+            "agreement_sample": {"train_sha256": settings["train"]["sha256"], "rows": sample.tolist()},
+            "versions": {
+                name: importlib.metadata.version(name) for name in ("valence", "torch", "accelerate", "tokenizers")
+            },
+            "machine": {
+                "device": str(accelerator.device.type),
+                "processes": accelerator.num_processes,
+                "threads": torch.get_num_threads(),
+                "processors": os.cpu_count(),
+                "architecture": platform.machine(),
+                "python": platform.python_version(),
+            },
+        }
+        export_model(folder, "fp32")
+        write_json(folder.reports / "training.json", report)
+    except OSError as problem:
+        raise TrainingError(
+            f"{run.out}: the model is trained but cannot be written: {problem.strerror or problem}; "
+            "make room and go on with --resume"
+        ) from None
+    shutil.rmtree(run.out / _STATE_FOLDER)
+    return report
+
+

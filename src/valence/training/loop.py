@@ -1,0 +1,366 @@
+"""The training loop: batches in, weights out; every step a function of the seed, the data and the step before.
+
+A step's random numbers come from (seed, step, process). So a run that was killed at any step goes on, from the last
+state saved, to weights that are bit for bit those of a run that was not killed (same machine, same packages).
+"""
+
+import ctypes
+import math
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional as F
+
+from valence.errors import TrainingError
+from valence.model.heads import TaskModel
+from valence.text.batching import TokenBatch, collate
+from valence.text.tokenizer import TokenizedText
+from valence.training.recipe import Recipe
+from valence.training.sampling import epoch_batches, share_of
+from valence.training.state import Progress, RunState
+
+__all__ = ["Monitor", "TrainingSet", "make_accelerator", "train", "trains_in_bf16"]
+
+_CHECK_EVERY = 20  # steps between looks at the loss where looking stalls the device
+
+
+class Monitor(Protocol):
+    """Is told how a run goes."""
+
+    def on_start(self, step: int, total_steps: int) -> None:
+        """Learn where the run begins.
+
+        Args:
+            step: steps done already, by a run that is resumed.
+            total_steps: of the run.
+        """
+
+    def on_step(self, step: int, loss: float, learning_rate: float, examples_per_second: float) -> None:
+        """Learn of a step.
+
+        Args:
+            step: steps done.
+            loss: of its batch.
+            learning_rate: of the step.
+            examples_per_second: in this sitting so far.
+        """
+
+    def on_epoch(self, figures: dict[str, float]) -> None:
+        """Learn of an epoch.
+
+        Args:
+            figures: its number, its mean loss, and the figures on the evaluation data.
+        """
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Tokenised examples.
+
+    Args:
+        texts: N texts.
+        labels: N class numbers.
+        pad_token_id: for batches.
+    """
+
+    texts: Sequence[TokenizedText]
+    labels: Sequence[int]
+    pad_token_id: int
+
+
+def make_accelerator() -> Accelerator:
+    """Find the devices and processes of this run, as `accelerate launch` set them up.
+
+    Returns:
+        The accelerator. Mixed precision is not its business here: `train` runs the network under autocast.
+    """
+    _keep_large_buffers()
+    return Accelerator()
+
+
+def trains_in_bf16(recipe: Recipe, device: torch.device) -> bool:
+    """Decide in which precision products are computed.
+
+    Args:
+        recipe: asks for one, or for "auto".
+        device: where the run is.
+
+    Returns:
+        Whether it is bf16; under "auto" that is where the device has instructions for it.
+    """
+    if recipe.precision != "auto":
+        return recipe.precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _keep_large_buffers() -> None:
+    """Ask glibc to reuse freed memory of any size.
+
+    By default it gives blocks above 32 MiB, such as the gradient of the word embeddings, back to the system at every
+    step and touches each page anew: a sixth of a step of a small encoder. Elsewhere than on glibc nothing happens.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    trim_threshold, mmap_threshold = -1, -3
+    mallopt(mmap_threshold, 1 << 30)
+    mallopt(trim_threshold, 2**31 - 1)
+
+
+def train(
+    model: TaskModel,
+    data: TrainingSet,
+    recipe: Recipe,
+    seed: int,
+    state: RunState,
+    accelerator: Accelerator,
+    evaluate: Callable[[TaskModel], dict[str, float]] | None = None,
+    monitor: Monitor | None = None,
+    save_every: int = 500,
+) -> Progress:
+    """Train a model until the recipe's last step; it ends with the weights the recipe keeps.
+
+    Args:
+        model: a classifier, changed in place.
+        data: the examples.
+        recipe: the hyper-parameters.
+        seed: for everything random.
+        state: where the run's state is kept; if it holds one, the run goes on from there.
+        accelerator: from `make_accelerator`.
+        evaluate: measures the model after each epoch; must give "accuracy" and "loss".
+        monitor: is told how it goes.
+        save_every: steps between two states on disk.
+
+    Returns:
+        What happened.
+
+    Raises:
+        TrainingError: if the loss is no number any more, memory or disk is full; the last state is kept.
+        KeyboardInterrupt: after an interrupt or a termination signal, with the state saved.
+    """
+    run = _Run(model, data, recipe, seed, state, accelerator, save_every)
+    try:
+        with _Interrupt() as interrupt:
+            run.train(evaluate, monitor, interrupt)
+    except (MemoryError, RuntimeError) as problem:
+        if isinstance(problem, MemoryError | torch.OutOfMemoryError) or "allocate" in str(problem):
+            raise TrainingError(
+                f"out of memory at step {run.progress.step + 1}: lower --batch-size or --max-length; {run.kept()}"
+            ) from None
+        raise
+    except OSError as problem:
+        raise TrainingError(
+            f"cannot write the state at step {run.progress.step}: {problem.strerror or problem}; {run.kept()}"
+        ) from None
+    return run.progress
+
+
+class _Interrupt:
+    """Turns an interrupt or termination signal into a flag, so that a step is never cut in two."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "_Interrupt":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                self._before[number] = signal.signal(number, self._request)
+            except ValueError:  # not the main thread
+                break
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+
+
+class _Run:
+    """One sitting of a run."""
+
+    def __init__(
+        self,
+        model: TaskModel,
+        data: TrainingSet,
+        recipe: Recipe,
+        seed: int,
+        state: RunState,
+        accelerator: Accelerator,
+        save_every: int,
+    ) -> None:
+        self.model = model.to(accelerator.device)
+        self.data = data
+        self.recipe = recipe
+        self.seed = seed
+        self.state = state
+        self.accelerator = accelerator
+        self.save_every = save_every
+        self.lengths = [len(text.ids) for text in data.texts]
+        self.total_steps = recipe.total_steps(len(data.texts))
+        self.optimizer = torch.optim.AdamW(
+            _parameter_groups(model, recipe.weight_decay),
+            lr=recipe.learning_rate,
+            betas=(recipe.beta1, recipe.beta2),
+            eps=recipe.epsilon,
+            fused=True,
+        )
+        self.progress = state.restore(model, self.optimizer)
+        self.saved_step = self.progress.step
+        self.network: nn.Module = accelerator.prepare(model)
+        self.autocast = torch.autocast(
+            accelerator.device.type, torch.bfloat16, enabled=trains_in_bf16(recipe, accelerator.device)
+        )
+        # Losses not looked at yet: looking makes a GPU wait, so there it happens once in a while.
+        self._check_every = 1 if accelerator.device.type == "cpu" else _CHECK_EVERY
+        self._unseen = torch.zeros((), device=accelerator.device)
+        self._n_unseen = 0
+        self._last_loss = 0.0
+
+    def kept(self) -> str:
+        """Say what an interrupted run leaves behind."""
+        if self.saved_step == 0:
+            return "nothing was saved yet"
+        return f"the state at step {self.saved_step} is kept, go on with --resume"
+
+    def train(
+        self,
+        evaluate: Callable[[TaskModel], dict[str, float]] | None,
+        monitor: Monitor | None,
+        interrupt: _Interrupt,
+    ) -> None:
+        """Run from the step reached to the last one."""
+        progress = self.progress
+        steps_per_epoch = self.total_steps // self.recipe.epochs
+        if monitor is not None:
+            monitor.on_start(progress.step, self.total_steps)
+        earlier_seconds, examples, start = progress.seconds, 0, time.perf_counter()
+        while progress.step < self.total_steps:
+            epoch, first = divmod(progress.step, steps_per_epoch)
+            batches = epoch_batches(self.lengths, self.recipe.batch_size, self.seed, epoch)
+            for batch in batches[first:]:
+                learning_rate = self.recipe.learning_rate_at(progress.step, self.total_steps)
+                self._step(batch, learning_rate)
+                progress.step += 1
+                examples += len(batch)
+                progress.seconds = earlier_seconds + time.perf_counter() - start
+                if monitor is not None:
+                    rate = examples / (progress.seconds - earlier_seconds)
+                    monitor.on_step(progress.step, self._last_loss, learning_rate, rate)
+                if progress.step % steps_per_epoch == 0:
+                    break
+                if progress.step % self.save_every == 0 or interrupt.requested:
+                    self._save()
+                if interrupt.requested:
+                    raise KeyboardInterrupt
+            self._end_epoch(epoch, steps_per_epoch, evaluate, monitor)
+            progress.seconds = earlier_seconds + time.perf_counter() - start
+            self._save()
+            if interrupt.requested:
+                raise KeyboardInterrupt
+        if self.recipe.keep == "best" and progress.best_epoch is not None:
+            self.state.restore_best(self.model)
+
+    def _step(self, batch: NDArray[np.intp], learning_rate: float) -> None:
+        """Do one step of the optimiser."""
+        self.network.train()
+        process, device = self.accelerator.process_index, self.accelerator.device
+        torch.manual_seed(_mix(self.seed, self.progress.step, process))
+        indices, weight = share_of(batch, process, self.accelerator.num_processes)
+        tokens = collate([self.data.texts[index] for index in indices], self.data.pad_token_id)
+        labels = torch.tensor([self.data.labels[index] for index in indices], device=device)
+        with self.autocast:
+            logits = self.network(*_to_tensors(tokens, device))  # [B, C]
+        loss = F.cross_entropy(logits.float(), labels)
+        self.accelerator.backward(loss * weight)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.gradient_clip)
+        self._unseen += loss.detach() + 0.0 * norm  # the norm adds nothing, unless it is no number
+        self._n_unseen += 1
+        if self._n_unseen == self._check_every:
+            self._look()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def _look(self) -> None:
+        """Take the losses not looked at yet into account, and refuse anything that is no number."""
+        if self._n_unseen == 0:
+            return
+        total = float(self._unseen)
+        if not math.isfinite(total):
+            raise TrainingError(
+                f"the loss or its gradient is no number any more ({total}) near step {self.progress.step + 1}: "
+                f"lower --learning-rate; {self.kept()}"
+            )
+        self.progress.epoch_loss += total
+        self._last_loss = total / self._n_unseen
+        self._unseen.zero_()
+        self._n_unseen = 0
+
+    def _save(self) -> None:
+        self._look()
+        if self.accelerator.is_main_process:
+            self.state.save(self.model, self.optimizer, self.progress)
+        self.saved_step = self.progress.step
+        self.accelerator.wait_for_everyone()
+
+    def _end_epoch(
+        self,
+        epoch: int,
+        steps_per_epoch: int,
+        evaluate: Callable[[TaskModel], dict[str, float]] | None,
+        monitor: Monitor | None,
+    ) -> None:
+        progress = self.progress
+        self._look()
+        figures = {"epoch": float(epoch + 1), "train_loss": progress.epoch_loss / steps_per_epoch}
+        progress.epoch_loss = 0.0
+        if evaluate is not None and self.accelerator.is_main_process:
+            figures |= evaluate(self.model)
+            best = next((f for f in progress.history if f["epoch"] == progress.best_epoch), None)
+            if best is None or (figures["accuracy"], -figures["loss"]) > (best["accuracy"], -best["loss"]):
+                progress.best_epoch = epoch + 1
+                self.state.save_best(self.model)
+        progress.history.append(figures)
+        if monitor is not None:
+            monitor.on_epoch(figures)
+        self.accelerator.wait_for_everyone()
+
+
+def _to_tensors(batch: TokenBatch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+    """Move a batch to the device; a mask without padding is left out, which is faster."""
+    full = bool(batch.attention_mask.all())
+    return (
+        torch.from_numpy(batch.input_ids).to(device),
+        None if full else torch.from_numpy(batch.attention_mask).to(device),
+        None if batch.token_type_ids is None else torch.from_numpy(batch.token_type_ids).to(device),
+    )
+
+
+def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Spare vectors (biases and layer norms) from weight decay."""
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _mix(seed: int, step: int, process: int) -> int:
+    """Make one seed of three numbers, far apart for neighbouring steps."""
+    return (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + process * 0x94D049BB133111EB) % 2**63

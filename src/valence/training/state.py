@@ -1,0 +1,186 @@
+"""The state of a run on disk: enough to go on to the very same result, and never half of it.
+
+    training_state/
+      run.json             what the run depends on; a resumed run must match it
+      step-00000500/       weights.safetensors, optimizer.safetensors, state.json
+      best.safetensors     the weights of the best epoch so far
+
+A state is written beside the last good one, made durable, renamed, and only then is the old one removed.
+Random numbers need no state: they are drawn from the seed and the step.
+"""
+
+import re
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from valence.checkpoint.tensors import write_tensors
+from valence.errors import TrainingError
+from valence.files import read_json, sync_folder, write_json
+
+__all__ = ["Progress", "RunState"]
+
+_STEP_FOLDER = re.compile(r"step-(\d{8})")
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+@dataclass
+class Progress:
+    """How far a run has come."""
+
+    step: int = 0
+    """Steps done."""
+    seconds: float = 0.0
+    """Time spent training, over all sittings."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    """One entry per epoch done: its number, its mean loss, and the figures on the evaluation data."""
+    best_epoch: int | None = None
+    epoch_loss: float = 0.0
+    """The sum of the losses of the steps of the epoch under way."""
+
+
+class RunState:
+    """The folder that holds a run's state.
+
+    Args:
+        folder: where.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.best_file = folder / "best.safetensors"
+
+    def start(self, run: dict[str, Any]) -> None:
+        """Begin a new run; an earlier state is removed.
+
+        Args:
+            run: what the run depends on.
+        """
+        shutil.rmtree(self.folder, ignore_errors=True)
+        write_json(self.folder / "run.json", run)
+
+    def check(self, run: dict[str, Any]) -> None:
+        """Make sure that a run to resume is the one that was begun.
+
+        Args:
+            run: what the resumed run would depend on.
+
+        Raises:
+            TrainingError: if anything differs; all differences are named.
+        """
+        begun = read_json(self.folder / "run.json")
+        differences = [
+            f"{key}: begun with {begun.get(key)!r}, now {run.get(key)!r}"
+            for key in sorted(begun.keys() | run.keys())
+            if begun.get(key) != run.get(key)
+        ]
+        if differences:
+            raise TrainingError(
+                f"{self.folder.parent}: cannot resume, the run differs from the one begun:\n  "
+                + "\n  ".join(differences)
+            )
+
+    def _step_folders(self) -> list[tuple[int, Path]]:
+        if not self.folder.is_dir():
+            return []
+        found = ((_STEP_FOLDER.fullmatch(path.name), path) for path in self.folder.iterdir())
+        return sorted((int(match.group(1)), path) for match, path in found if match)
+
+    def save(self, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+        """Write the state after a step.
+
+        Args:
+            model: its weights.
+            optimizer: its moments.
+            progress: how far the run has come.
+        """
+        target = self.folder / f"step-{progress.step:08d}"
+        temporary = self.folder / f".{target.name}.partial"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        try:
+            parameters = dict(model.named_parameters())
+            write_tensors(temporary / "weights.safetensors", {n: p.detach().cpu() for n, p in parameters.items()})
+            moments = {
+                f"{name}.{moment}": optimizer.state[parameter][moment].cpu()
+                for name, parameter in parameters.items()
+                for moment in _MOMENTS
+                if parameter in optimizer.state
+            }
+            write_tensors(temporary / "optimizer.safetensors", moments)
+            write_json(temporary / "state.json", asdict(progress))
+            sync_folder(temporary)
+            shutil.rmtree(target, ignore_errors=True)
+            temporary.rename(target)
+            sync_folder(self.folder)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        for step, path in self._step_folders():
+            if step != progress.step:
+                shutil.rmtree(path)
+
+    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+        """Read the last good state into a model and an optimiser.
+
+        Args:
+            model: gets the weights.
+            optimizer: gets the moments.
+
+        Returns:
+            How far the run had come; the very start where nothing was saved.
+
+        Raises:
+            TrainingError: if the state cannot be read.
+        """
+        folders = self._step_folders()
+        if not folders:
+            return Progress()
+        path = folders[-1][1]
+        try:
+            weights = load_file(path / "weights.safetensors")
+            moments = load_file(path / "optimizer.safetensors")
+            progress = Progress(**read_json(path / "state.json"))
+            parameters = dict(model.named_parameters())
+            with torch.no_grad():
+                for name, parameter in parameters.items():
+                    parameter.copy_(weights[name])
+        except (SafetensorError, OSError, TypeError, KeyError, RuntimeError) as problem:
+            raise TrainingError(f"{path}: the saved state cannot be read: {problem}") from None
+        for name, parameter in parameters.items():
+            if f"{name}.{_MOMENTS[0]}" in moments:
+                optimizer.state[parameter] = {
+                    "step": torch.tensor(float(progress.step), device=parameter.device),
+                    **{moment: moments[f"{name}.{moment}"].to(parameter.device) for moment in _MOMENTS},
+                }
+        return progress
+
+    def save_best(self, model: nn.Module) -> None:
+        """Keep a model's weights as the best so far.
+
+        Args:
+            model: the model.
+        """
+        write_tensors(self.best_file, {name: p.detach().cpu() for name, p in model.named_parameters()})
+
+    def restore_best(self, model: nn.Module) -> None:
+        """Read the best weights into a model.
+
+        Args:
+            model: gets them.
+        """
+        best = load_file(self.best_file)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                parameter.copy_(best[name])
+
+    def remove(self) -> None:
+        """Remove the state of a run that is finished."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
