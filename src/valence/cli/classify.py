@@ -1,0 +1,194 @@
+"""valence classify."""
+
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from valence.cli.options import model_options
+from valence.cli.output import one_line
+from valence.data.examples import choose_columns, parse_label_names, read_texts
+from valence.data.tables import decode_lines, open_table
+from valence.errors import InputError
+from valence.hub import DEFAULT
+from valence.runtime.classifier import Classifier, Prediction
+from valence.runtime.load import load
+from valence.text.tokenizer import Text
+
+__all__ = ["command"]
+
+_WINDOW_TEXTS = 2048
+_COLOURS = ("red", "green", "blue", "magenta", "cyan", "yellow")
+_END = object()
+
+
+@click.command(
+    "classify",
+    epilog="""\b
+Examples:
+  valence classify "Hello, my dog is cute"
+  valence classify --file reviews.csv --text-column body --json > labels.jsonl
+  cat reviews.txt | valence classify | cut -f 1 | sort | uniq -c
+  valence classify --model ./my-model "Stocks fell sharply on Monday"
+
+Without a terminal, one line per text: label, score, text, divided by tabs; line ends
+within a text are written \\n. --json is lossless.
+""",
+)
+@click.argument("texts", nargs=-1, metavar="[TEXT]...")
+@click.option("--model", "-m", default=DEFAULT, show_default=True, help="'default', a folder or a hub id.")
+@click.option("--file", "-f", "file", type=click.Path(path_type=Path), help="Texts in a TSV, CSV, JSONL, Parquet or TXT.")
+@click.option("--text-column", help="The column of the texts in --file.  [default: guessed from the header]")
+@click.option("--pair-column", help="The column of the second text, if texts come in pairs.")
+@model_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per text.")
+def command(
+    texts: tuple[str, ...],
+    model: str,
+    file: Path | None,
+    text_column: str | None,
+    pair_column: str | None,
+    revision: str | None,
+    engine: Any,
+    labels: str | None,
+    max_length: int | None,
+    long_text: Any,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Label each TEXT, or the texts of a file, or those of standard input, one a line.
+
+    One text in, one line out, in order; an empty text is classified like any other.
+    """
+    if texts and file is not None:
+        raise click.UsageError("give texts or --file, not both")
+    if file is None and (text_column or pair_column):
+        raise click.UsageError("--text-column and --pair-column go with --file")
+    classifier = load(
+        model,
+        revision=revision,
+        engine=engine,
+        labels=None if labels is None else parse_label_names(labels),
+        max_length=max_length,
+        long_text=long_text,
+        threads=threads,
+    )
+    if texts:
+        windows: Iterator[list[Text]] = iter([list(texts)])
+    elif file is not None:
+        windows = _windows(_file_texts(file, text_column, pair_column))
+    else:
+        windows = _live_windows()
+    _classify(classifier, windows, as_json)
+
+
+def _classify(classifier: Classifier, windows: Iterator[list[Text]], as_json: bool) -> None:
+    on_terminal = sys.stdout.isatty() and not as_json
+    colours = on_terminal and "NO_COLOR" not in os.environ
+    done = 0
+    for window in windows:
+        try:
+            predictions = classifier(window)
+        except InputError:
+            _find_culprit(classifier, window, done)
+            raise
+        for text, prediction in zip(window, predictions, strict=True):
+            if as_json:
+                line = _as_json(text, prediction)
+            else:
+                line = _as_line(text, prediction, classifier.labels, on_terminal, colours)
+            sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        done += len(window)
+
+
+def _find_culprit(classifier: Classifier, window: list[Text], done: int) -> None:
+    """Raise the error of the one text at fault, counted from the start of the input."""
+    classifier.tokenizer(window, classifier.long_text, first=done)
+
+
+def _as_json(text: Text, prediction: Prediction) -> str:
+    fields = {
+        "text": text,
+        "label": prediction.label,
+        "score": prediction.score,
+        "scores": prediction.scores,
+        "n_tokens": prediction.n_tokens,
+        "truncated": prediction.truncated,
+    }
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def _as_line(text: Text, prediction: Prediction, labels: tuple[str, ...], on_terminal: bool, colours: bool) -> str:
+    written = one_line(text if isinstance(text, str) else "\t".join(text))
+    label = one_line(prediction.label)
+    if not on_terminal:
+        return f"{label}\t{prediction.score:.6f}\t{written}"
+    width = max(len(name) for name in labels)
+    note = "  (truncated)" if prediction.truncated else ""
+    label = label.ljust(width)
+    if colours:
+        label = click.style(label, fg=_COLOURS[labels.index(prediction.label) % len(_COLOURS)], bold=True)
+    return f"{label}  {prediction.score:.4f}  {written}{note}"
+
+
+def _file_texts(path: Path, text_column: str | None, pair_column: str | None) -> Iterator[Text]:
+    table = open_table(path)
+    columns = choose_columns(table, text_column, None, pair_column, labelled=False)
+    for _, text, _ in read_texts(table, columns):
+        yield text
+
+
+def _windows(texts: Iterator[Text]) -> Iterator[list[Text]]:
+    window: list[Text] = []
+    for text in texts:
+        window.append(text)
+        if len(window) == _WINDOW_TEXTS:
+            yield window
+            window = []
+    if window:
+        yield window
+
+
+def _live_windows() -> Iterator[list[Text]]:
+    """Read standard input; never wait for more lines while some are there, so that a slow stream is answered at once."""
+    if sys.stdin.isatty():
+        click.echo("reading from the terminal, one text a line; Ctrl-D ends", err=True)
+    lines: queue.Queue[Any] = queue.Queue(maxsize=2 * _WINDOW_TEXTS)
+    threading.Thread(target=_read_lines, args=(lines,), daemon=True).start()
+    ended = False
+    while not ended:
+        items = [lines.get()]
+        while len(items) < _WINDOW_TEXTS:
+            try:
+                items.append(lines.get_nowait())
+            except queue.Empty:
+                break
+        texts: list[Text] = []
+        problem: Exception | None = None
+        for item in items:
+            if item is _END:
+                ended = True
+            elif isinstance(item, Exception):
+                problem = item
+            else:
+                texts.append(item)
+        if texts:
+            yield texts
+        if problem is not None:
+            raise problem
+
+
+def _read_lines(lines: "queue.Queue[Any]") -> None:
+    try:
+        for _, line in decode_lines(sys.stdin.buffer, "standard input"):
+            lines.put(line.removesuffix("\n").removesuffix("\r"))
+    except Exception as problem:
+        lines.put(problem)
+    lines.put(_END)

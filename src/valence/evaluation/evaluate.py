@@ -1,0 +1,81 @@
+"""Running a classifier over labelled texts, and the report of what came out."""
+
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from valence.data.examples import Examples
+from valence.errors import InputError
+from valence.evaluation.metrics import METRICS, measure
+from valence.folder import ModelFolder
+from valence.runtime.classifier import Classifier
+
+__all__ = ["evaluate"]
+
+_CHUNK_TEXTS = 4096
+
+
+def evaluate(
+    classifier: Classifier,
+    data: Examples,
+    folder: ModelFolder | None = None,
+    resamples: int = 1000,
+    on_progress: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Measure a classifier.
+
+    Args:
+        classifier: the classifier, of one label per text.
+        data: texts with the classifier's own classes.
+        folder: where the classifier comes from, for the report.
+        resamples: for the bootstrap intervals.
+        on_progress: is told how many texts are done.
+
+    Returns:
+        The report: each of `valence.evaluation.metrics.METRICS` as value, low and high (or null), the
+        confusion matrix, the speed, and what was measured on what.
+
+    Raises:
+        InputError: if the classifier is multi-label or a regression.
+    """
+    if classifier.problem_type not in (None, "single_label_classification") or len(classifier.labels) < 2:
+        raise InputError(
+            f"evaluate measures classifiers of one label per text; this one is "
+            f"{classifier.problem_type or 'a single logit'}"
+        )
+    parts = []
+    n_truncated = n_tokens = 0
+    start = time.perf_counter()
+    for first in range(0, len(data), _CHUNK_TEXTS):
+        texts = classifier.tokenizer(data.texts[first : first + _CHUNK_TEXTS], classifier.long_text, first)
+        parts.append(classifier.logits_of_tokens(texts))
+        n_truncated += sum(text.truncated for text in texts)
+        n_tokens += sum(len(text.ids) for text in texts)
+        if on_progress is not None:
+            on_progress(min(first + _CHUNK_TEXTS, len(data)))
+    seconds = time.perf_counter() - start
+    figures = measure(data.labels, classifier.probabilities(np.concatenate(parts)), resamples)
+    return {
+        **{name: None if (figure := figures.by_name[name]) is None else asdict(figure) for name in METRICS},
+        "confusion_matrix": {"labels": list(classifier.labels), "counts": figures.confusion.tolist()},
+        "texts_per_second": round(len(data) / seconds, 1),
+        "tokens_per_second": round(n_tokens / seconds, 1),
+        "n_texts": len(data),
+        "n_truncated": n_truncated,
+        "max_length": classifier.tokenizer.max_length,
+        "interval": {"level": 0.95, "method": "percentile bootstrap over texts", "resamples": resamples, "seed": 0},
+        "data": {"name": data.source.title, "sha256": data.source.sha256()},
+        "model": {
+            "name": folder.path.name if folder is not None else None,
+            "engine": classifier.engine.name,
+            "weights_sha256": None if folder is None else folder.weights_hash(),
+        },
+        "versions": {name: importlib.metadata.version(name) for name in ("valence", "onnxruntime", "tokenizers")},
+        "machine": {"architecture": platform.machine(), "processors": os.cpu_count()},
+    }

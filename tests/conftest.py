@@ -1,0 +1,79 @@
+"""Fixtures that every test may use. Nothing here or in the tests needs a network."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+# A vocabulary small enough to read: special tokens, letters, word pieces and a few whole words.
+WORDS = (
+    ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    + [chr(letter) for letter in range(ord("a"), ord("z") + 1)]
+    + [f"##{chr(letter)}" for letter in range(ord("a"), ord("z") + 1)]
+    + list("0123456789.,!?'-")
+    + "the a film was is good bad great awful plot acting and not very this dog cute my hello ##ing ##ed ##s".split()
+)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of data and models beside the checkout."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the folder ../shared with data and models")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def minilm(shared: Path) -> Path:
+    """A real pretrained encoder."""
+    return shared / "models" / "all-MiniLM-L6-v2"
+
+
+@pytest.fixture(scope="session")
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vocab.txt of `WORDS`."""
+    path = tmp_path_factory.mktemp("vocabulary") / "vocab.txt"
+    path.write_text("".join(f"{word}\n" for word in WORDS), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_classifier(tmp_path_factory: pytest.TempPathFactory, vocabulary: Path) -> Path:
+    """A model folder with a random two-class DistilBERT, its tokenizer, and an fp32 ONNX export. Do not write to it."""
+    torch = pytest.importorskip("torch")
+    from valence.checkpoint.checkpoint import save_model
+    from valence.folder import ModelFolder
+    from valence.model.config import EncoderConfig
+    from valence.model.heads import TaskModel
+    from valence.runtime.export.export import export_model
+
+    folder = tmp_path_factory.mktemp("tiny") / "classifier"
+    config = EncoderConfig(
+        architecture="distilbert",
+        vocab_size=len(WORDS),
+        hidden_size=32,
+        n_layers=2,
+        n_heads=4,
+        intermediate_size=64,
+        max_positions=64,
+        n_token_types=0,
+        activation="gelu",
+        dropout=0.1,
+        attention_output_dropout=0.0,
+        attention_dropout=0.1,
+        classifier_dropout=0.2,
+        layer_norm_eps=1e-12,
+        initializer_range=0.3,
+        pad_token_id=0,
+        tie_word_embeddings=True,
+    )
+    model = TaskModel(config, "classification", 2)
+    model.initialise(seed=7)
+    save_model(model, folder, ("NEGATIVE", "POSITIVE"), torch.float32)
+    (folder / "vocab.txt").write_bytes(vocabulary.read_bytes())
+    export_model(ModelFolder(folder, str(folder)))
+    return folder
