@@ -30,7 +30,7 @@ def read_json(path: Path, error: type[ModelError] = ModelError) -> dict[str, Any
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise error(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:  # ValueError: not UTF-8, not JSON, too many digits
         raise error(f"{path}: not readable as JSON: {problem}") from None
     if not isinstance(content, dict):
         raise error(f"{path}: expected a JSON object, found {type(content).__name__}")

@@ -1,15 +1,25 @@
 """A name to a model folder: the embedded default, a path, or a hub id.
 
-Only a hub id reaches the network, through `huggingface_hub`, which is imported for that alone and which knows about
-caches, tokens, revisions and offline mode (HF_HUB_OFFLINE=1).
+Only a hub id reaches the network, through `huggingface_hub`, which is imported for that alone and which
+knows about caches, tokens, revisions and offline mode (HF_HUB_OFFLINE=1). The first request is made once,
+with a time limit: where the hub does not answer, the copy in the cache is used, or one line says what was
+needed.
 """
 
+import glob
+import logging
+import os
 import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from valence.errors import DataError, HubError, InputError, ModelNotFoundError
+from valence.errors import DataError, HubError, InputError, ModelNotFoundError, ValenceError
 from valence.folder import ModelFolder
 
 __all__ = ["DEFAULT", "HubModel", "fetch_dataset", "find_model", "search_models"]
@@ -17,9 +27,15 @@ __all__ = ["DEFAULT", "HubModel", "fetch_dataset", "find_model", "search_models"
 DEFAULT = "default"
 SUPPORTED_FAMILIES = ("distilbert", "bert")
 _DEFAULT_FOLDER = Path(__file__).parent / "default_model"
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 # What a model needs beside its weights.
 _SMALL_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "README.md")
+# Tags of repositories whose weights are in a form that valence reads.
+_READABLE_TAGS = frozenset({"safetensors", "pytorch"})
+
+_Kind = Literal["model", "dataset"]
+_Choose = Callable[[list[str]], list[str]]
+"""From the names of a repository's files to those that are needed; raises where there are none."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +55,12 @@ class HubModel:
     likes: int
 
 
-def find_model(name: str, revision: str | None = None) -> ModelFolder:
+def find_model(name: str | os.PathLike[str], revision: str | None = None) -> ModelFolder:
     """Find the folder behind a model's name.
 
     Args:
-        name: "default", a path, or a hub id such as "distilbert-base-uncased-finetuned-sst-2-english".
+        name: "default", a path, or a hub id such as "distilbert-base-uncased-finetuned-sst-2-english". A
+            folder of that name in the working directory wins over a hub id; a `Path` is never taken for one.
         revision: a branch, tag or commit, for a hub id.
 
     Returns:
@@ -54,46 +71,53 @@ def find_model(name: str, revision: str | None = None) -> ModelFolder:
         ModelNotFoundError: if there is no such folder, or no such model on the hub.
         HubError: if the hub cannot be reached or refuses.
     """
-    path = Path(name).expanduser()
-    is_path = path.is_dir() or name.startswith((".", "/", "~")) or name.endswith("/") or name.count("/") > 1
-    if name == DEFAULT or is_path:
-        if revision is not None:
-            raise InputError(f"a revision goes with a hub id; {name!r} is not one")
-        if name == DEFAULT:
-            return ModelFolder(_DEFAULT_FOLDER, DEFAULT, embedded=True)
-        return ModelFolder(path, name)
-    if path.is_file():
-        raise InputError(f"{name} is a file; a model is the folder that holds it")
-    if not _HUB_ID.fullmatch(name):
-        raise InputError(f"{name!r} is neither 'default', nor a folder, nor a hub id")
-    return ModelFolder(_fetch_model(name, revision), name)
-
-
-def search_models(query: str | None = None, limit: int = 20) -> list[HubModel]:
-    """List text classifiers on the hub that valence can load, most downloaded first.
-
-    Args:
-        query: words in the id; None for any.
-        limit: the most to list.
-
-    Returns:
-        The models.
-
-    Raises:
-        HubError: if the hub cannot be reached or refuses.
-    """
-    from huggingface_hub import HfApi
-
-    found: dict[str, HubModel] = {}
+    text = os.fspath(name)
+    if not text.strip():
+        raise InputError("expected 'default', a folder or a hub id as a model's name, found an empty one")
+    is_default = name == DEFAULT
     try:
-        for family in SUPPORTED_FAMILIES:
-            for model in HfApi().list_models(
-                search=query, filter=["text-classification", family], sort="downloads", limit=limit
-            ):
-                found[model.id] = HubModel(model.id, family, model.downloads or 0, model.likes or 0)
-    except Exception as problem:
-        raise _hub_error("the list of models", problem) from None
-    return sorted(found.values(), key=lambda model: -model.downloads)[:limit]
+        path = Path(text).expanduser()
+        is_file = path.is_file()
+        is_path = path.is_dir() or not isinstance(name, str) or _looks_like_path(text)
+    except (OSError, RuntimeError) as problem:  # too long, not permitted; no such user
+        raise InputError(f"{text!r:.80} cannot be used as a model's name: {problem!s:.120}") from None
+    if revision is not None and (is_default or is_path):
+        raise InputError(f"a revision goes with a hub id; {text!r} is not one")
+    if is_default:
+        return ModelFolder(_DEFAULT_FOLDER, DEFAULT, embedded=True)
+    if is_file:
+        raise InputError(f"{text} is a file; a model is the folder that holds it")
+    if is_path:
+        return ModelFolder(path, text)
+    if not _HUB_ID.fullmatch(text):
+        raise InputError(f"{text!r:.80} is neither 'default', nor a folder, nor a hub id")
+    return ModelFolder(_fetch(text, revision, "model", partial(_model_files, text))[0], text)
+
+
+def _looks_like_path(name: str) -> bool:
+    return name.startswith((".", "/", "~")) or name.endswith("/") or name.count("/") > 1
+
+
+def _model_files(name: str, files: list[str]) -> list[str]:
+    """Choose what to download: the small files, our engines if there are any, and one form of the weights."""
+    small = [file for file in files if file in _SMALL_FILES]
+    large = [file for file in files if file.startswith("onnx/")] if "onnx/manifest.json" in files else []
+    for single, index, shard in (
+        ("model.safetensors", "model.safetensors.index.json", r"model-\d+-of-\d+\.safetensors"),
+        ("pytorch_model.bin", "pytorch_model.bin.index.json", r"pytorch_model-\d+-of-\d+\.bin"),
+    ):
+        if single in files:
+            large.append(single)
+            break
+        if index in files:
+            large += [index, *(file for file in files if re.fullmatch(shard, file))]
+            break
+    if "config.json" not in files or not large:
+        raise ModelNotFoundError(
+            f"{name} on the hub is not a model that valence can read: expected config.json and "
+            f"model.safetensors or pytorch_model.bin (found: {_some(files)})"
+        )
+    return small + large
 
 
 def fetch_dataset(repository: str, splits: tuple[str, ...]) -> tuple[Path, ...]:
@@ -113,94 +137,201 @@ def fetch_dataset(repository: str, splits: tuple[str, ...]) -> tuple[Path, ...]:
     identifier, _, revision = repository.partition("@")
     if not _HUB_ID.fullmatch(identifier):
         raise DataError(f"{repository!r} is not a hub data set: expected hub:OWNER/NAME[@REVISION][:SPLIT]")
-    files = _snapshot(identifier, revision or None, "dataset", lambda names: _split_files(names, splits))
-    chosen = _split_files([str(path.relative_to(files)) for path in files.rglob("*.parquet")], splits)
-    if not chosen:
-        raise DataError(f"the hub data set {repository} has no Parquet files of a split called {' or '.join(splits)}")
-    return tuple(files / name for name in chosen)
+    choose = partial(_split_files, repository, splits)
+    folder, chosen = _fetch(identifier, revision or None, "dataset", choose)
+    return tuple(folder / name for name in chosen)
 
 
-def _split_files(names: list[str], splits: tuple[str, ...]) -> list[str]:
-    """Choose a split's files: `data/train-00000-of-00001.parquet`, `default/train/0000.parquet`, `train.parquet`."""
+def _split_files(repository: str, splits: tuple[str, ...], files: list[str]) -> list[str]:
+    """Choose a split's files: `data/train-00000-of-00001.parquet`, `train/0000.parquet`, `train.parquet`."""
+    tables = sorted(name for name in files if name.endswith(".parquet"))
     for split in splits:
-        pattern = re.compile(rf"(^|.*/){re.escape(split)}([-_.][^/]*|/[^/]*)?\.parquet")
-        if chosen := sorted(name for name in names if pattern.fullmatch(name)):
-            folders = {name.split("/")[0] for name in chosen if "/" in name}
-            if len(folders) > 1:
-                raise DataError(
-                    f"the hub data set has several configurations ({', '.join(sorted(folders))}); "
-                    "download the Parquet file you mean and give its path"
-                )
-            return chosen
-    return []
+        pattern = re.compile(rf"(.*/|){re.escape(split)}([-_.]\d[^/]*|/[^/]*)?\.parquet")
+        folders = {name: match[1] for name in tables if (match := pattern.fullmatch(name))}
+        if len(set(folders.values())) > 1:
+            raise DataError(
+                f"the hub data set {repository} has several configurations "
+                f"({', '.join(sorted({folder.rstrip('/') or '.' for folder in folders.values()}))}); "
+                "download the Parquet files you mean and give their path"
+            )
+        if folders:
+            return list(folders)
+    raise DataError(
+        f"the hub data set {repository} has no Parquet files of a split called {' or '.join(splits)} "
+        f"(found: {_some(tables or files)})"
+    )
 
 
-def _fetch_model(name: str, revision: str | None) -> Path:
-    return _snapshot(name, revision, "model", _model_files)
+def _some(names: list[str]) -> str:
+    return (", ".join(names[:8]) or "nothing") + (", …" if len(names) > 8 else "")
 
 
-def _model_files(names: list[str]) -> list[str]:
-    """Choose what to download: the small files, our engines if there are any, else one form of the weights."""
-    chosen = [name for name in names if name in _SMALL_FILES]
-    if "onnx/manifest.json" in names:
-        chosen += [name for name in names if name.startswith("onnx/")]
-    for single, index in (
-        ("model.safetensors", "model.safetensors.index.json"),
-        ("pytorch_model.bin", "pytorch_model.bin.index.json"),
-    ):
-        stem, ending = single.split(".", 1)
-        shards = [name for name in names if re.fullmatch(rf"{stem}-\d+-of-\d+\.{re.escape(ending)}", name)]
-        if single in names:
-            return [*chosen, single]
-        if index in names:
-            return [*chosen, index, *shards]
-    return chosen
+def search_models(query: str | None = None, limit: int = 20) -> list[HubModel]:
+    """List text classifiers on the hub that valence can load, most downloaded first.
+
+    Args:
+        query: words in the id; None for any.
+        limit: the most to list.
+
+    Returns:
+        The models.
+
+    Raises:
+        HubError: if the hub cannot be reached or refuses.
+    """
+    unique: dict[str, HubModel] = {}
+    with _quiet():
+        try:
+            for family in SUPPORTED_FAMILIES:
+                unique.update((model.id, model) for model in islice(_list(family, query, limit), limit))
+        except _hub_problems() as problem:
+            raise _explain("the list of models", problem) from None
+    return sorted(unique.values(), key=lambda model: -model.downloads)[:limit]
 
 
-def _snapshot(identifier: str, revision: str | None, kind: str, choose: Any) -> Path:
-    """Download the chosen files of a repository, or find them in the cache when the hub is out of reach."""
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
+def _list(family: str, query: str | None, limit: int) -> Iterator[HubModel]:
+    """Ask for a family's classifiers, each page once: `HfApi.list_models` would try for half a minute."""
+    from huggingface_hub import constants, get_session, hf_raise_for_status
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-    what = f"the {'data set' if kind == 'dataset' else kind} {identifier}" + (f" at {revision}" if revision else "")
+    url = f"{constants.ENDPOINT}/api/models"
+    parameters: dict[str, Any] | None = {
+        "filter": ["text-classification", family],
+        "sort": "downloads",
+        "limit": limit,
+        **({"search": query} if query else {}),
+    }
+    while url:
+        response = get_session().get(
+            url, params=parameters, headers=build_hf_headers(), timeout=constants.HF_HUB_ETAG_TIMEOUT
+        )
+        hf_raise_for_status(response)
+        for model in response.json():
+            tags = set(model.get("tags") or ())
+            if tags & _READABLE_TAGS and "custom_code" not in tags:
+                yield HubModel(model["id"], family, model.get("downloads") or 0, model.get("likes") or 0)
+        url, parameters = response.links.get("next", {}).get("url", ""), None
+
+
+def _fetch(name: str, revision: str | None, kind: _Kind, choose: _Choose) -> tuple[Path, list[str]]:
+    """Download the chosen files of a repository, or find them in the cache where the hub does not answer.
+
+    Args:
+        name: the repository's id.
+        revision: a branch, tag or commit; the main branch if None.
+        kind: model or data set.
+        choose: which of its files are needed.
+
+    Returns:
+        The folder that holds them, and their names.
+
+    Raises:
+        ValenceError: one line that says what was needed and how to get it.
+    """
+    from huggingface_hub import HfApi, constants, snapshot_download
+
+    info = HfApi().model_info if kind == "model" else HfApi().dataset_info
+    with _quiet():
+        try:
+            files = info(name, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT).siblings or ()
+            chosen = choose([file.rfilename for file in files])
+            patterns = [glob.escape(file) for file in chosen]
+            folder = snapshot_download(name, repo_type=kind, revision=revision, allow_patterns=patterns)
+            return Path(folder), chosen
+        except _hub_problems() as problem:
+            if _is_silence(problem) and (cached := _find_in_cache(name, revision, kind, choose)):
+                return cached
+            what = f"the {'model' if kind == 'model' else 'data set'} {name}"
+            raise _explain(f"{what} at {revision}" if revision else what, problem, kind) from None
+
+
+def _find_in_cache(name: str, revision: str | None, kind: _Kind, choose: _Choose) -> tuple[Path, list[str]] | None:
+    """Find a repository's chosen files on this machine, all of them."""
+    from huggingface_hub import get_cached_repo_tree, snapshot_download
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError, LocalEntryNotFoundError
+
+    local = partial(snapshot_download, name, repo_type=kind, revision=revision, local_files_only=True)
     try:
         try:
-            names = HfApi().list_repo_files(identifier, repo_type=kind, revision=revision)
-        except (OfflineModeIsEnabled, ConnectionError, OSError) as problem:
-            if not _out_of_reach(problem):
-                raise
-            return Path(
-                snapshot_download(identifier, repo_type=kind, revision=revision, local_files_only=True)
-            )
-        chosen = choose(names)
-        if not chosen:
-            raise DataError(f"{what} holds nothing that valence can read (found: {', '.join(names[:8])})")
-        return Path(snapshot_download(identifier, repo_type=kind, revision=revision, allow_patterns=chosen))
-    except LocalEntryNotFoundError:
-        raise HubError(
-            f"{what} is not on this machine and the hub cannot be reached: connect once, or copy the folder here "
-            "and give its path"
-        ) from None
-    except DataError:
-        raise
-    except Exception as problem:
-        raise _hub_error(what, problem) from None
+            files = [file.path for file in get_cached_repo_tree(name, repo_type=kind, revision=revision)]
+        except CachedRepoTreeNotFoundError:  # downloaded file by file, by another program
+            folder = Path(local())
+            files = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+        chosen = choose(files)
+        return Path(local(allow_patterns=[glob.escape(file) for file in chosen])), chosen
+    except (LocalEntryNotFoundError, ModelNotFoundError):
+        return None
 
 
-def _out_of_reach(problem: Exception) -> bool:
-    """Tell a network that is not there (or switched off) from a hub that answered."""
-    return getattr(problem, "response", None) is None
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the client's warnings off the terminal and its progress off anything else: our errors say it."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
+    log = logging.getLogger("huggingface_hub")
+    level = log.level
+    if level == logging.WARNING:  # its own choice; another one is the user's
+        log.setLevel(logging.ERROR)
+    hide = constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not sys.stderr.isatty()
+    try:
+        with disable_progress_bars() if hide else nullcontext():
+            yield
+    finally:
+        log.setLevel(level)
 
 
-def _hub_error(what: str, problem: Exception) -> HubError | ModelNotFoundError:
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+def _hub_problems() -> tuple[type[Exception], ...]:
+    """What the client raises: refusals, network errors, full disks, ids and answers that are none."""
+    from huggingface_hub.errors import HTTPError, XetDownloadError  # type: ignore[attr-defined]
 
-    if isinstance(problem, GatedRepoError):
-        return HubError(f"{what} is gated: accept its terms on the hub and log in with `hf auth login`")
-    if isinstance(problem, RevisionNotFoundError):
-        return ModelNotFoundError(f"{what}: the hub has no such revision")
-    if isinstance(problem, RepositoryNotFoundError):
-        return ModelNotFoundError(f"{what}: no folder of that name here, and no such repository on the hub")
-    if getattr(problem, "response", None) is None:
-        return HubError(f"{what} needs the hub, which cannot be reached ({type(problem).__name__})")
-    return HubError(f"{what}: the hub refused: {str(problem).splitlines()[0]:.200}")
+    return (HTTPError, OSError, ValueError, KeyError, XetDownloadError)
+
+
+def _is_silence(problem: Exception) -> bool:
+    """Tell a hub that is not there, switched off or in trouble from one that answered."""
+    from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled  # type: ignore[attr-defined]
+
+    status = _status(problem)
+    if status is not None:
+        return status == 429 or status >= 500
+    return isinstance(problem, (HTTPError, OfflineModeIsEnabled, FileNotFoundError))
+
+
+def _status(problem: Exception) -> int | None:
+    """The HTTP status of a refusal, None where nothing answered."""
+    return getattr(getattr(problem, "response", None), "status_code", None)
+
+
+def _explain(what: str, problem: Exception, kind: _Kind | None = None) -> ValenceError:
+    """Say in one line what was needed, why it could not be had, and how to get it."""
+    from huggingface_hub import constants, errors
+
+    if isinstance(problem, errors.LocalEntryNotFoundError) and isinstance(problem.__cause__, Exception):
+        problem = problem.__cause__
+    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+    reason = f"{lines[0] if lines else type(problem).__name__:.200}"
+    or_copy = ", or copy its files to this machine and give their path" if kind else ""
+    not_found = DataError if kind == "dataset" else ModelNotFoundError
+    if isinstance(problem, errors.OfflineModeIsEnabled):
+        return HubError(f"{what} has to come from the hub, which HF_HUB_OFFLINE forbids: unset it and repeat{or_copy}")
+    if isinstance(problem, errors.GatedRepoError):
+        return HubError(f"{what} is gated: accept its terms on the hub and log in with: hf auth login")
+    if isinstance(problem, errors.RevisionNotFoundError):
+        return not_found(f"{what}: the hub has no such revision")
+    if isinstance(problem, errors.RepositoryNotFoundError):
+        nor_here = "no such folder here and " if kind == "model" else ""
+        return not_found(f"{what}: {nor_here}no such repository on the hub (if it is private: hf auth login)")
+    if (status := _status(problem)) is not None:
+        advice = "log in again with: hf auth login" if status in (401, 403) else "try again later"
+        return HubError(f"{what} has to come from the hub, which refused ({reason}): {advice}")
+    if isinstance(problem, errors.HFValidationError):
+        return InputError(f"{what}: not a hub id: {reason}")
+    if isinstance(problem, (errors.HTTPError, errors.LocalEntryNotFoundError)):  # type: ignore[attr-defined]
+        return HubError(
+            f"{what} has to come from the hub, and {constants.ENDPOINT} cannot be reached ({reason}): "
+            f"connect and repeat{or_copy}"
+        )
+    if isinstance(problem, OSError):
+        return HubError(f"{what} could not be saved on this machine: {reason}")
+    return HubError(f"{what}: {constants.ENDPOINT} gave an answer that is not a hub's: {reason}")

@@ -9,11 +9,13 @@ from torch import Tensor
 from valence.checkpoint.config import encoder_config, foreign_config
 from valence.checkpoint.initialise import distilbert_from_bert
 from valence.checkpoint.names import (
+    BERT_BIAS,
+    BERT_BIAS_IN_USE,
     BUFFERS,
     canonical_name,
     head_names,
-    is_other_head,
-    prefix,
+    is_head,
+    saved_name,
     tensor_names,
 )
 from valence.checkpoint.tensors import read_tensors, write_tensors
@@ -21,15 +23,16 @@ from valence.errors import CheckpointError, MissingHeadError
 from valence.files import write_json
 from valence.folder import ModelFolder
 from valence.model.config import Architecture, EncoderConfig
-from valence.model.heads import Task, TaskModel
+from valence.model.heads import FirstTokenHead, Task, TaskModel
 
 __all__ = ["LoadedBase", "load_base", "load_model", "save_model"]
 
 _TASK_NEEDS: dict[Task, str] = {
-    "classification": "it has no classifier: fine-tune it first (valence train DATA --base {name} --out FOLDER)",
-    "masked-lm": "it has no masked-LM head, so it cannot fill in masked words",
-    "next-sentence": "it has no next-sentence head",
+    "classification": ("it has no classifier: fine-tune it first (valence train DATA --base {name} --out FOLDER)"),
+    "masked-lm": "it has no masked-LM head, so it cannot fill in masked words: use a pretrained checkpoint",
+    "next-sentence": "it has no next-sentence head: use a BERT checkpoint that was pretrained with one",
 }
+_READABLE_TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ class LoadedBase:
 
     Args:
         model: the model.
-        left_out: tensors of the checkpoint that the task does not use, by their names in the file.
-        initialised: tensors the checkpoint lacks and that have fresh values, by the names they are saved under.
+        left_out: head tensors of the checkpoint that the task does not use, without the family's prefix.
+        initialised: tensors the checkpoint lacks and that have fresh values, named as they are saved.
     """
 
     model: TaskModel
@@ -62,24 +65,25 @@ def load_model(folder: ModelFolder, task: Task) -> TaskModel:
         MissingHeadError: if the checkpoint has no head for the task.
     """
     config = encoder_config(folder)
-    tensors = _canonical(read_tensors(folder), config.architecture, folder)
     if config.architecture == "distilbert" and task == "next-sentence":
         raise MissingHeadError(
-            f"{folder.name}: a DistilBERT checkpoint has no next-sentence head and no token types; use a BERT one"
+            f"{folder.name}: a DistilBERT has no next-sentence head and no token types: use a BERT checkpoint"
         )
+    tensors = _canonical(read_tensors(folder), config, folder)
     heads = head_names(config.architecture, task)
-    classifier = heads.get("head.classifier.weight", heads.get("head.decoder.bias", ""))
-    if classifier not in tensors:
+    outputs = {theirs for ours, theirs in heads.items() if task == "masked-lm" or "classifier" in ours}
+    if not outputs & tensors.keys():
         raise MissingHeadError(f"{folder.name}: {_TASK_NEEDS[task].format(name=folder.name)}")
-    n_classes = tensors[classifier].shape[0] if task != "masked-lm" else 2
+    n_classes = _count_classes(tensors, heads)
+    problems: list[str] = []
     if task == "classification" and folder.labels is not None and len(folder.labels) != n_classes:
-        raise CheckpointError(
-            f"{folder.path}: config.json names {len(folder.labels)} labels, {classifier} has {n_classes} rows"
-        )
-    model = TaskModel(config, task, n_classes)
-    problems = _fill(model, tensors, frozenset(heads.values()))
-    if problems:
-        raise CheckpointError(f"{folder.path}: the weights do not fit the config:\n  " + "\n  ".join(problems))
+        problems.append(f"config.json names {len(folder.labels)} labels, the classifier has {n_classes} rows")
+    if task == "masked-lm" and config.tie_word_embeddings:
+        problems += _drop_tied(tensors, heads["head.decoder.weight"])
+    model = TaskModel.outline(config, task, n_classes)
+    _refuse(folder, problems + _misfits(model, tensors))
+    model.allocate()
+    _fill(model, tensors)
     return model.eval()
 
 
@@ -104,48 +108,57 @@ def load_base(
         CheckpointError: if the encoder's tensors are missing, unexpected or wrongly shaped; all are named.
     """
     config = encoder_config(folder)
-    original = read_tensors(folder)
-    tensors = _canonical(original, config.architecture, folder)
-    before = set(tensors)
-    if architecture != config.architecture:
-        if architecture == "bert":
-            raise CheckpointError(
-                f"{folder.name}: a DistilBERT checkpoint cannot start a BERT: it lacks token types and a pooler"
-            )
-        config, tensors = distilbert_from_bert(config, tensors)
-    model = TaskModel(config, "classification", len(labels))
-    model.initialise(seed)
+    if architecture == "bert" and config.architecture == "distilbert":
+        raise CheckpointError(
+            f"{folder.name}: a DistilBERT checkpoint cannot start a BERT: it lacks token types and a pooler"
+        )
+    found = _canonical(read_tensors(folder), config, folder)
+    kept: frozenset[str] = frozenset()
+    if architecture == config.architecture:
+        kept = _head_to_keep(folder, config, found, labels)
+    tensors = {name: tensor for name, tensor in found.items() if name in kept or not is_head(name)}
+    left_out = tuple(sorted(found.keys() - tensors.keys()))
+    model = TaskModel.outline(config, "classification", len(labels))
     heads = head_names(config.architecture, "classification")
-    if not _same_classifier(folder, tensors, heads["head.classifier.weight"], labels):
-        for ours, theirs in heads.items():
-            if ours.startswith("head.classifier.") or config.architecture == "distilbert":
-                tensors.pop(theirs, None)
-    present = set(tensors)
-    wanted = tensor_names(config, "classification")
-    initialised = tuple(sorted(theirs for ours, theirs in wanted.items() if ours in heads and theirs not in present))
-    problems = _fill(model, tensors, optional=frozenset(heads.values()))
-    if problems:
-        raise CheckpointError(f"{folder.path}: the weights do not fit the config:\n  " + "\n  ".join(problems))
-    used = set(wanted.values()) & present
-    left_out = tuple(sorted(name for name in before if is_other_head(name) and name not in used))
-    return LoadedBase(model, left_out, initialised)
+    _refuse(folder, _misfits(model, tensors, optional=frozenset(heads.values())))
+    if architecture != config.architecture:
+        try:
+            config, tensors = distilbert_from_bert(config, tensors)
+        except CheckpointError as problem:
+            raise CheckpointError(f"{folder.path}: {problem}") from None
+        model = TaskModel.outline(config, "classification", len(labels))
+    model.allocate()
+    model.initialise(seed)
+    _fill(model, tensors)
+    absent = tensor_names(config, "classification").values() - tensors.keys()
+    return LoadedBase(model, left_out, tuple(sorted(saved_name(name, architecture) for name in absent)))
 
 
-def _same_classifier(
-    folder: ModelFolder, tensors: dict[str, Tensor], classifier: str, labels: tuple[str, ...]
-) -> bool:
-    return classifier in tensors and tensors[classifier].shape[0] == len(labels) and folder.labels == labels
+def _head_to_keep(
+    folder: ModelFolder, config: EncoderConfig, tensors: dict[str, Tensor], labels: tuple[str, ...]
+) -> frozenset[str]:
+    """Choose the head tensors that go on: BERT's pooler always, the rest where the labels are the same."""
+    heads = head_names(config.architecture, "classification")
+    if folder.labels == labels and _count_classes(tensors, heads) == len(labels):
+        return frozenset(heads.values())
+    return frozenset(name for name in heads.values() if name.startswith("pooler."))
 
 
-def _canonical(
-    tensors: dict[str, Tensor], architecture: Architecture, folder: ModelFolder
-) -> dict[str, Tensor]:
+def _count_classes(tensors: dict[str, Tensor], heads: dict[str, str]) -> int:
+    for kind in ("weight", "bias"):
+        tensor = tensors.get(heads.get(f"head.classifier.{kind}", ""))
+        if tensor is not None and tensor.ndim and len(tensor):
+            return len(tensor)
+    return 1
+
+
+def _canonical(tensors: dict[str, Tensor], config: EncoderConfig, folder: ModelFolder) -> dict[str, Tensor]:
     """Rename tensors to the tables' form and drop buffers."""
     renamed: dict[str, Tensor] = {}
     clashes: list[str] = []
     for theirs, tensor in tensors.items():
-        name = canonical_name(theirs, architecture)
-        if name in BUFFERS:
+        name = canonical_name(theirs, config.architecture)
+        if name in BUFFERS or (theirs == BERT_BIAS and BERT_BIAS_IN_USE in tensors):
             continue
         if name in renamed and not torch.equal(renamed[name], tensor):
             clashes.append(name)
@@ -155,36 +168,51 @@ def _canonical(
     return renamed
 
 
-def _fill(model: TaskModel, tensors: dict[str, Tensor], optional: frozenset[str]) -> list[str]:
-    """Copy tensors into a model; return every tensor that is missing, unexpected or wrongly shaped."""
-    wanted = tensor_names(model.config, model.task)
-    if model.config.tie_word_embeddings:
-        tied = wanted.pop("head.decoder.weight", None)  # the word embeddings themselves
-        tensors = {name: tensor for name, tensor in tensors.items() if name != tied}
-    parameters = dict(model.named_parameters(remove_duplicate=False))
-    assert wanted.keys() <= parameters.keys(), "a table names a parameter that the model does not have"
+def _drop_tied(tensors: dict[str, Tensor], projection: str) -> list[str]:
+    """Remove the projection that is the word embeddings again; return a problem if it is not."""
+    words = "embeddings.word_embeddings.weight"
+    if projection not in tensors:
+        return []
+    tied = tensors.pop(projection)
+    if torch.equal(tensors.setdefault(words, tied), tied):
+        return []
+    return [f"{projection} differs from {words}, but the config ties them (tie_word_embeddings)"]
+
+
+def _misfits(model: TaskModel, tensors: dict[str, Tensor], optional: frozenset[str] = frozenset()) -> list[str]:
+    """List every tensor that is missing, unexpected, or of a wrong shape or type."""
+    parameters = dict(model.named_parameters())  # a tied projection is not listed again
+    names = tensor_names(model.config, model.task)
+    wanted = {names[ours]: parameter for ours, parameter in parameters.items()}
     problems: list[str] = []
-    for ours, theirs in wanted.items():
-        if theirs not in tensors:
-            if theirs not in optional:
-                problems.append(f"missing: {theirs} {list(parameters[ours].shape)}")
-        elif tensors[theirs].shape != parameters[ours].shape:
-            problems.append(
-                f"wrong shape: {theirs} is {list(tensors[theirs].shape)}, "
-                f"expected {list(parameters[ours].shape)}"
-            )
-        elif not tensors[theirs].is_floating_point():
-            problems.append(f"wrong type: {theirs} is {tensors[theirs].dtype}, expected floating point")
-        else:
-            with torch.no_grad():
-                parameters[ours].copy_(tensors[theirs])
-    known = set(wanted.values())
+    for name, parameter in wanted.items():
+        if name not in tensors:
+            if name not in optional:
+                problems.append(f"missing: {name} {list(parameter.shape)}")
+        elif tensors[name].shape != parameter.shape:
+            problems.append(f"wrong shape: {name} is {list(tensors[name].shape)}, expected {list(parameter.shape)}")
+        elif tensors[name].dtype not in _READABLE_TYPES:
+            problems.append(f"wrong type: {name} is {tensors[name].dtype}, expected 16-bit floats or more")
+    own = tuple(name.rpartition(".")[0] + "." for name in head_names(model.config.architecture, model.task).values())
     problems += [
         f"unexpected: {name} {list(tensor.shape)}"
         for name, tensor in sorted(tensors.items())
-        if name not in known and not is_other_head(name)
+        if name not in wanted and (not is_head(name) or name.startswith(own))
     ]
     return problems
+
+
+def _refuse(folder: ModelFolder, problems: list[str]) -> None:
+    if problems:
+        raise CheckpointError(f"{folder.path}: the weights do not fit the config:\n  " + "\n  ".join(problems))
+
+
+@torch.no_grad()
+def _fill(model: TaskModel, tensors: dict[str, Tensor]) -> None:
+    names = tensor_names(model.config, model.task)
+    for ours, parameter in model.named_parameters():
+        if names[ours] in tensors:
+            parameter.copy_(tensors[names[ours]])
 
 
 def save_model(
@@ -192,17 +220,23 @@ def save_model(
     folder: Path,
     labels: tuple[str, ...] | None = None,
     dtype: torch.dtype = torch.float32,
+    problem_type: str | None = None,
 ) -> None:
     """Write config.json and model.safetensors as `transformers` names and reads them.
 
     Args:
         model: what to save.
         folder: where; created if absent.
-        labels: the class names, for a classifier.
+        labels: the class names, for a classifier; LABEL_0, LABEL_1, … if None.
         dtype: of the tensors in the file.
+        problem_type: one of `valence.folder.PROBLEM_TYPES`, for a classifier.
     """
+    if isinstance(model.head, FirstTokenHead) and model.task == "classification":
+        n_classes = model.head.classifier.out_features
+        labels = labels or tuple(f"LABEL_{index}" for index in range(n_classes))
+        assert len(labels) == n_classes, f"{len(labels)} labels for {n_classes} classes"
     folder.mkdir(parents=True, exist_ok=True)
-    content = foreign_config(model.config, model.task, labels)
+    content = foreign_config(model.config, model.task, labels, problem_type)
     content["dtype"] = str(dtype).removeprefix("torch.")
     write_tensors(folder / "model.safetensors", foreign_tensors(model, dtype))
     write_json(folder / "config.json", content)
@@ -218,21 +252,11 @@ def foreign_tensors(model: TaskModel, dtype: torch.dtype) -> dict[str, Tensor]:
     Returns:
         Their names to tensors on the CPU; a tied tensor is left out, as `transformers` does.
     """
-    parameters = dict(model.named_parameters(remove_duplicate=False))
-    heads = set(_own_head(model.config, model.task).values())
-    tensors: dict[str, Tensor] = {}
-    for ours, theirs in tensor_names(model.config, model.task).items():
-        if ours == "head.decoder.weight" and model.config.tie_word_embeddings:
-            continue
-        name = theirs if theirs in heads else prefix(model.config.architecture) + theirs
-        tensors[name] = parameters[ours].detach().to("cpu", dtype)
-    return tensors
-
-
-def _own_head(config: EncoderConfig, task: Task) -> dict[str, str]:
-    """List the head's tensors that stand outside the family's prefix: all but BERT's pooler."""
-    return {
-        ours: theirs
-        for ours, theirs in head_names(config.architecture, task).items()
-        if not theirs.startswith("pooler.")
+    names = tensor_names(model.config, model.task)
+    tensors = {
+        saved_name(names[ours], model.config.architecture): parameter.detach().to("cpu", dtype)
+        for ours, parameter in model.named_parameters()
     }
+    if BERT_BIAS in tensors and not model.config.tie_word_embeddings:
+        tensors[BERT_BIAS_IN_USE] = tensors[BERT_BIAS].clone()
+    return tensors

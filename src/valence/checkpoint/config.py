@@ -1,5 +1,6 @@
 """config.json to `EncoderConfig` and back, as one two-way table per family."""
 
+import json
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -50,6 +51,7 @@ _KEYS: dict[Architecture, tuple[_Key, ...]] = {
         _Key("hidden_act", "activation", "gelu"),
         _Key("hidden_dropout_prob", "dropout", 0.1),
         _Key("attention_probs_dropout_prob", "attention_dropout", 0.1),
+        _Key("classifier_dropout", "classifier_dropout", 0.1),  # where absent or null: hidden_dropout_prob
         _Key("layer_norm_eps", "layer_norm_eps", 1e-12),
     ),
 }
@@ -59,6 +61,7 @@ _FIXED: tuple[tuple[str, Any], ...] = (
     ("is_decoder", False),
     ("add_cross_attention", False),
 )
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 _TASK_CLASSES: dict[Task, str] = {
     "classification": "ForSequenceClassification",
     "masked-lm": "ForMaskedLM",
@@ -82,41 +85,44 @@ def encoder_config(folder: ModelFolder) -> EncoderConfig:
     """
     where = folder.path / "config.json"
     found = folder.config
-    architecture = found.get("model_type")
+    architecture: Any = found.get("model_type")
     if architecture not in get_args(Architecture):
-        raise ConfigError(
-            f"{where}: model_type {architecture!r} is not supported; valence loads {', '.join(_KEYS)}"
-        )
-    if absent := sorted(key.theirs for key in _KEYS[architecture] if key.default is None and key.theirs not in found):
+        raise ConfigError(f"{where}: model_type {architecture!r} is not supported; valence loads {', '.join(_KEYS)}")
+    keys = _KEYS[architecture]
+    if absent := sorted(key.theirs for key in keys if key.default is None and found.get(key.theirs) is None):
         raise ConfigError(f"{where}: keys that a {architecture} config needs are missing: {', '.join(absent)}")
-    values: dict[str, Any] = {}
     problems = [
-        f"{key} must be {value!r}, found {found[key]!r}" for key, value in _FIXED if found.get(key, value) != value
+        f"{key} must be {json.dumps(value)}, found {found[key]!r:.100}"
+        for key, value in _FIXED
+        if found.get(key) not in (None, value)
     ]
-    for key in _KEYS[architecture]:
-        value = found.get(key.theirs, key.default)
-        expected = type(key.default) if key.default is not None else int
-        if isinstance(value, int) and not isinstance(value, bool) and expected is float:
-            value = float(value)
-        if value is None and key.default is not None:
-            value = key.default  # an explicit null means the default
-        if type(value) is not expected:
-            problems.append(f"{key.theirs} must be a {expected.__name__}, found {value!r}")
+    values: dict[str, Any] = {}
+    for key in keys:
+        value = found.get(key.theirs)
+        if value is None:  # an explicit null means the default
+            value = key.default
+        expected = int if key.default is None else type(key.default)
+        if not _is_a(value, expected):
+            problems.append(f"{key.theirs} must be {_KINDS[expected]}, found {value!r:.100}")
         values[key.ours] = value
     if problems:
         raise ConfigError(f"{where}: " + "; ".join(problems))
     if architecture == "distilbert":
         values.update(n_token_types=0, attention_output_dropout=0.0, layer_norm_eps=1e-12)
     else:
-        dropout = found.get("classifier_dropout")
-        values.update(
-            attention_output_dropout=values["dropout"],
-            classifier_dropout=values["dropout"] if dropout is None else dropout,
-        )
+        values["attention_output_dropout"] = values["dropout"]
+        if found.get("classifier_dropout") is None:
+            values["classifier_dropout"] = values["dropout"]
     try:
         return EncoderConfig(architecture=architecture, **values)
-    except (ConfigError, TypeError) as problem:
+    except ConfigError as problem:
         raise ConfigError(f"{where}: {problem}") from None
+
+
+def _is_a(value: Any, expected: type) -> bool:
+    if expected is float:
+        return type(value) in (int, float) and abs(value) <= 1e9  # false for NaN too
+    return type(value) is expected
 
 
 def foreign_config(
@@ -141,10 +147,10 @@ def foreign_config(
     }
     if config.architecture == "distilbert":
         content["sinusoidal_pos_embds"] = False
-    else:
-        content["classifier_dropout"] = config.classifier_dropout
     if labels is not None:
         content["id2label"] = {str(index): label for index, label in enumerate(labels)}
         content["label2id"] = {label: index for index, label in enumerate(labels)}
-        content["problem_type"] = problem_type or "single_label_classification"
+        if problem_type is None and len(labels) > 1:
+            problem_type = "single_label_classification"
+        content["problem_type"] = problem_type
     return content

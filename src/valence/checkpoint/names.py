@@ -9,7 +9,16 @@ import re
 from valence.model.config import Architecture, EncoderConfig
 from valence.model.heads import Task
 
-__all__ = ["BUFFERS", "canonical_name", "head_names", "is_other_head", "prefix", "tensor_names"]
+__all__ = [
+    "BERT_BIAS",
+    "BERT_BIAS_IN_USE",
+    "BUFFERS",
+    "canonical_name",
+    "head_names",
+    "is_head",
+    "saved_name",
+    "tensor_names",
+]
 
 _Rows = tuple[tuple[str, str], ...]
 
@@ -79,26 +88,18 @@ _HEADS: dict[tuple[Architecture, Task], _Rows] = {
         ("classifier.bias", "cls.seq_relationship.bias"),
     ),
 }
+# BERT's masked-LM bias goes by two names. `transformers` computes with the second; it ties them together with the
+# word embeddings and then saves the first alone, or ties neither and saves both.
+BERT_BIAS = "cls.predictions.bias"
+BERT_BIAS_IN_USE = "cls.predictions.decoder.bias"
 # Read, never written: buffers that are no parameters, and the names of older files.
 BUFFERS = frozenset({"embeddings.position_ids", "embeddings.token_type_ids"})
 _ALIASES = (
     (re.compile(r"\.gamma$"), ".weight"),
     (re.compile(r"\.beta$"), ".bias"),
-    (re.compile(r"^cls\.predictions\.decoder\.bias$"), "cls.predictions.bias"),
+    (re.compile(rf"^{re.escape(BERT_BIAS_IN_USE)}$"), BERT_BIAS),
 )
-_OTHER_HEADS = re.compile(r"(qa_outputs|classifier|pre_classifier|pooler|cls|vocab_\w+)\.")
-
-
-def prefix(architecture: Architecture) -> str:
-    """Name the part of a task checkpoint that holds the encoder.
-
-    Args:
-        architecture: the family.
-
-    Returns:
-        The prefix, with its dot.
-    """
-    return architecture + "."
+_HEAD = re.compile(r"(qa_outputs|classifier|pre_classifier|pooler|cls|vocab_\w+)\.")
 
 
 def canonical_name(theirs: str, architecture: Architecture) -> str:
@@ -111,7 +112,7 @@ def canonical_name(theirs: str, architecture: Architecture) -> str:
     Returns:
         Without prefix, aliases resolved.
     """
-    name = theirs.removeprefix(prefix(architecture))
+    name = theirs.removeprefix(f"{architecture}.")
     for pattern, replacement in _ALIASES:
         name = pattern.sub(replacement, name)
     return name
@@ -154,8 +155,23 @@ def tensor_names(config: EncoderConfig, task: Task) -> dict[str, str]:
     return names
 
 
-def is_other_head(canonical: str) -> bool:
-    """Tell whether a tensor that a task does not use belongs to a head of another task.
+def saved_name(canonical: str, architecture: Architecture) -> str:
+    """Name a tensor as a task checkpoint does.
+
+    Args:
+        canonical: a name from the tables.
+        architecture: the family.
+
+    Returns:
+        With the family's prefix where it belongs: on all but the heads, and on BERT's pooler.
+    """
+    if is_head(canonical) and not canonical.startswith("pooler."):
+        return canonical
+    return f"{architecture}.{canonical}"
+
+
+def is_head(canonical: str) -> bool:
+    """Tell whether a tensor belongs to a head, of whatever task.
 
     Args:
         canonical: a name from `canonical_name`.
@@ -163,4 +179,4 @@ def is_other_head(canonical: str) -> bool:
     Returns:
         False for a tensor of the encoder, and for one that nobody knows.
     """
-    return _OTHER_HEADS.match(canonical) is not None
+    return _HEAD.match(canonical) is not None

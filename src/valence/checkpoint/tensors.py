@@ -1,7 +1,6 @@
 """Tensor files: safetensors, sharded safetensors, and old PyTorch files without executing anything."""
 
 import os
-import pickle
 from pathlib import Path
 
 import torch
@@ -52,9 +51,11 @@ def read_tensors(folder: ModelFolder) -> dict[str, Tensor]:
 
 
 def _check_index(folder: ModelFolder, tensors: dict[str, Tensor]) -> None:
-    index = folder.weight_files[0].parent / f"model{folder.weight_files[0].suffix}.index.json"
-    if len(folder.weight_files) == 1 or not index.is_file():
+    first = folder.weight_files[0]
+    single = "model.safetensors" if first.suffix == ".safetensors" else "pytorch_model.bin"
+    if first.name == single:
         return
+    index = folder.path / f"{single}.index.json"
     promised = set(read_json(index, CheckpointError).get("weight_map", {}))
     if absent := sorted(promised - tensors.keys()):
         raise CheckpointError(f"{index}: tensors that no shard holds: {', '.join(absent)}")
@@ -70,16 +71,26 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def _read_pytorch(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
+    except Exception as problem:  # a damaged or hostile file can end in almost any error
         raise CheckpointError(
-            f"{path}: holds something other than tensors; it was not executed. "
-            "Ask its author for model.safetensors"
+            f"{path}: damaged, or holds something other than tensors, which is never executed; "
+            f"ask its author for model.safetensors ({str(problem).partition('. ')[0]:.200})"
         ) from None
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as problem:
-        raise CheckpointError(f"{path}: not a whole PyTorch file: {problem}") from None
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise CheckpointError(f"{path}: expected a dictionary of tensors")
+    if odd := sorted(name for name, value in content.items() if not _is_plain(value)):
+        raise CheckpointError(f"{path}: expected plain tensors only; other things: {', '.join(odd):.1000}")
     return content
+
+
+def _is_plain(value: object) -> bool:
+    """Tell whether this is a tensor that holds its values one after the other, in memory."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout is torch.strided
+        and value.device.type == "cpu"
+        and not value.is_quantized
+    )
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -103,4 +114,3 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
-

@@ -1,10 +1,11 @@
 """The command line: one file per command, imported when it is called."""
 
 import importlib
+import io
 import os
 import sys
 import warnings
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
@@ -23,7 +24,11 @@ _COMMANDS = {
 }
 _EXIT_ERROR = 1
 _EXIT_INTERRUPTED = 130
-_EXIT_BROKEN_PIPE = 141
+_EXIT_BROKEN_PIPE = 141  # what a shell reports of a program that the signal SIGPIPE ended
+
+
+class _ReaderGoneError(Exception):
+    """The reader of our output has gone, as `| head` does."""
 
 
 class _LazyGroup(click.Group):
@@ -37,6 +42,14 @@ class _LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"valence.cli.{cmd_name}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:  # click would exit with 1
+            raise _ReaderGoneError from None
+        return result
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -54,31 +67,44 @@ def cli() -> None:
 
     \b
     valence classify "Hello, my dog is cute"
-    """
+    """  # noqa: D301 (click's mark for lines that are kept as they are)
 
 
 def main() -> None:
     """Run the command line and exit."""
     warnings.showwarning = _show_warning
+    if sys.stdout is None:
+        _say("error: standard output is closed")
+        sys.exit(_EXIT_ERROR)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # what comes in is UTF-8 everywhere, and so is what goes out
     try:
         code = cli.main(prog_name="valence", standalone_mode=False)
     except click.ClickException as problem:
         problem.show()
         code = problem.exit_code
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
         code = _EXIT_INTERRUPTED
-    except KeyboardInterrupt:
-        _say("interrupted")
-        code = _EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader has gone, as `| head` does: not an error of ours, and nothing to say.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except _ReaderGoneError:
+        _discard_output()
         code = _EXIT_BROKEN_PIPE
     except ValenceError as problem:
         _say(f"error: {problem}")
         code = _EXIT_ERROR
+    except OSError as problem:
+        _say(f"error: {problem.filename or 'input or output'}: {problem.strerror or problem}")
+        _discard_output()
+        code = _EXIT_ERROR
+    except MemoryError:
+        _say("error: not enough memory")
+        code = _EXIT_ERROR
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _discard_output() -> None:
+    """Let what is left in the buffer of standard output go nowhere, so that no second error comes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(message: str) -> None:
@@ -96,5 +122,3 @@ def _show_warning(
     """Show our own warnings as a line; those of other packages say nothing to a user."""
     if category is UserWarning and f"{os.sep}valence{os.sep}" in filename:
         _say(f"warning: {message}")
-
-

@@ -1,21 +1,20 @@
 """valence classify."""
 
-import json
 import os
-import queue
 import sys
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from valence.cli.live_lines import LiveLines
 from valence.cli.options import model_options
-from valence.cli.output import one_line
-from valence.data.examples import choose_columns, parse_label_names, read_texts
+from valence.cli.output import json_line, one_line
+from valence.data.examples import choose_columns, read_texts
+from valence.data.labels import parse_label_names
 from valence.data.tables import decode_lines, open_table
-from valence.errors import InputError
+from valence.errors import DataError, InputError
 from valence.hub import DEFAULT
 from valence.runtime.classifier import Classifier, Prediction
 from valence.runtime.load import load
@@ -25,7 +24,6 @@ __all__ = ["command"]
 
 _WINDOW_TEXTS = 2048
 _COLOURS = ("red", "green", "blue", "magenta", "cyan", "yellow")
-_END = object()
 
 
 @click.command(
@@ -36,14 +34,15 @@ Examples:
   valence classify --file reviews.csv --text-column body --json > labels.jsonl
   cat reviews.txt | valence classify | cut -f 1 | sort | uniq -c
   valence classify --model ./my-model "Stocks fell sharply on Monday"
+  valence classify -- "-1 for the sound"      # a text that starts with a dash
 
 Without a terminal, one line per text: label, score, text, divided by tabs; line ends
-within a text are written \\n. --json is lossless.
+and other controls within a text are written out, such as \\n. --json is lossless.
 """,
 )
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @click.option("--model", "-m", default=DEFAULT, show_default=True, help="'default', a folder or a hub id.")
-@click.option("--file", "-f", "file", type=click.Path(path_type=Path), help="Texts in a TSV, CSV, JSONL, Parquet or TXT.")
+@click.option("--file", "-f", "file", type=click.Path(path_type=Path), help="A TSV, CSV, JSONL, Parquet or TXT.")
 @click.option("--text-column", help="The column of the texts in --file.  [default: guessed from the header]")
 @click.option("--pair-column", help="The column of the second text, if texts come in pairs.")
 @model_options
@@ -114,15 +113,16 @@ def _find_culprit(classifier: Classifier, window: list[Text], done: int) -> None
 
 
 def _as_json(text: Text, prediction: Prediction) -> str:
-    fields = {
-        "text": text,
-        "label": prediction.label,
-        "score": prediction.score,
-        "scores": prediction.scores,
-        "n_tokens": prediction.n_tokens,
-        "truncated": prediction.truncated,
-    }
-    return json.dumps(fields, ensure_ascii=False)
+    return json_line(
+        {
+            "text": text,
+            "label": prediction.label,
+            "score": prediction.score,
+            "scores": prediction.scores,
+            "n_tokens": prediction.n_tokens,
+            "truncated": prediction.truncated,
+        }
+    )
 
 
 def _as_line(text: Text, prediction: Prediction, labels: tuple[str, ...], on_terminal: bool, colours: bool) -> str:
@@ -145,50 +145,29 @@ def _file_texts(path: Path, text_column: str | None, pair_column: str | None) ->
         yield text
 
 
-def _windows(texts: Iterator[Text]) -> Iterator[list[Text]]:
-    window: list[Text] = []
-    for text in texts:
-        window.append(text)
-        if len(window) == _WINDOW_TEXTS:
-            yield window
-            window = []
-    if window:
-        yield window
-
-
 def _live_windows() -> Iterator[list[Text]]:
-    """Read standard input; never wait for more lines while some are there, so that a slow stream is answered at once."""
+    """Read standard input; never wait for more lines while some are there, so a slow stream is answered at once."""
+    if sys.stdin is None:
+        raise InputError("standard input is closed: give texts or --file")
     if sys.stdin.isatty():
         click.echo("reading from the terminal, one text a line; Ctrl-D ends", err=True)
-    lines: queue.Queue[Any] = queue.Queue(maxsize=2 * _WINDOW_TEXTS)
-    threading.Thread(target=_read_lines, args=(lines,), daemon=True).start()
-    ended = False
-    while not ended:
-        items = [lines.get()]
-        while len(items) < _WINDOW_TEXTS:
-            try:
-                items.append(lines.get_nowait())
-            except queue.Empty:
-                break
-        texts: list[Text] = []
-        problem: Exception | None = None
-        for item in items:
-            if item is _END:
-                ended = True
-            elif isinstance(item, Exception):
-                problem = item
-            else:
-                texts.append(item)
-        if texts:
-            yield texts
-        if problem is not None:
-            raise problem
+    lines = LiveLines(sys.stdin.fileno())
+    texts = (line.removesuffix("\n").removesuffix("\r") for _, line in decode_lines(lines, "standard input"))
+    return _windows(texts, lines.must_wait)
 
 
-def _read_lines(lines: "queue.Queue[Any]") -> None:
+def _windows(texts: Iterator[Text], must_wait: Callable[[], bool] = lambda: False) -> Iterator[list[Text]]:
+    """Group texts; a group ends early where the next text would have to be waited for, or cannot be read."""
+    window: list[Text] = []
     try:
-        for _, line in decode_lines(sys.stdin.buffer, "standard input"):
-            lines.put(line.removesuffix("\n").removesuffix("\r"))
-    except Exception as problem:
-        lines.put(problem)
-    lines.put(_END)
+        for text in texts:
+            window.append(text)
+            if len(window) == _WINDOW_TEXTS or must_wait():
+                yield window
+                window = []
+    except DataError:
+        if window:
+            yield window
+        raise
+    if window:
+        yield window

@@ -8,7 +8,8 @@ import click
 
 from valence.cli.options import model_options
 from valence.cli.output import echo_json
-from valence.data.examples import parse_label_names, read_examples
+from valence.data.examples import read_examples
+from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
 from valence.errors import MissingExtraError, ValenceError
 from valence.files import write_json

@@ -5,10 +5,15 @@ from typing import Any
 
 import click
 
-__all__ = ["echo_json", "one_line"]
+__all__ = ["echo_json", "json_line", "one_line"]
 
-_ESCAPES = str.maketrans({"\n": "\\n", "\r": "\\r", "\x0b": "\\x0b", "\x0c": "\\x0c", "\x85": "\\x85",
-                          "\u2028": "\\u2028", "\u2029": "\\u2029", "\x1b": "\\x1b", "\x00": "\\x00"})
+# What would break a line or steer a terminal: controls other than the tab, two separators, marks of direction.
+_CONTROLS = [
+    *(code for code in (*range(0x20), *range(0x7F, 0xA0)) if code != ord("\t")),
+    *(0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),
+]
+_ESCAPES = {code: repr(chr(code))[1:-1] for code in _CONTROLS}
+_JSON_ESCAPES = {code: f"\\u{code:04x}" for code in _CONTROLS if code >= 0x7F}  # json escapes the others itself
 
 
 def echo_json(value: Any, indent: int | None = 2) -> None:
@@ -21,6 +26,18 @@ def echo_json(value: Any, indent: int | None = 2) -> None:
     click.echo(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))
 
 
+def json_line(value: Any) -> str:
+    """Write a JSON value so that it takes one line everywhere and cannot steer a terminal.
+
+    Args:
+        value: what to write.
+
+    Returns:
+        The line, without its end.
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).translate(_JSON_ESCAPES)
+
+
 def one_line(text: str) -> str:
     """Write a text so that it takes one line and cannot steer a terminal.
 
@@ -28,6 +45,6 @@ def one_line(text: str) -> str:
         text: any text.
 
     Returns:
-        The text with line ends and escape characters written out.
+        The text with control characters other than the tab written out as Python writes them.
     """
     return text.translate(_ESCAPES)

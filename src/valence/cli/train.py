@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from valence.data.examples import parse_label_names, read_examples
+from valence.data.examples import read_examples
+from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
 from valence.errors import MissingExtraError
 from valence.hub import find_model
@@ -35,7 +36,7 @@ Examples:
 @click.argument("data")
 @click.option("--base", required=True, help="The checkpoint to start from: a folder or a hub id.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The model folder to make.")
-@click.option("--eval", "evaluation", help="Labelled texts to measure every epoch on, and to choose the best by.")
+@click.option("--eval", "evaluation", help="Labelled texts to measure every epoch on, and choose the best.")
 @click.option("--text-column", help="The column of the texts.  [default: guessed from the header]")
 @click.option("--label-column", help="The column of the labels.  [default: guessed from the header]")
 @click.option("--pair-column", help="The column of the second text, if texts come in pairs.")
@@ -119,14 +120,17 @@ def command(
         seed=seed,
         save_every=save_every,
     )
-    click.echo(
+    title = (
         f"{len(examples):,} examples, {len(examples.names)} classes ({', '.join(examples.names[:6])}"
-        f"{', …' if len(examples.names) > 6 else ''}), recipe {name}: "
-        f"{run.recipe.total_steps(len(examples)):,} steps",
-        err=True,
+        f"{', …' if len(examples.names) > 6 else ''}), recipe {name}"
     )
-    with _Monitor(tensorboard) as monitor:
-        report = fine_tune(run, resume, monitor, _tell_base)
+    try:
+        with _Monitor(title, tensorboard) as monitor:
+            report = fine_tune(run, resume, monitor, _tell_base)
+    except KeyboardInterrupt as stop:
+        if stop.args:
+            click.echo(f"{stop}: go on with --resume", err=True)
+        raise
     if not report:
         return  # another process reports
     if as_json:
@@ -162,7 +166,7 @@ def _tell_base(base: "LoadedBase") -> None:
 class _Monitor:
     """Shows a run on standard error: a bar on a terminal, a line now and then elsewhere."""
 
-    def __init__(self, tensorboard: Path | None) -> None:
+    def __init__(self, title: str, tensorboard: Path | None) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -182,7 +186,11 @@ class _Monitor:
         self._first_step = 0
         self._total = 0
         self._loss: float | None = None
-        self._writer = _open_tensorboard(tensorboard)
+        if tensorboard is not None and find_spec("tensorboard") is None:
+            raise MissingExtraError("tensorboard", "--tensorboard")
+        self._title = title
+        self._tensorboard = tensorboard
+        self._writer: Any = None
 
     def __enter__(self) -> "_Monitor":
         self._bar.start()
@@ -196,8 +204,13 @@ class _Monitor:
     def on_start(self, step: int, total_steps: int) -> None:
         self._first_step, self._total, self._begun = step, total_steps, time.perf_counter()
         self._bar.update(self._task, total=total_steps, completed=step)
+        if self._tensorboard is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(self._tensorboard)
+        self._print(f"{self._title}: {total_steps:,} steps")
         if step:
-            self._console.print(f"resumed after step {step:,} of {total_steps:,}")
+            self._print(f"resumed after step {step:,}")
 
     def on_step(self, step: int, loss: float, learning_rate: float, examples_per_second: float) -> None:
         self._loss = loss if self._loss is None else 0.98 * self._loss + 0.02 * loss
@@ -219,17 +232,10 @@ class _Monitor:
         text = f"epoch {figures['epoch']:.0f}: train loss {figures['train_loss']:.4f}"
         if "accuracy" in figures:
             text += f", evaluation accuracy {figures['accuracy']:.4f}, loss {figures['loss']:.4f}"
-        self._console.print(text, highlight=False)
+        self._print(text)
         if self._writer is not None:
             for name, value in figures.items():
                 self._writer.add_scalar(f"epoch/{name}", value, int(figures["epoch"]))
 
-
-def _open_tensorboard(folder: Path | None) -> Any:
-    if folder is None:
-        return None
-    if find_spec("tensorboard") is None:
-        raise MissingExtraError("tensorboard", "--tensorboard")
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(folder)
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,5 +1,6 @@
 """What a user calls a data set (a file, a GLUE-style folder, a hub data set) to the files it stands for."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -62,7 +63,7 @@ class DataSource:
         """A short name for reports: the file's, with the folder's where the file's says little."""
         path = self.paths[0]
         if self.name.startswith("hub:"):
-            return "-".join(part for part in self.name.removeprefix("hub:").replace(":", "/").split("/") if part)
+            return "-".join(self.name.removeprefix("hub:").replace(":", "/").split("/")).strip("-")
         return f"{path.absolute().parent.name}-{path.stem}" if path.stem in _GENERIC_STEMS else path.stem
 
     def sha256(self) -> str:
@@ -91,17 +92,16 @@ def find_source(name: str, split: Split) -> DataSource:
         repository, _, wanted = name.removeprefix("hub:").partition(":")
         paths = hub.fetch_dataset(repository, (wanted,) if wanted else _SPLIT_NAMES[split])
         return DataSource(name, paths)
-    path = Path(name).expanduser()
-    if not path.is_dir():
-        if not path.exists():
+    path = Path(os.path.expanduser(name))
+    if not os.path.isdir(path):
+        if not os.path.exists(path):
             raise DataError("no such file or folder", path)
         return DataSource(name, (path,))
     for stem in _SPLIT_NAMES[split]:
         for suffix in FORMATS:
             if (path / f"{stem}{suffix}").is_file():
                 return DataSource(name, (path / f"{stem}{suffix}",))
-    raise DataError(
-        f"no {split} file: expected one of {', '.join(_SPLIT_NAMES[split])} ending in {', '.join(FORMATS)}", path
-    )
+    stems, endings = ", ".join(_SPLIT_NAMES[split]), ", ".join(FORMATS)
+    raise DataError(f"no {split} file: expected one of {stems} ending in {endings}", path)
 
 

@@ -1,23 +1,24 @@
 """Tables on disk, read row by row: TSV, CSV, JSON Lines, Parquet, and plain text of one text a line.
 
-A TSV has no quoting: a quotation mark is an ordinary character and every tab divides. A CSV is quoted as RFC 4180
-says. Whatever cannot be read raises `DataError` with the file and the line.
+A TSV has no quoting: a quotation mark is an ordinary character and every tab divides. A CSV is quoted as RFC
+4180 says. Whatever cannot be read raises `DataError` with the file and the line.
 """
 
 import csv
 import json
-import sys
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from valence.errors import DataError
 
-__all__ = ["FORMATS", "Row", "Table", "decode_lines", "open_table"]
+__all__ = ["FORMATS", "Row", "Table", "decode_lines", "open_table", "read_lines"]
 
 FORMATS = (".tsv", ".csv", ".jsonl", ".ndjson", ".parquet", ".txt")
 _PARQUET_BATCH_ROWS = 4096
+_CSV_FIELD_LIMIT = 2**31 - 1  # characters; csv's own limit of 131,072 is less than a long document
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,9 @@ def open_table(path: Path) -> Table:
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise DataError(f"unknown kind of file: expected a name ending in {', '.join(FORMATS)}", path)
-    if not path.is_file():
-        raise DataError("no such file" if not path.exists() else "not a file", path)
-    if path.stat().st_size == 0:
+    if not os.path.isfile(path):
+        raise DataError("not a file" if os.path.exists(path) else "no such file", path)
+    if os.path.getsize(path) == 0:
         raise DataError("the file is empty", path)
     if suffix == ".parquet":
         columns = tuple(_open_parquet(path).schema_arrow.names)
@@ -90,31 +91,51 @@ def open_table(path: Path) -> Table:
         columns = ("text",)
     else:
         header = next(_csv_records(path) if suffix == ".csv" else _tsv_records(path), None)
-        if header is None:
-            raise DataError("the file holds no header", path)
-        columns = tuple(name.strip() for name in header[1])
+        columns = () if header is None else tuple(name.strip() for name in header[1])
+        if not any(columns):
+            raise DataError("expected the names of the columns, found a blank line", path, 1)
     if repeated := sorted({name for name in columns if columns.count(name) > 1}):
         raise DataError(f"the header names a column twice: {', '.join(map(repr, repeated))}", path, 1)
     return Table(path, columns)
 
 
-def decode_lines(file: BinaryIO, name: object) -> Iterator[tuple[int, str]]:
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Read a UTF-8 file line by line.
+
+    Args:
+        path: the file.
+
+    Yields:
+        The line's number from 1, and the line with its end.
+
+    Raises:
+        DataError: if the file cannot be read, or at a line that is not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            yield from decode_lines(file, path)
+    except OSError as problem:
+        raise DataError(f"cannot be read: {problem.strerror or problem}", path) from None
+
+
+def decode_lines(lines: Iterable[bytes], name: object) -> Iterator[tuple[int, str]]:
     """Read UTF-8 text line by line.
 
     Args:
-        file: the bytes.
-        name: what to call the file in messages.
+        lines: the bytes, divided after each line feed.
+        name: what to call their source in messages.
 
-    Returns:
-        An iterator over (line number from 1, line with its end).
+    Yields:
+        The line's number from 1, and the line with its end.
 
     Raises:
         DataError: at a line that is not UTF-8.
     """
-    for number, line in enumerate(file, start=1):
+    for number, line in enumerate(lines, start=1):
         if number == 1:
-            if line.startswith((b"\xff\xfe", b"\xfe\xff")):
-                raise DataError("the file is UTF-16; save it as UTF-8", name)
+            # UTF-16 has a mark of two bytes, or without it a NUL beside the first letter of plain text.
+            if line.startswith((b"\xff\xfe", b"\xfe\xff")) or line[:2].count(0) == 1:
+                raise DataError("not UTF-8 but UTF-16: save it as UTF-8", name)
             line = line.removeprefix(b"\xef\xbb\xbf")
         try:
             yield number, line.decode("utf-8")
@@ -128,25 +149,23 @@ def decode_lines(file: BinaryIO, name: object) -> Iterator[tuple[int, str]]:
 
 
 def _tsv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    with path.open("rb") as file:
-        for number, line in decode_lines(file, path):
-            yield number, line.removesuffix("\n").removesuffix("\r").split("\t")
+    for number, line in read_lines(path):
+        yield number, line.removesuffix("\n").removesuffix("\r").split("\t")
 
 
 def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    csv.field_size_limit(sys.maxsize if sys.maxsize < 2**63 else 2**31 - 1)
-    with path.open("rb") as file:
-        reader = csv.reader((line for _, line in decode_lines(file, path)), strict=True)
-        start = 1
-        while True:
-            try:
-                record = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as problem:
-                raise DataError(f"not readable as CSV: {problem}", path, start) from None
-            yield start, record
-            start = reader.line_num + 1
+    csv.field_size_limit(_CSV_FIELD_LIMIT)
+    reader = csv.reader((line for _, line in read_lines(path)), strict=True)
+    start = 1
+    while True:
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as problem:
+            raise DataError(f"the row from here on is not readable as CSV: {problem}", path, start) from None
+        yield start, record
+        start = reader.line_num + 1
 
 
 def _tsv_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
@@ -175,23 +194,21 @@ def _named(
 
 
 def _json_rows(path: Path) -> Iterator[Row]:
-    with path.open("rb") as file:
-        for number, line in decode_lines(file, path):
-            if not line.strip():
-                continue
-            try:
-                values = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as problem:
-                raise DataError(f"not readable as JSON: {problem}", path, number) from None
-            if not isinstance(values, dict):
-                raise DataError(f"expected a JSON object, found {type(values).__name__}", path, number)
-            yield Row(number, values)
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError) as problem:  # ValueError: also a number of too many digits
+            raise DataError(f"not readable as JSON: {problem}", path, number) from None
+        if not isinstance(values, dict):
+            raise DataError(f"expected a JSON object, found {type(values).__name__}", path, number)
+        yield Row(number, values)
 
 
 def _text_rows(path: Path) -> Iterator[Row]:
-    with path.open("rb") as file:
-        for number, line in decode_lines(file, path):
-            yield Row(number, {"text": line.removesuffix("\n").removesuffix("\r")})
+    for number, line in read_lines(path):
+        yield Row(number, {"text": line.removesuffix("\n").removesuffix("\r")})
 
 
 def _open_parquet(path: Path) -> Any:

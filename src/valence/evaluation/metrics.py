@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 __all__ = ["METRICS", "Figure", "Figures", "measure"]
 
 METRICS = ("accuracy", "precision", "recall", "f1", "auc", "loss", "mcc")
-_SMALLEST = 1e-15  # probabilities below count as this much in the loss
+_EPSILON = float(np.finfo(np.float64).eps)  # the loss keeps this far from 0 and 1, as scikit-learn does
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ def measure(
     """
     n_classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
-    losses = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], _SMALLEST))
+    of_true_class = probabilities[np.arange(len(labels)), labels]
+    losses = -np.log(np.clip(of_true_class, _EPSILON, 1 - _EPSILON))
     values = _reference_values(labels, predicted, probabilities, losses)
     samples = _resample(labels, predicted, probabilities, losses, resamples, seed)
     by_name: dict[str, Figure | None] = {}

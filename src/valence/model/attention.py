@@ -32,7 +32,7 @@ class SelfAttention(nn.Module):
         """Let tokens read the tokens of their text.
 
         Args:
-            readers: [B, R, D], the tokens that read: all of `hidden`, or only some where the rest is not needed.
+            readers: [B, R, D], the tokens that read: all of `hidden`, or only those that are needed.
             hidden: [B, T, D], the tokens that are read.
             mask: bool [B, 1, 1, T], true where a token may be read; None where all may.
 
@@ -51,4 +51,5 @@ class SelfAttention(nn.Module):
         return projected
 
     def _split(self, projected: Tensor) -> Tensor:
-        return projected.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # [B, H, T, D/H]
+        batch, tokens, _ = projected.shape
+        return projected.view(batch, tokens, self.n_heads, -1).transpose(1, 2)  # [B, H, T, D/H]

@@ -1,7 +1,7 @@
 """Dropout with a fast random source on the CPU.
 
-PyTorch draws one Bernoulli number per value, on most processors one after the other, which costs a small encoder a
-tenth of its training time. Here one 64-bit draw decides four values, 16 bits each.
+PyTorch draws one Bernoulli number per value, on most processors one after the other, which costs a small encoder
+a tenth of its training time. Here one 64-bit draw decides four values, 16 bits each.
 """
 
 import torch
@@ -44,7 +44,7 @@ class Dropout(nn.Module):
             return values
         if values.device.type != "cpu":
             return nn.functional.dropout(values, self.probability)
-        n_dropped = round(self.probability * _LEVELS)
+        n_dropped = min(round(self.probability * _LEVELS), _LEVELS - 1)
         draws = torch.empty((values.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         kept = (draws.view(torch.int16)[: values.numel()] >= n_dropped - _LEVELS // 2).view(values.shape)
         return values * kept.to(values.dtype).mul_(_LEVELS / (_LEVELS - n_dropped))

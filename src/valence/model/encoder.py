@@ -51,9 +51,7 @@ class Embeddings(nn.Module):
         super().__init__()
         self.words = nn.Embedding(config.vocab_size, config.hidden_size, padding_idx=config.pad_token_id)
         self.positions = nn.Embedding(config.max_positions, config.hidden_size)
-        self.token_types = (
-            nn.Embedding(config.n_token_types, config.hidden_size) if config.n_token_types else None
-        )
+        self.token_types = nn.Embedding(config.n_token_types, config.hidden_size) if config.n_token_types else None
         self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = Dropout(config.dropout)
 
@@ -132,9 +130,7 @@ class EncoderLayer(nn.Module):
         """
         readers = hidden[:, :1] if first_token_only else hidden
         attended = self.attention_norm(readers + self.attention_dropout(self.attention(readers, hidden, mask)))
-        transformed: Tensor = self.feed_forward_norm(
-            attended + self.feed_forward_dropout(self.feed_forward(attended))
-        )
+        transformed: Tensor = self.feed_forward_norm(attended + self.feed_forward_dropout(self.feed_forward(attended)))
         return transformed
 
 
@@ -170,7 +166,7 @@ class Encoder(nn.Module):
         Returns:
             [B, T, D], or [B, 1, D] for the first token only; rows of padding hold no meaning.
         """
-        mask = None if attention_mask is None else attention_mask[:, None, None, :].to(torch.bool)  # [B, 1, 1, T]
+        mask = None if attention_mask is None else attention_mask[:, None, None].to(torch.bool)  # [B, 1, 1, T]
         hidden: Tensor = self.embeddings(input_ids, token_type_ids)
         last = len(self.layers) - 1
         for number, layer in enumerate(self.layers):
@@ -179,15 +175,16 @@ class Encoder(nn.Module):
 
 
 @torch.no_grad()
-def initialise_weights(module: nn.Module, standard_deviation: float) -> None:
+def initialise_weights(module: nn.Module, standard_deviation: float, generator: torch.Generator) -> None:
     """Give one module fresh weights, as BERT does: normal weights, zero biases, unit norms.
 
     Args:
         module: its own parameters are filled; those of its children are not. For `Module.apply`.
         standard_deviation: of the normal distribution.
+        generator: the source of random numbers.
     """
     if isinstance(module, nn.Linear | nn.Embedding):
-        module.weight.normal_(0.0, standard_deviation)
+        module.weight.normal_(0.0, standard_deviation, generator=generator)
         if isinstance(module, nn.Embedding) and module.padding_idx is not None:
             module.weight[module.padding_idx].zero_()
         if isinstance(module, nn.Linear):

@@ -66,7 +66,16 @@ class MaskedLMHead(nn.Module):
         self.activation = Activation(config.activation)
         self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.decoder = nn.Linear(config.hidden_size, config.vocab_size)
-        if config.tie_word_embeddings:
+        self.tied = config.tie_word_embeddings
+        self.tie(words)
+
+    def tie(self, words: nn.Embedding) -> None:
+        """Make the last projection share the word embeddings, if the config ties them.
+
+        Args:
+            words: the encoder's word embeddings.
+        """
+        if self.tied:
             self.decoder.weight = words.weight
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -103,9 +112,7 @@ class TaskModel(nn.Module):
             self.head = FirstTokenHead(config, n_classes, config.classifier_dropout)
         else:
             if config.architecture == "distilbert":
-                raise MissingHeadError(
-                    "DistilBERT has no next-sentence head and no token types: use a BERT checkpoint"
-                )
+                raise MissingHeadError("DistilBERT has no next-sentence head and no token types: use a BERT checkpoint")
             self.head = FirstTokenHead(config, 2, dropout=0.0)
 
     def forward(
@@ -126,12 +133,31 @@ class TaskModel(nn.Module):
         return logits
 
     def initialise(self, seed: int) -> None:
-        """Give every parameter a fresh value.
+        """Give every parameter a fresh value. The model lies on the CPU.
 
         Args:
             seed: the same seed gives the same values; the global random state is left as it was.
         """
-        state = torch.random.get_rng_state()
-        torch.manual_seed(seed)
-        self.apply(lambda module: initialise_weights(module, self.config.initializer_range))
-        torch.random.set_rng_state(state)
+        generator = torch.Generator().manual_seed(seed)
+        self.apply(lambda module: initialise_weights(module, self.config.initializer_range, generator))
+
+    @classmethod
+    def outline(cls, config: EncoderConfig, task: Task, n_classes: int = 2) -> "TaskModel":
+        """Build a model that has shapes but neither memory nor values; see `allocate`.
+
+        Args:
+            config: see the class.
+            task: see the class.
+            n_classes: see the class.
+
+        Returns:
+            The model, on PyTorch's "meta" device.
+        """
+        with torch.device("meta"):
+            return cls(config, task, n_classes)
+
+    def allocate(self) -> None:
+        """Give an outline memory on the CPU. Its values are whatever lay there: every one must be filled."""
+        self.to_empty(device="cpu")
+        if isinstance(self.head, MaskedLMHead):
+            self.head.tie(self.encoder.embeddings.words)

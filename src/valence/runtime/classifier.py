@@ -10,7 +10,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.errors import ConfigError, InputError
+from valence.errors import ConfigError, EngineError, InputError
 from valence.runtime.engine import Engine
 from valence.text.batching import collate, plan_batches
 from valence.text.tokenizer import LongText, Text, TokenizedText, Tokenizer
@@ -81,7 +81,7 @@ class Classifier:
         )
 
     @overload
-    def __call__(self, texts: Text) -> Prediction: ...
+    def __call__(self, texts: Text) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is iterable too
 
     @overload
     def __call__(self, texts: Iterable[Text]) -> list[Prediction]: ...
@@ -168,11 +168,19 @@ class Classifier:
 
         Returns:
             float32 [N, C], in order.
+
+        Raises:
+            EngineError: if the model computes infinities or what is not a number at all.
         """
         logits = np.empty((len(tokenized), self.engine.n_classes), dtype=np.float32)
         for indices in plan_batches([len(text.ids) for text in tokenized], _BATCH_TOKENS):
             batch = collate([tokenized[index] for index in indices], self.tokenizer.pad_token_id)
             logits[indices] = self.engine.logits(batch)
+        if not np.isfinite(logits).all():
+            raise EngineError(
+                f"the model computes logits that are not finite numbers (engine {self.engine.name}): "
+                "its weights or its export are damaged"
+            )
         return logits
 
 

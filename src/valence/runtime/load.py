@@ -1,6 +1,8 @@
 """A model's name to a classifier: which folder, which engine, which labels."""
 
+import os
 import warnings
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Literal
 
@@ -19,11 +21,11 @@ EngineName = Literal["onnx", "torch"]
 
 
 def load(
-    name: str = DEFAULT,
+    name: str | os.PathLike[str] = DEFAULT,
     *,
     revision: str | None = None,
     engine: EngineName | None = None,
-    labels: tuple[str, ...] | list[str] | None = None,
+    labels: Sequence[str] | None = None,
     max_length: int | None = None,
     long_text: LongText = "truncate",
     threads: int | None = None,
@@ -31,7 +33,7 @@ def load(
     """Load a classifier.
 
     Args:
-        name: "default" (part of the package), a model folder, or a hub id.
+        name: "default" (part of the package), a model folder, or a hub id; a `Path` is always a folder.
         revision: a branch, tag or commit, for a hub id.
         engine: "onnx" or "torch". None: the export that the folder's manifest names, else torch.
         labels: class names to use instead of the model's own.
@@ -48,21 +50,14 @@ def load(
         MissingExtraError: if torch is needed and not installed; says what to type.
         InputError: if an argument is of no use.
     """
-    return load_folder(
-        find_model(str(name), revision),
-        engine=engine,
-        labels=labels,
-        max_length=max_length,
-        long_text=long_text,
-        threads=threads,
-    )
+    return _load(find_model(name, revision), engine, labels, max_length, long_text, threads)
 
 
 def load_folder(
     folder: ModelFolder,
     *,
     engine: EngineName | None = None,
-    labels: tuple[str, ...] | list[str] | None = None,
+    labels: Sequence[str] | None = None,
     max_length: int | None = None,
     long_text: LongText = "truncate",
     threads: int | None = None,
@@ -80,6 +75,17 @@ def load_folder(
     Returns:
         The classifier.
     """
+    return _load(folder, engine, labels, max_length, long_text, threads)
+
+
+def _load(
+    folder: ModelFolder,
+    engine: EngineName | None,
+    labels: Sequence[str] | None,
+    max_length: int | None,
+    long_text: LongText,
+    threads: int | None,
+) -> Classifier:
     running = open_engine(folder, engine, threads)
     return Classifier(
         Tokenizer.from_folder(folder, max_length),
@@ -121,20 +127,22 @@ def open_engine(folder: ModelFolder, engine: EngineName | None = None, threads: 
             f"{folder.name}: it holds {'exported engines only' if folder.manifest_file.is_file() else 'no weights'}, "
             "so torch cannot run it"
         )
-    if find_spec("torch") is None:
-        raise MissingExtraError("train", f"{folder.name} has no ONNX export, and running its weights")
+    if find_spec("torch") is None or find_spec("safetensors") is None:
+        no_export = "" if folder.manifest_file.is_file() else f"{folder.name} has no ONNX export, and "
+        raise MissingExtraError("train", f"{no_export}running weights with torch")
     from valence.runtime.torch_engine import TorchEngine
 
     return TorchEngine.from_folder(folder)
 
 
-def _choose_labels(
-    folder: ModelFolder, labels: tuple[str, ...] | list[str] | None, n_classes: int
-) -> tuple[str, ...]:
+def _choose_labels(folder: ModelFolder, labels: Sequence[str] | None, n_classes: int) -> tuple[str, ...]:
     if labels is not None:
-        if isinstance(labels, str) or len(labels) != n_classes:
+        names = () if isinstance(labels, str) else tuple(labels)
+        if len(names) != n_classes or not all(isinstance(name, str) for name in names):
             raise InputError(f"{folder.name} has {n_classes} classes; expected as many labels, found {labels!r}")
-        return tuple(labels)
+        if len(set(names)) < n_classes:
+            raise InputError(f"expected {n_classes} different labels, found {labels!r}")
+        return names
     names = folder.labels or tuple(f"LABEL_{index}" for index in range(n_classes))
     if len(names) != n_classes:
         raise ConfigError(f"{folder.path}: config.json names {len(names)} labels, the model has {n_classes} classes")

@@ -90,11 +90,11 @@ def read_manifest(folder: ModelFolder) -> Manifest | None:
         manifest = Manifest(content["default"], exports)
     except (KeyError, TypeError, AttributeError) as problem:
         raise EngineError(f"{path}: not a manifest of exported engines: {problem}") from None
-    if manifest.default not in exports:
+    if not isinstance(manifest.default, str) or manifest.default not in exports:
         raise EngineError(f"{path}: names {manifest.default!r} as its default, which it does not list")
-    for file in exports:
-        if Path(file).name != file:
-            raise EngineError(f"{path}: an engine must lie beside its manifest, found {file!r}")
+    for file, export in exports.items():
+        if export.file != file or Path(file).name != file:
+            raise EngineError(f"{path}: an engine must lie beside its manifest, found {export.file!r}")
         if not (path.parent / file).is_file():
             raise EngineError(f"{path}: {file} is not there")
     return manifest

@@ -39,9 +39,10 @@ class OnnxEngine:
                 f"{path}: expected inputs input_ids and attention_mask and an output logits, "
                 f"found {', '.join(sorted(self._inputs))} and {', '.join(outputs)}"
             )
-        self._n_classes = outputs["logits"][-1]
-        if not isinstance(self._n_classes, int):
+        n_classes = outputs["logits"][-1]
+        if not isinstance(n_classes, int):
             raise EngineError(f"{path}: the width of its logits is not fixed")
+        self._n_classes = n_classes
         self.name = f"onnx {precision}"
 
     @property

@@ -18,7 +18,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import BertProcessing
 
 from valence.errors import InputError, ModelError, ModelNotFoundError
-from valence.files import read_json
+from valence.files import read_json, write_json, write_text
 from valence.folder import ModelFolder
 
 __all__ = ["LongText", "Text", "TokenizedText", "Tokenizer"]
@@ -80,6 +80,7 @@ class Tokenizer:
         Raises:
             InputError: if max_length is not within the model's limit.
             ModelNotFoundError: if the folder has no tokenizer.
+            ModelError: if its tokenizer is broken or not this model's.
         """
         limit = folder.max_position_embeddings
         if max_length is not None and not 3 <= max_length <= limit:
@@ -90,6 +91,7 @@ class Tokenizer:
             rust = _read_vocabulary(folder)
         else:
             raise ModelNotFoundError(f"{folder.path}: no tokenizer: expected tokenizer.json or vocab.txt")
+        _try(rust, folder.path)
         vocab_size = folder.config.get("vocab_size")
         if isinstance(vocab_size, int) and (largest := max(rust.get_vocab().values(), default=0)) >= vocab_size:
             raise ModelError(
@@ -112,29 +114,25 @@ class Tokenizer:
         Raises:
             InputError: if a text is not Unicode text, or too long under "error".
         """
-        try:
-            encodings = self._rust.encode_batch_fast(list(texts))
-        except (TypeError, UnicodeEncodeError):
-            self._check(texts, first)
-            raise
-        results: list[TokenizedText] = []
-        for index, (text, encoding) in enumerate(zip(texts, encodings, strict=True)):
-            n_tokens = len(encoding)
-            if n_tokens > self.max_length:
-                if long_text == "error":
-                    raise InputError(
-                        f"text {first + index + 1} has {n_tokens} tokens, the limit is {self.max_length}: "
-                        "shorten it, or allow truncation"
-                    )
-                encoding = self._truncate(text)
-            results.append(
-                TokenizedText(
-                    np.array(encoding.ids, dtype=np.int32),
-                    np.array(encoding.type_ids, dtype=np.int32) if isinstance(text, tuple) else None,
-                    n_tokens,
-                )
+        _check(texts, first)
+        encodings = self._rust.encode_batch_fast(list(texts))
+        lengths = [len(encoding) for encoding in encodings]
+        long = [index for index, n_tokens in enumerate(lengths) if n_tokens > self.max_length]
+        if long and long_text == "error":
+            raise InputError(
+                f"text {first + long[0] + 1} has {lengths[long[0]]} tokens, the limit is {self.max_length}: "
+                "shorten it, or allow truncation"
             )
-        return results
+        for index, encoding in zip(long, self._truncate([texts[index] for index in long]), strict=True):
+            encodings[index] = encoding
+        return [
+            TokenizedText(
+                np.array(encoding.ids, dtype=np.int32),
+                np.array(encoding.type_ids, dtype=np.int32) if isinstance(text, tuple) else None,
+                n_tokens,
+            )
+            for text, encoding, n_tokens in zip(texts, encodings, lengths, strict=True)
+        ]
 
     def save(self, folder: Path) -> None:
         """Write tokenizer.json, vocab.txt and tokenizer_config.json, without truncation or padding.
@@ -143,8 +141,9 @@ class Tokenizer:
             folder: where.
         """
         self._rust.save(str(folder / "tokenizer.json"))
-        words = sorted(self._rust.get_vocab().items(), key=lambda item: item[1])
-        (folder / "vocab.txt").write_text("".join(f"{word}\n" for word, _ in words), encoding="utf-8")
+        words = {index: word for word, index in self._rust.get_vocab().items()}
+        lines = [words.get(index, f"[unused-{index}]") for index in range(max(words) + 1)]  # a line is an id
+        write_text(folder / "vocab.txt", "".join(f"{word}\n" for word in lines))
         normalizer = json.loads(self._rust.to_str())["normalizer"] or {}
         settings = {
             "tokenizer_class": "BertTokenizer",
@@ -158,31 +157,48 @@ class Tokenizer:
             "cls_token": "[CLS]",
             "mask_token": "[MASK]",
         }
-        (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        write_json(folder / "tokenizer_config.json", settings)
 
-    def _truncate(self, text: Text) -> Any:
+    def _truncate(self, texts: list[Text]) -> list[Any]:
+        """Tokenise again with the limit; a copy does it, so that threads can share this tokenizer."""
+        if not texts:
+            return []
         if self._truncating is None:
-            self._truncating = RustTokenizer.from_str(self._rust.to_str())
-            self._truncating.enable_truncation(self.max_length, strategy="longest_first")
-        return self._truncating.encode_batch_fast([text])[0]
+            truncating = RustTokenizer.from_str(self._rust.to_str())
+            truncating.enable_truncation(self.max_length, strategy="longest_first")
+            self._truncating = truncating
+        encodings: list[Any] = self._truncating.encode_batch_fast(texts)
+        return encodings
 
-    @staticmethod
-    def _check(texts: Sequence[Any], first: int) -> None:
-        """Name the first text that is not Unicode text."""
-        for index, text in enumerate(texts):
-            parts = text if isinstance(text, tuple) and len(text) == 2 else (text,)
-            for part in parts:
-                if not isinstance(part, str):
-                    raise InputError(
-                        f"text {first + index + 1} must be a string or a pair of strings, found {text!r:.80}"
-                    )
-                try:
-                    part.encode("utf-8")
-                except UnicodeEncodeError as problem:
-                    raise InputError(
-                        f"text {first + index + 1} is not valid Unicode: "
-                        f"character {problem.start + 1} is {part[problem.start]!r}, half of a surrogate pair"
-                    ) from None
+
+def _check(texts: Sequence[Any], first: int) -> None:
+    """Refuse what is not Unicode text, naming the text."""
+    for index, text in enumerate(texts):
+        parts = text if isinstance(text, tuple) and len(text) == 2 else (text,)
+        for part in parts:
+            if not isinstance(part, str):
+                raise InputError(f"text {first + index + 1} must be a string or a pair of strings, found {text!r:.80}")
+            try:
+                part.encode("utf-8")
+            except UnicodeEncodeError as problem:
+                raise InputError(
+                    f"text {first + index + 1} is not valid Unicode: "
+                    f"character {problem.start + 1} is {part[problem.start]!r}, half of a surrogate pair"
+                ) from None
+
+
+def _try(rust: RustTokenizer, path: Path) -> None:
+    """Refuse a tokenizer that cannot do what BERT's does: mark a text's begin and end, read any word."""
+    try:
+        n_special = [rust.num_special_tokens_to_add(is_pair) for is_pair in (False, True)]
+        rust.encode("\u1b05", "a")  # a letter that English vocabularies lack
+    except Exception as problem:  # the Rust side raises plain Exception
+        raise ModelError(f"{path}: its tokenizer fails: {problem}") from None
+    if n_special != [2, 3]:
+        raise ModelError(
+            f"{path}: expected a tokenizer that adds [CLS] and [SEP] to a text and one more [SEP] to a pair, "
+            f"found one that adds {n_special[0]} and {n_special[1]} tokens"
+        )
 
 
 def _read_tokenizer_json(path: Path) -> RustTokenizer:
@@ -198,17 +214,12 @@ def _read_vocabulary(folder: ModelFolder) -> RustTokenizer:
     settings_file = folder.path / "tokenizer_config.json"
     settings = read_json(settings_file) if settings_file.is_file() else {}
     try:
-        words = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ModelError(f"{path}: not readable: {problem}") from None
-    if words and words[-1] == "":
-        words.pop()
-    vocabulary = {word.removesuffix("\r"): index for index, word in enumerate(words)}
+        vocabulary = WordPiece.read_file(str(path))
+    except Exception as problem:  # the Rust side raises plain Exception
+        raise ModelError(f"{path}: not a vocabulary that can be read: {problem}") from None
     if absent := [token for token in _SPECIAL_TOKENS if token not in vocabulary]:
         raise ModelError(f"{path}: not a BERT vocabulary: it lacks {', '.join(absent)}")
-    rust = RustTokenizer(
-        WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=_MAX_WORD_CHARACTERS)
-    )
+    rust = RustTokenizer(WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=_MAX_WORD_CHARACTERS))
     rust.normalizer = BertNormalizer(
         clean_text=True,
         handle_chinese_chars=settings.get("tokenize_chinese_chars", True),
@@ -216,8 +227,6 @@ def _read_vocabulary(folder: ModelFolder) -> RustTokenizer:
         lowercase=settings.get("do_lower_case", True),
     )
     rust.pre_tokenizer = BertPreTokenizer()
-    rust.post_processor = BertProcessing(
-        ("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"])
-    )
+    rust.post_processor = BertProcessing(("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"]))
     rust.add_special_tokens(list(_SPECIAL_TOKENS))
     return rust

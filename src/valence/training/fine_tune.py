@@ -1,10 +1,12 @@
 """Fine-tuning from start to finish: data and a base in, a complete model folder out."""
 
 import dataclasses
+import hashlib
 import importlib.metadata
+import json
 import os
 import platform
-import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,19 +55,31 @@ class FineTuning:
     save_every: int = 500
     """Steps between two states on disk."""
 
-    def settings(self) -> dict[str, Any]:
-        """Describe everything the result depends on, in a form that JSON keeps.
+    @property
+    def max_length(self) -> int:
+        """Tokens read of a text: the recipe's, or what the base has positions for."""
+        return min(self.recipe.max_length, self.base.max_position_embeddings)
+
+    def settings(self, accelerator: Accelerator) -> dict[str, Any]:
+        """Describe everything the result depends on, as JSON keeps it and without a path of this machine.
+
+        Args:
+            accelerator: the devices and processes of the run.
 
         Returns:
             Names to values.
         """
+        is_path = Path(self.base.name).expanduser() == self.base.path
         return {
             "recipe": self.recipe_name,
             **dataclasses.asdict(self.recipe),
+            "max_length": self.max_length,
+            "precision": "bf16" if trains_in_bf16(self.recipe, accelerator.device) else "fp32",
+            "processes": accelerator.num_processes,
             "architecture": self.architecture,
             "seed": self.seed,
             "labels": list(self.train.names),
-            "base": self.base.path.name if self.base.path.name == Path(self.base.name).name else self.base.name,
+            "base": self.base.path.resolve().name if is_path else self.base.name,
             "base_sha256": self.base.weights_hash(),
             "train": _describe(self.train),
             "evaluation": None if self.evaluation is None else _describe(self.evaluation),
@@ -73,7 +87,13 @@ class FineTuning:
 
 
 def _describe(data: Examples) -> dict[str, Any]:
-    return {"name": data.source.title, "examples": len(data), "sha256": data.source.sha256()}
+    read = json.dumps([data.texts, data.labels.tolist()]).encode()  # depends on the columns, too
+    return {
+        "name": data.source.title,
+        "examples": len(data),
+        "sha256": data.source.sha256(),
+        "examples_sha256": hashlib.sha256(read).hexdigest(),
+    }
 
 
 def fine_tune(
@@ -98,18 +118,18 @@ def fine_tune(
         TrainingError: if the run had to stop, or cannot be resumed; the last state is kept.
     """
     accelerator = make_accelerator()
-    if run.recipe.batch_size > len(run.train):
-        raise InputError(f"batch size {run.recipe.batch_size} for {len(run.train)} examples: lower --batch-size")
     state = RunState(run.out / _STATE_FOLDER)
-    settings = run.settings()
+    settings = run.settings(accelerator)
     if accelerator.is_main_process:
+        _warn_of_warmup(run)
         _prepare_folder(run, state, settings, resume)
+    else:
+        monitor = on_base = None  # the main process speaks for all
     accelerator.wait_for_everyone()
     base = load_base(run.base, run.architecture, run.train.names, run.seed)
     if on_base is not None:
         on_base(base)
-    max_length = min(run.recipe.max_length, base.model.config.max_positions)
-    tokenizer = Tokenizer.from_folder(run.base, max_length)
+    tokenizer = Tokenizer.from_folder(run.base, run.max_length)
     texts = tokenizer(run.train.texts)
     progress = train(
         base.model,
@@ -124,20 +144,33 @@ def fine_tune(
     )
     if not accelerator.is_main_process:
         return {}
-    return _finish(run, base, settings, progress, texts, accelerator)
+    report = _finish(run, base, settings, progress, texts, accelerator)
+    state.remove()
+    return report
+
+
+def _warn_of_warmup(run: FineTuning) -> None:
+    steps, warmup = run.recipe.total_steps(len(run.train)), run.recipe.warmup_steps or 0
+    if warmup >= steps:
+        warnings.warn(
+            f"the warm-up takes {warmup} steps and the whole run {steps}: the learning rate never reaches its "
+            "height; lower --warmup-steps",
+            stacklevel=3,
+        )
 
 
 def _prepare_folder(run: FineTuning, state: RunState, settings: dict[str, Any], resume: bool) -> None:
     """Refuse to write over anything; begin or check the run's state."""
-    begun = (state.folder / "run.json").is_file()
-    if resume and begun:
+    if resume and state.begun:
         state.check(settings)
         return
     if resume and (run.out / "config.json").is_file():
         raise InputError(f"{run.out}: the run is finished, there is nothing to resume")
-    if begun:
+    if state.begun:
         raise InputError(f"{run.out} holds an unfinished run: go on with --resume, or remove the folder")
-    if run.out.exists() and (not run.out.is_dir() or any(run.out.iterdir())):
+    if run.out.exists() and not run.out.is_dir():
+        raise InputError(f"{run.out} is not a folder: choose another --out")
+    if run.out.exists() and any(path != state.folder for path in run.out.iterdir()):
         raise InputError(f"{run.out} exists and is not empty: choose another --out, or remove it")
     try:
         state.start(settings)
@@ -168,23 +201,21 @@ def _finish(
     texts: list[TokenizedText],
     accelerator: Accelerator,
 ) -> dict[str, Any]:
-    """Make the folder complete; the run's state is removed last, so that a failure here can be resumed."""
+    """Make the folder complete; the run's state is still there, so that a failure here can be resumed."""
     try:
         save_model(base.model, run.out, run.train.names)
         Tokenizer.from_folder(run.base, base.model.config.max_positions).save(run.out)
         folder = ModelFolder(run.out, str(run.out))
         sample = np.sort(np.random.default_rng(run.seed).permutation(len(run.train))[:_SAMPLE_TEXTS])
-        best = next((epoch for epoch in progress.history if epoch["epoch"] == progress.best_epoch), None)
         report = {
             **settings,
-            "precision": "bf16" if trains_in_bf16(run.recipe, accelerator.device) else "fp32",
             "parameters": sum(parameter.numel() for parameter in base.model.parameters()),
             "left_out": list(base.left_out),
             "initialised": list(base.initialised),
             "steps": progress.step,
             "epochs_done": progress.history,
-            "kept_epoch": progress.best_epoch if run.recipe.keep == "best" and best else run.recipe.epochs,
-            "chosen_on": run.evaluation.source.title if run.evaluation and run.recipe.keep == "best" else None,
+            "kept_epoch": progress.best_epoch or run.recipe.epochs,
+            "chosen_on": run.evaluation.source.title if run.evaluation and progress.best_epoch else None,
             "seconds": round(progress.seconds, 1),
             "examples_per_second": round(run.recipe.epochs * len(run.train) / max(progress.seconds, 1e-9), 1),
             "tokens_per_second": round(
@@ -197,7 +228,6 @@ def _finish(
             },
             "machine": {
                 "device": str(accelerator.device.type),
-                "processes": accelerator.num_processes,
                 "threads": torch.get_num_threads(),
                 "processors": os.cpu_count(),
                 "architecture": platform.machine(),
@@ -211,7 +241,4 @@ def _finish(
             f"{run.out}: the model is trained but cannot be written: {problem.strerror or problem}; "
             "make room and go on with --resume"
         ) from None
-    shutil.rmtree(run.out / _STATE_FOLDER)
     return report
-
-

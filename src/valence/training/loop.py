@@ -1,11 +1,13 @@
-"""The training loop: batches in, weights out; every step a function of the seed, the data and the step before.
+"""The training loop: batches in, weights out; a step depends on the seed, the data and the step before alone.
 
-A step's random numbers come from (seed, step, process). So a run that was killed at any step goes on, from the last
-state saved, to weights that are bit for bit those of a run that was not killed (same machine, same packages).
+A step's random numbers come from (seed, step, process). So a run that was killed at any step goes on, from the
+last state saved, to weights that are bit for bit those of a run that was not killed (same machine, same
+packages, as many processes and threads).
 """
 
 import ctypes
 import math
+import re
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +33,8 @@ from valence.training.state import Progress, RunState
 __all__ = ["Monitor", "TrainingSet", "make_accelerator", "train", "trains_in_bf16"]
 
 _CHECK_EVERY = 20  # steps between looks at the loss where looking stalls the device
+# What PyTorch and oneDNN say when a processor's memory is used up: no class of its own.
+_NO_MEMORY = re.compile("allocate|bad_alloc|could not create a (primitive|memory)|out of memory")
 
 
 class Monitor(Protocol):
@@ -58,7 +62,8 @@ class Monitor(Protocol):
         """Learn of an epoch.
 
         Args:
-            figures: its number, its mean loss, and the figures on the evaluation data.
+            figures: its number, its mean loss (of several processes: the main one's share), and the figures
+                on the evaluation data.
         """
 
 
@@ -84,7 +89,7 @@ def make_accelerator() -> Accelerator:
         The accelerator. Mixed precision is not its business here: `train` runs the network under autocast.
     """
     _keep_large_buffers()
-    return Accelerator()
+    return Accelerator(mixed_precision="no")
 
 
 def trains_in_bf16(recipe: Recipe, device: torch.device) -> bool:
@@ -100,15 +105,16 @@ def trains_in_bf16(recipe: Recipe, device: torch.device) -> bool:
     if recipe.precision != "auto":
         return recipe.precision == "bf16"
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def _keep_large_buffers() -> None:
     """Ask glibc to reuse freed memory of any size.
 
-    By default it gives blocks above 32 MiB, such as the gradient of the word embeddings, back to the system at every
-    step and touches each page anew: a sixth of a step of a small encoder. Elsewhere than on glibc nothing happens.
+    By default it gives blocks above 32 MiB, such as the gradient of the word embeddings, back to the system at
+    every step and touches each page anew: a sixth of a step of a small encoder. Elsewhere than on glibc nothing
+    happens.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -148,21 +154,23 @@ def train(
 
     Raises:
         TrainingError: if the loss is no number any more, memory or disk is full; the last state is kept.
-        KeyboardInterrupt: after an interrupt or a termination signal, with the state saved.
+        KeyboardInterrupt: after an interrupt or a termination signal, with the state saved; says so.
     """
     run = _Run(model, data, recipe, seed, state, accelerator, save_every)
     try:
         with _Interrupt() as interrupt:
             run.train(evaluate, monitor, interrupt)
     except (MemoryError, RuntimeError) as problem:
-        if isinstance(problem, MemoryError | torch.OutOfMemoryError) or "allocate" in str(problem):
+        if isinstance(problem, MemoryError | torch.OutOfMemoryError) or _NO_MEMORY.search(str(problem)):
             raise TrainingError(
-                f"out of memory at step {run.progress.step + 1}: lower --batch-size or --max-length; {run.kept()}"
+                f"out of memory at step {run.progress.step + 1}; {run.kept()}. Free some memory and go on "
+                "with --resume, or start again with a smaller --batch-size or --max-length"
             ) from None
         raise
     except OSError as problem:
         raise TrainingError(
             f"cannot write the state at step {run.progress.step}: {problem.strerror or problem}; {run.kept()}"
+            ". Make room and go on with --resume"
         ) from None
     return run.progress
 
@@ -233,9 +241,7 @@ class _Run:
 
     def kept(self) -> str:
         """Say what an interrupted run leaves behind."""
-        if self.saved_step == 0:
-            return "nothing was saved yet"
-        return f"the state at step {self.saved_step} is kept, go on with --resume"
+        return f"the state at step {self.saved_step} is kept" if self.saved_step else "nothing was saved yet"
 
     def train(
         self,
@@ -263,17 +269,27 @@ class _Run:
                     monitor.on_step(progress.step, self._last_loss, learning_rate, rate)
                 if progress.step % steps_per_epoch == 0:
                     break
-                if progress.step % self.save_every == 0 or interrupt.requested:
+                stop = self._must_stop(interrupt)
+                if stop or progress.step % self.save_every == 0:
                     self._save()
-                if interrupt.requested:
-                    raise KeyboardInterrupt
+                if stop:
+                    raise KeyboardInterrupt(self.kept())
             self._end_epoch(epoch, steps_per_epoch, evaluate, monitor)
             progress.seconds = earlier_seconds + time.perf_counter() - start
             self._save()
-            if interrupt.requested:
-                raise KeyboardInterrupt
-        if self.recipe.keep == "best" and progress.best_epoch is not None:
+            if self._must_stop(interrupt):
+                raise KeyboardInterrupt(self.kept())
+        if progress.best_epoch is not None and self.accelerator.is_main_process:
             self.state.restore_best(self.model)
+
+    def _must_stop(self, interrupt: _Interrupt) -> bool:
+        """Decide whether to stop here: several processes must stop at the same step, or one waits for ever."""
+        if self.accelerator.num_processes == 1:
+            return interrupt.requested
+        if self.progress.step % self._check_every:
+            return False
+        requested = torch.tensor(float(interrupt.requested), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(requested, "sum") > 0)
 
     def _step(self, batch: NDArray[np.intp], learning_rate: float) -> None:
         """Do one step of the optimiser."""
@@ -303,17 +319,22 @@ class _Run:
             return
         total = float(self._unseen)
         if not math.isfinite(total):
-            raise TrainingError(
-                f"the loss or its gradient is no number any more ({total}) near step {self.progress.step + 1}: "
-                f"lower --learning-rate; {self.kept()}"
-            )
+            raise TrainingError(self._no_number("the loss or its gradient"))
         self.progress.epoch_loss += total
         self._last_loss = total / self._n_unseen
         self._unseen.zero_()
         self._n_unseen = 0
 
+    def _no_number(self, what: str) -> str:
+        return (
+            f"{what} is no number any more, near step {self.progress.step + 1}; {self.kept()}. "
+            "Start again with a lower --learning-rate"
+        )
+
     def _save(self) -> None:
         self._look()
+        if not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):
+            raise TrainingError(self._no_number("a weight"))
         if self.accelerator.is_main_process:
             self.state.save(self.model, self.optimizer, self.progress)
         self.saved_step = self.progress.step
@@ -332,6 +353,9 @@ class _Run:
         progress.epoch_loss = 0.0
         if evaluate is not None and self.accelerator.is_main_process:
             figures |= evaluate(self.model)
+            if not math.isfinite(figures["loss"]):
+                raise TrainingError(self._no_number("the evaluation loss"))
+        if self.recipe.keep == "best" and "accuracy" in figures:
             best = next((f for f in progress.history if f["epoch"] == progress.best_epoch), None)
             if best is None or (figures["accuracy"], -figures["loss"]) > (best["accuracy"], -best["loss"]):
                 progress.best_epoch = epoch + 1
@@ -342,7 +366,9 @@ class _Run:
         self.accelerator.wait_for_everyone()
 
 
-def _to_tensors(batch: TokenBatch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+def _to_tensors(
+    batch: TokenBatch, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
     """Move a batch to the device; a mask without padding is left out, which is faster."""
     full = bool(batch.attention_mask.all())
     return (

@@ -37,9 +37,9 @@ class Recipe:
     beta2: float = 0.999
     epsilon: float = 1e-8
     precision: TrainingPrecision = "auto"
-    """Of the products; weights and optimiser are always fp32. "auto": bf16 where the machine is good at it."""
+    """Of the products; weights and optimiser are always fp32. "auto": bf16 where the machine has it."""
     keep: Keep = "best"
-    """The epoch that becomes the model: the best on the evaluation data (the last, if there is none), or the last."""
+    """The epoch that becomes the model: the best on the evaluation data (if there is any), or the last."""
 
     def __post_init__(self) -> None:
         problems = [
@@ -81,7 +81,9 @@ class Recipe:
         Returns:
             The learning rate.
         """
-        warmup = self.warmup_steps if self.warmup_steps is not None else round(self.warmup_ratio * total_steps)
+        warmup = self.warmup_steps
+        if warmup is None:
+            warmup = round(self.warmup_ratio * total_steps)
         if step < warmup:
             return self.learning_rate * step / max(1, warmup)
         return self.learning_rate * max(0.0, (total_steps - step) / max(1, total_steps - warmup))

@@ -21,13 +21,14 @@ from safetensors.torch import load_file
 from torch import nn
 
 from valence.checkpoint.tensors import write_tensors
-from valence.errors import TrainingError
+from valence.errors import ModelError, TrainingError
 from valence.files import read_json, sync_folder, write_json
 
 __all__ = ["Progress", "RunState"]
 
 _STEP_FOLDER = re.compile(r"step-(\d{8})")
 _MOMENTS = ("exp_avg", "exp_avg_sq")
+_UNREADABLE = (SafetensorError, OSError, TypeError, KeyError, RuntimeError, ModelError)
 
 
 @dataclass
@@ -55,6 +56,12 @@ class RunState:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.best_file = folder / "best.safetensors"
+        self._run_file = folder / "run.json"
+
+    @property
+    def begun(self) -> bool:
+        """Whether a run has begun here, and is not finished."""
+        return self._run_file.is_file()
 
     def start(self, run: dict[str, Any]) -> None:
         """Begin a new run; an earlier state is removed.
@@ -63,7 +70,7 @@ class RunState:
             run: what the run depends on.
         """
         shutil.rmtree(self.folder, ignore_errors=True)
-        write_json(self.folder / "run.json", run)
+        write_json(self._run_file, run)
 
     def check(self, run: dict[str, Any]) -> None:
         """Make sure that a run to resume is the one that was begun.
@@ -74,7 +81,7 @@ class RunState:
         Raises:
             TrainingError: if anything differs; all differences are named.
         """
-        begun = read_json(self.folder / "run.json")
+        begun = read_json(self._run_file)
         differences = [
             f"{key}: begun with {begun.get(key)!r}, now {run.get(key)!r}"
             for key in sorted(begun.keys() | run.keys())
@@ -106,7 +113,8 @@ class RunState:
         temporary.mkdir(parents=True)
         try:
             parameters = dict(model.named_parameters())
-            write_tensors(temporary / "weights.safetensors", {n: p.detach().cpu() for n, p in parameters.items()})
+            weights = {name: parameter.detach().cpu() for name, parameter in parameters.items()}
+            write_tensors(temporary / "weights.safetensors", weights)
             moments = {
                 f"{name}.{moment}": optimizer.state[parameter][moment].cpu()
                 for name, parameter in parameters.items()
@@ -151,14 +159,12 @@ class RunState:
             with torch.no_grad():
                 for name, parameter in parameters.items():
                     parameter.copy_(weights[name])
-        except (SafetensorError, OSError, TypeError, KeyError, RuntimeError) as problem:
-            raise TrainingError(f"{path}: the saved state cannot be read: {problem}") from None
-        for name, parameter in parameters.items():
-            if f"{name}.{_MOMENTS[0]}" in moments:
-                optimizer.state[parameter] = {
-                    "step": torch.tensor(float(progress.step), device=parameter.device),
-                    **{moment: moments[f"{name}.{moment}"].to(parameter.device) for moment in _MOMENTS},
-                }
+                    optimizer.state[parameter] = {
+                        "step": torch.tensor(float(progress.step), device=parameter.device),
+                        **{moment: moments[f"{name}.{moment}"].to(parameter.device) for moment in _MOMENTS},
+                    }
+        except _UNREADABLE as problem:
+            raise TrainingError(self._unreadable(path, problem)) from None
         return progress
 
     def save_best(self, model: nn.Module) -> None:
@@ -174,13 +180,22 @@ class RunState:
 
         Args:
             model: gets them.
+
+        Raises:
+            TrainingError: if they cannot be read.
         """
-        best = load_file(self.best_file)
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                parameter.copy_(best[name])
+        try:
+            best = load_file(self.best_file)
+            with torch.no_grad():
+                for name, parameter in model.named_parameters():
+                    parameter.copy_(best[name])
+        except _UNREADABLE as problem:
+            raise TrainingError(self._unreadable(self.best_file, problem)) from None
+
+    def _unreadable(self, path: Path, problem: Exception) -> str:
+        return f"{path}: the saved state cannot be read: {problem}. Remove {self.folder.parent} and start again"
 
     def remove(self) -> None:
-        """Remove the state of a run that is finished."""
+        """Remove the state of a run that is finished; what makes it a run to resume goes first."""
+        self._run_file.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
-

@@ -1,5 +1,6 @@
 """Exporting a model folder: write the graph, compare it with the source, list it in the manifest."""
 
+import contextlib
 import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -81,9 +82,9 @@ def export_model(
     if graph.ByteSize() > _MAX_FILE_BYTES:
         raise ExportError(f"{folder.name}: too large for one ONNX file: {graph.ByteSize() / 2**30:.1f} GiB")
     path = folder.manifest_file.parent / ("model.onnx" if precision == "fp32" else f"model_{precision}.onnx")
-    path.parent.mkdir(exist_ok=True)
     temporary = path.with_name(f".{path.name}.partial")
     try:
+        path.parent.mkdir(exist_ok=True)
         onnx.save(graph, temporary)
         agreement = _compare(folder, model, temporary, precision, list(sample or SAMPLES), sample_name)
         if not allow_disagreement:
@@ -92,7 +93,8 @@ def export_model(
     except OSError as problem:
         raise ExportError(f"{path}: cannot be written: {problem.strerror or problem}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
     export = Export(
         file=path.name,
         precision=precision,

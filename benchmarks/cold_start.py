@@ -1,0 +1,122 @@
+"""A first label from a cold process: time and memory of the whole process, valence beside a transformers pipeline.
+
+    python benchmarks/cold_start.py [--runs 7]
+
+Each process starts Python, loads a model from disk, labels one sentence and ends. The two run in turn (A B A B …), so
+that a slower moment of the machine meets both. The pipeline has a DistilBERT of the usual size (66 M parameters)
+with random weights, as users get from the hub: what is timed does not depend on the weights' values. Writes
+benchmarks/results/cold_start.json.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results" / "cold_start.json"
+SENTENCE = "Hello, my dog is cute"
+_PIPELINE = """
+import sys
+from transformers import pipeline
+print(pipeline("text-classification", model=sys.argv[1])(sys.argv[2]))
+"""
+
+
+def make_distilbert(folder: Path) -> None:
+    """Write a DistilBERT classifier of the usual size with random weights and a real vocabulary.
+
+    Args:
+        folder: where.
+    """
+    from tokenizers import Tokenizer
+    from transformers import DistilBertConfig, DistilBertForSequenceClassification, DistilBertTokenizerFast
+
+    import valence.hub
+
+    source = valence.hub.find_model("default").path / "tokenizer.json"
+    tokenizer = Tokenizer.from_file(str(source))
+    config = DistilBertConfig(vocab_size=tokenizer.get_vocab_size(), num_labels=2)
+    DistilBertForSequenceClassification(config).save_pretrained(folder)
+    DistilBertTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
+
+
+def run(command: list[str]) -> tuple[float, float]:
+    """Run a process to its end.
+
+    Args:
+        command: what to run.
+
+    Returns:
+        Seconds by the clock, and its peak memory in MiB.
+
+    Raises:
+        RuntimeError: if it fails.
+    """
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{command[0]} ended with status {process.returncode}")
+    return seconds, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--make-model", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.make_model is not None:
+        make_distilbert(arguments.make_model)
+        return
+    valence = str(Path(sys.executable).parent / "valence")
+    with tempfile.TemporaryDirectory() as folder:
+        # In a process of its own: a child's peak memory counts what its parent had when it was forked.
+        subprocess.run([sys.executable, __file__, "--make-model", folder], check=True)
+        commands = {
+            "valence classify, embedded default": [valence, "classify", SENTENCE],
+            "transformers pipeline, DistilBERT 66 M": [sys.executable, "-c", _PIPELINE, folder, SENTENCE],
+        }
+        measured: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+        for round_number in range(arguments.runs + 1):
+            for name, command in commands.items():
+                figures = run(command)
+                if round_number:  # the first round fills the file cache
+                    measured[name].append(figures)
+    rows = {
+        name: {
+            "seconds": {"median": statistics.median(s for s, _ in runs), "min": min(s for s, _ in runs)},
+            "peak_mib": {"median": statistics.median(m for _, m in runs), "max": max(m for _, m in runs)},
+        }
+        for name, runs in measured.items()
+    }
+    ours, theirs = rows.values()
+    report = {
+        "runs": arguments.runs,
+        "rows": rows,
+        "ratio": {
+            "seconds": theirs["seconds"]["median"] / ours["seconds"]["median"],
+            "peak_mib": theirs["peak_mib"]["median"] / ours["peak_mib"]["median"],
+        },
+        "processors": os.cpu_count(),
+        "versions": {name: importlib.metadata.version(name) for name in ("valence", "transformers", "torch", "onnxruntime")},
+    }
+    for name, row in rows.items():
+        print(f"{name:40} {row['seconds']['median']:6.2f} s  {row['peak_mib']['median']:6.0f} MiB (medians)")
+    print(f"{'ratio':40} {report['ratio']['seconds']:6.1f} x  {report['ratio']['peak_mib']:6.1f} x")
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

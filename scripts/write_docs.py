@@ -1,0 +1,149 @@
+"""Write what the documents say from what was measured and from the commands' own help: `make docs`.
+
+docs/commands.md is written whole; README.md and docs/*.md have tables between `<!-- NAME -->` and `<!-- end -->`. A
+test fails where a document is not what this writes.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from valence.cli import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT = ROOT / "src" / "valence" / "default_model"
+RESULTS = ROOT / "benchmarks" / "results"
+_HEAD = """# Command reference
+
+Written by `make docs` from each command's own `--help`; do not edit.
+
+Exit status: 0 done, 1 something could not be used or done (one plain message says what), 2 wrong options,
+130 interrupted. Messages and progress go to standard error, results to standard output.
+"""
+_WIDTH = 100
+
+
+def command_reference() -> str:
+    """Render docs/commands.md.
+
+    Returns:
+        Markdown.
+    """
+    context = click.Context(cli, info_name="valence", terminal_width=_WIDTH, max_content_width=_WIDTH)
+    sections = [f"## valence\n\n```text\n{cli.get_help(context)}\n```\n"]
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        inner = click.Context(
+            command, info_name=name, parent=context, terminal_width=_WIDTH, max_content_width=_WIDTH
+        )
+        sections.append(f"## valence {name}\n\n```text\n{command.get_help(inner)}\n```\n")
+    return _HEAD + "\n" + "\n".join(sections)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _interval(figure: dict[str, float]) -> str:
+    return f"{figure['value']:.4f} ({figure['low']:.4f} to {figure['high']:.4f})"
+
+
+def measured_table() -> str:
+    """Render the README's table of the default model.
+
+    Returns:
+        Markdown.
+    """
+    dev = _read(DEFAULT / "reports" / "evaluation-sst2-dev.json")
+    training = _read(DEFAULT / "reports" / "training.json")
+    manifest = _read(DEFAULT / "onnx" / "manifest.json")
+    export = manifest["exports"][manifest["default"]]
+    cold = _read(RESULTS / "cold_start.json")
+    ours, theirs = cold["rows"].values()
+    return f"""| the embedded default | |
+| --- | --- |
+| accuracy on SST-2 dev (95 % interval) | {_interval(dev['accuracy'])} |
+| parameters | {training['parameters'] / 1e6:.1f} M |
+| engine | ONNX {export['precision']}, {export['bytes'] / 1e6:.1f} MB, {export['agreement']['labels']:.1%} of dev \
+labels as in fp32 |
+| speed on SST-2 dev, {dev['machine']['processors']} cores | {dev['texts_per_second']:,.0f} texts/s |
+| first label from a cold process | {ours['seconds']['median']:.2f} s and {ours['peak_mib']['median']:.0f} MiB; \
+a `transformers` pipeline in the same run: {theirs['seconds']['median']:.1f} s and {theirs['peak_mib']['median']:.0f} MiB |"""
+
+
+def evaluation_table() -> str:
+    """Render the default model's scores on every evaluation set.
+
+    Returns:
+        Markdown.
+    """
+    lines = ["| data | texts | accuracy (95 % interval) | F1 | AUC | loss | MCC |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    for path in sorted((DEFAULT / "reports").glob("evaluation-*.json")):
+        report = _read(path)
+        figures = " | ".join(f"{report[name]['value']:.4f}" for name in ("f1", "auc", "loss", "mcc"))
+        lines.append(f"| {report['data']['name']} | {report['n_texts']:,} | {_interval(report['accuracy'])} | {figures} |")
+    return "\n".join(lines)
+
+
+def cold_start_table() -> str:
+    """Render the cold-start benchmark.
+
+    Returns:
+        Markdown.
+    """
+    cold = _read(RESULTS / "cold_start.json")
+    lines = ["| process | seconds (median) | peak memory |", "| --- | --- | --- |"]
+    for name, row in cold["rows"].items():
+        lines.append(f"| {name} | {row['seconds']['median']:.2f} | {row['peak_mib']['median']:.0f} MiB |")
+    lines.append(f"| ratio | {cold['ratio']['seconds']:.1f} | {cold['ratio']['peak_mib']:.1f} |")
+    return "\n".join(lines)
+
+
+_TABLES: dict[str, Callable[[], str]] = {
+    "measured": measured_table,
+    "evaluations": evaluation_table,
+    "cold start": cold_start_table,
+}
+
+
+def filled(text: str) -> str:
+    """Write the tables into a document.
+
+    Args:
+        text: the document, with marks where tables go.
+
+    Returns:
+        The document with tables.
+    """
+    for name, render in _TABLES.items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        if pattern.search(text):
+            table = render()
+            text = pattern.sub(lambda marks, table=table: f"{marks[1]}{table}\n{marks[2]}", text)
+    return text
+
+
+def documents() -> dict[Path, str]:
+    """Render every document.
+
+    Returns:
+        Files and what they should hold.
+    """
+    pages = {ROOT / "docs" / "commands.md": command_reference()}
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        if path not in pages:
+            pages[path] = filled(path.read_text(encoding="utf-8"))
+    return pages
+
+
+if __name__ == "__main__":
+    for path, content in documents().items():
+        if not path.is_file() or path.read_text(encoding="utf-8") != content:
+            path.write_text(content, encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")

@@ -1,0 +1,97 @@
+"""The embedded default: what it must answer, how good it is, and that its papers are in order."""
+
+import json
+
+import numpy as np
+import pytest
+
+import valence
+from valence.data.examples import read_examples
+from valence.data.sources import find_source
+from valence.files import sha256
+from valence.hub import find_model
+from valence.runtime.manifest import read_manifest
+
+
+@pytest.fixture(scope="module")
+def default():
+    return valence.load()
+
+
+def test_answers(default):
+    predictions = default(["Hello, my dog is cute", "The plot was a mess and the acting was worse"])
+    assert [prediction.label for prediction in predictions] == ["POSITIVE", "NEGATIVE"]
+    assert default.labels == ("NEGATIVE", "POSITIVE")
+    assert default.problem_type == "single_label_classification"
+
+
+def test_no_warning_and_512_tokens(default):
+    assert default.tokenizer.max_length == 512
+    prediction = default("good " * 600)
+    assert (prediction.n_tokens, prediction.truncated) == (602, True)
+
+
+def test_scores_do_not_depend_on_the_batch(default):
+    texts = ["good", "", "a truly awful film with not one redeeming feature, and long besides", "meh " * 100, "fine ."]
+    alone = np.array([default(text).score for text in texts])
+    together = np.array([prediction.score for prediction in default(texts)])
+    np.testing.assert_allclose(alone, together, atol=1e-3)
+
+
+def test_files_are_those_the_manifest_describes():
+    folder = find_model("default")
+    manifest = read_manifest(folder)
+    export = manifest.exports[manifest.default]
+    path = folder.manifest_file.parent / export.file
+    assert export.sha256 == sha256(path)
+    assert export.bytes == path.stat().st_size < 50e6
+    assert export.agreement["labels"] >= 0.99
+    assert export.agreement["n_texts"] == 872
+
+
+def test_the_kept_checkpoint_is_the_source_of_the_engine():
+    checkpoint = find_model("default").path.parents[2] / "models" / "default"
+    if not checkpoint.is_dir():
+        pytest.skip("needs the checkout: the package ships without the checkpoint")
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import load_file
+
+    assert all(tensor.dtype == torch.float16 for tensor in load_file(checkpoint / "model.safetensors").values())
+    manifest = read_manifest(find_model("default"))
+    assert manifest.exports[manifest.default].source_sha256 == sha256(checkpoint / "model.safetensors")
+
+
+def test_accuracy_on_sst2_dev(default, shared):
+    data = read_examples(find_source(str(shared / "data" / "sst2" / "dev.tsv"), "eval"), known=default.labels)
+    accuracy = float((default.logits(data.texts).argmax(axis=1) == data.labels).mean())
+    assert accuracy >= 0.893
+    report = json.loads((find_model("default").reports / "evaluation-sst2-dev.json").read_text())
+    assert abs(report["accuracy"]["value"] - accuracy) < 0.0035  # three sentences: another processor, other rounding
+
+
+def test_the_card_names_every_source_as_the_notice_does():
+    folder = find_model("default")
+    card = (folder.path / "README.md").read_text()
+    root = folder.path.parents[2]
+    if not (root / "NOTICE").is_file():
+        pytest.skip("needs the checkout")
+    notice = " ".join((root / "NOTICE").read_text().split())
+    for fact in (
+        "sentence-transformers/all-MiniLM-L6-v2",
+        "nreimers/MiniLM-L6-H384-uncased",
+        "bert-base-uncased",
+        "SST-2 train",
+        "none is stated by its source",
+        "Apache-2.0",
+    ):
+        assert fact in card
+        assert fact in notice
+
+
+def test_the_card_has_the_figures_of_the_reports():
+    folder = find_model("default")
+    card = (folder.path / "README.md").read_text()
+    reports = sorted(folder.reports.glob("evaluation-*.json"))
+    assert len(reports) == 4
+    for path in reports:
+        assert f"{json.loads(path.read_text())['accuracy']['value']:.4f}" in card

@@ -1,0 +1,86 @@
+"""A tiny base model, tiny data, and training runs in processes of their own.
+
+The tests here name this module in `pytest_plugins`, for its fixtures.
+"""
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+
+def write_rows(path: Path, n_rows: int, seed: int = 0) -> Path:
+    """Write a TSV of sentences of many lengths whose label depends on one word."""
+    chance = random.Random(seed)
+    rows = ["sentence\tlabel"]
+    for _ in range(n_rows):
+        label = chance.randrange(2)
+        words = chance.choices(["the", "film", "plot", "was", "and", "this", "my", "dog"], k=chance.randrange(1, 20))
+        words.insert(chance.randrange(len(words) + 1), ("bad", "good")[label])
+        rows.append(f"{' '.join(words)}\t{label}")
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (path.parent / "labels.txt").write_text("NEGATIVE\nPOSITIVE\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def train_tsv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """150 examples: with batches of 8 an epoch has 19 steps, the last of 6 examples."""
+    return write_rows(tmp_path_factory.mktemp("data") / "train.tsv", 150)
+
+
+@pytest.fixture(scope="session")
+def dev_tsv(train_tsv: Path) -> Path:
+    return write_rows(train_tsv.with_name("dev.tsv"), 40, seed=1)
+
+
+@pytest.fixture(scope="session")
+def bert_base(tmp_path_factory: pytest.TempPathFactory, vocabulary: Path) -> Path:
+    """A random BERT with a masked-LM head and every kind of dropout."""
+    from valence.checkpoint.checkpoint import save_model
+    from valence.model.config import EncoderConfig
+    from valence.model.heads import TaskModel
+
+    folder = tmp_path_factory.mktemp("base") / "tiny-bert"
+    config = EncoderConfig(
+        architecture="bert",
+        vocab_size=len(vocabulary.read_text(encoding="utf-8").splitlines()),
+        hidden_size=32,
+        n_layers=2,
+        n_heads=4,
+        intermediate_size=64,
+        max_positions=64,
+        n_token_types=2,
+        activation="gelu",
+        dropout=0.1,
+        attention_output_dropout=0.1,
+        attention_dropout=0.1,
+        classifier_dropout=0.1,
+        layer_norm_eps=1e-12,
+        initializer_range=0.2,
+        pad_token_id=0,
+        tie_word_embeddings=True,
+    )
+    model = TaskModel(config, "masked-lm")
+    model.initialise(seed=3)
+    save_model(model, folder)
+    (folder / "vocab.txt").write_bytes(vocabulary.read_bytes())
+    return folder
+
+
+def valence(*arguments: object) -> list[str]:
+    """The command line in a process of its own."""
+    return [sys.executable, "-m", "valence", *map(str, arguments)]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    return os.environ | {"HF_HUB_OFFLINE": "1"} | changes
+
+
+def run(command: list[str], **options: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, env=environment(), **options)  # type: ignore[call-overload,no-any-return]
