@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results" / "cold_start.json"
+PACKAGES = ("valence", "transformers", "torch", "onnxruntime")
 SENTENCE = "Hello, my dog is cute"
 _PIPELINE = """
 import sys
@@ -41,7 +42,7 @@ def make_distilbert(folder: Path) -> None:
 
     source = valence.hub.find_model("default").path / "tokenizer.json"
     tokenizer = Tokenizer.from_file(str(source))
-    config = DistilBertConfig(vocab_size=tokenizer.get_vocab_size(), num_labels=2)
+    config = DistilBertConfig(vocab_size=tokenizer.get_vocab_size())
     DistilBertForSequenceClassification(config).save_pretrained(folder)
     DistilBertTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
 
@@ -109,7 +110,7 @@ def main() -> None:
             "peak_mib": theirs["peak_mib"]["median"] / ours["peak_mib"]["median"],
         },
         "processors": os.cpu_count(),
-        "versions": {name: importlib.metadata.version(name) for name in ("valence", "transformers", "torch", "onnxruntime")},
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
     for name, row in rows.items():
         print(f"{name:40} {row['seconds']['median']:6.2f} s  {row['peak_mib']['median']:6.0f} MiB (medians)")

@@ -155,10 +155,10 @@ def card(folder: ModelFolder, reports: dict[str, Any]) -> str:
         for name, report in reports.items()
     )
     sources = "\n".join(f"| {source.what} | {source.origin} | {source.licence} |" for source in SOURCES)
-    return f"""# valence default: English sentiment, {' or '.join(folder.labels or ())}
+    return f"""# valence default: English sentiment, {" or ".join(folder.labels or ())}
 
-A DistilBERT of {training['parameters'] / 1e6:.1f} M parameters (6 layers, 384 wide), fine-tuned on SST-2. The package
-ships it as an {export['precision']} ONNX engine of {export['bytes'] / 1e6:.1f} MB.
+A DistilBERT of {training["parameters"] / 1e6:.1f} M parameters (6 layers, 384 wide), fine-tuned on SST-2. The package
+ships it as an {export["precision"]} ONNX engine of {export["bytes"] / 1e6:.1f} MB.
 
 ## Use
 
@@ -172,20 +172,20 @@ different countries, groups or people; do not let it decide about people.
 ## Measured
 
 The engine as shipped, with 95 % bootstrap intervals; the files in `reports/` hold every figure. The epoch was
-chosen on {training['chosen_on']}, nothing on any other set.
+chosen on {training["chosen_on"]}, nothing on any other set.
 
 | data | texts | accuracy | interval | F1 |
 | --- | --- | --- | --- | --- |
 {rows}
 
-Against the same weights in fp32 on {export['agreement']['sample']}: {export['agreement']['labels']:.2%} of
-{export['agreement']['n_texts']:,} labels agree.
+Against the same weights in fp32 on {export["agreement"]["sample"]}: {export["agreement"]["labels"]:.2%} of
+{export["agreement"]["n_texts"]:,} labels agree.
 
 ## Training
 
-Recipe `{training['recipe']}`: learning rate {training['learning_rate']:g}, batch size {training['batch_size']}, \
-{training['epochs']} epochs, length {training['max_length']}, seed {training['seed']}; \
-{training['seconds'] / 60:.0f} minutes on {training['machine']['threads']} processor cores. \
+Recipe `{training["recipe"]}`: learning rate {training["learning_rate"]:g}, batch size {training["batch_size"]}, \
+{training["epochs"]} epochs, length {training["max_length"]}, seed {training["seed"]}; \
+{training["seconds"] / 60:.0f} minutes on {training["machine"]["threads"]} processor cores. \
 `make default-model` does it again.
 
 ## Origin and licences

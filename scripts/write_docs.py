@@ -5,7 +5,6 @@ test fails where a document is not what this writes.
 """
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,9 +37,7 @@ def command_reference() -> str:
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
         assert command is not None
-        inner = click.Context(
-            command, info_name=name, parent=context, terminal_width=_WIDTH, max_content_width=_WIDTH
-        )
+        inner = click.Context(command, info_name=name, parent=context, terminal_width=_WIDTH, max_content_width=_WIDTH)
         sections.append(f"## valence {name}\n\n```text\n{command.get_help(inner)}\n```\n")
     return _HEAD + "\n" + "\n".join(sections)
 
@@ -52,6 +49,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _interval(figure: dict[str, float]) -> str:
     return f"{figure['value']:.4f} ({figure['low']:.4f} to {figure['high']:.4f})"
+
+
+def _cold(row: dict[str, Any]) -> str:
+    return f"{row['seconds']['median']:.2f} s and {row['peak_mib']['median']:.0f} MiB"
 
 
 def measured_table() -> str:
@@ -68,13 +69,12 @@ def measured_table() -> str:
     ours, theirs = cold["rows"].values()
     return f"""| the embedded default | |
 | --- | --- |
-| accuracy on SST-2 dev (95 % interval) | {_interval(dev['accuracy'])} |
-| parameters | {training['parameters'] / 1e6:.1f} M |
-| engine | ONNX {export['precision']}, {export['bytes'] / 1e6:.1f} MB, {export['agreement']['labels']:.1%} of dev \
+| accuracy on SST-2 dev (95 % interval) | {_interval(dev["accuracy"])} |
+| parameters | {training["parameters"] / 1e6:.1f} M |
+| engine | ONNX {export["precision"]}, {export["bytes"] / 1e6:.1f} MB, {export["agreement"]["labels"]:.1%} of dev \
 labels as in fp32 |
-| speed on SST-2 dev, {dev['machine']['processors']} cores | {dev['texts_per_second']:,.0f} texts/s |
-| first label from a cold process | {ours['seconds']['median']:.2f} s and {ours['peak_mib']['median']:.0f} MiB; \
-a `transformers` pipeline in the same run: {theirs['seconds']['median']:.1f} s and {theirs['peak_mib']['median']:.0f} MiB |"""
+| speed on SST-2 dev, {dev["machine"]["processors"]} cores | {dev["texts_per_second"]:,.0f} texts/s |
+| first label from a cold process | {_cold(ours)}; a `transformers` pipeline in the same run: {_cold(theirs)} |"""
 
 
 def evaluation_table() -> str:
@@ -83,11 +83,16 @@ def evaluation_table() -> str:
     Returns:
         Markdown.
     """
-    lines = ["| data | texts | accuracy (95 % interval) | F1 | AUC | loss | MCC |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        "| data | texts | accuracy (95 % interval) | F1 | AUC | loss | MCC |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for path in sorted((DEFAULT / "reports").glob("evaluation-*.json")):
         report = _read(path)
         figures = " | ".join(f"{report[name]['value']:.4f}" for name in ("f1", "auc", "loss", "mcc"))
-        lines.append(f"| {report['data']['name']} | {report['n_texts']:,} | {_interval(report['accuracy'])} | {figures} |")
+        lines.append(
+            f"| {report['data']['name']} | {report['n_texts']:,} | {_interval(report['accuracy'])} | {figures} |"
+        )
     return "\n".join(lines)
 
 
@@ -122,10 +127,10 @@ def filled(text: str) -> str:
         The document with tables.
     """
     for name, render in _TABLES.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if pattern.search(text):
-            table = render()
-            text = pattern.sub(lambda marks, table=table: f"{marks[1]}{table}\n{marks[2]}", text)
+        before, mark, rest = text.partition(f"<!-- {name} -->\n")
+        if mark:
+            _, end, after = rest.partition("<!-- end -->")
+            text = f"{before}{mark}{render()}\n{end}{after}"
     return text
 
 

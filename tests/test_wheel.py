@@ -23,7 +23,9 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_carries_model_types_and_licences(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"valence/py.typed", "valence/default_model/onnx/manifest.json", "valence/default_model/README.md"} <= set(names)
+    assert {"valence/py.typed", "valence/default_model/onnx/manifest.json", "valence/default_model/README.md"} <= set(
+        names
+    )
     assert any(name.endswith("/LICENSE") for name in names)
     assert any(name.endswith("/NOTICE") for name in names)
     assert not [name for name in names if name.startswith(("tests/", "models/", "scripts/"))]

@@ -1,8 +1,6 @@
 """valence: small, fast, audited English text classifiers.
 
-    import valence
-    clf = valence.load()
-    clf("Hello, my dog is cute").label
+`valence.load()` gives a classifier; called with a text it gives a `Prediction`, with texts a list of them.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -9,14 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conftest import WORDS
 from valence.errors import EngineError, ExportError
 from valence.folder import ModelFolder
 from valence.hub import find_model
 from valence.runtime.load import load
 from valence.runtime.manifest import read_manifest
 from valence.text.batching import TokenBatch
-
-from conftest import WORDS  # noqa: E402
 
 torch = pytest.importorskip("torch")
 
@@ -145,7 +144,9 @@ def test_a_poor_export_is_refused_and_not_kept(tmp_path, vocabulary):
         model.head.classifier.bias.zero_()
     save_model(model, folder.path, folder.labels)
     texts = [f"{a} {b} {c}" for a in "abcdefgh" for b in "ijklmn" for c in "opqr"]
-    with pytest.raises(ExportError, match=r"label of the source for \d+\.\d+% of 192 texts \(mine\).*--allow-disagreement"):
+    with pytest.raises(
+        ExportError, match=r"label of the source for \d+\.\d+% of 192 texts \(mine\).*--allow-disagreement"
+    ):
         export_model(folder, "int8", texts, "mine")
     assert not folder.manifest_file.is_file()
     assert list(folder.manifest_file.parent.iterdir()) == []

@@ -20,7 +20,7 @@ from valence.training.recipe import Recipe  # noqa: E402
 from valence.training.sampling import epoch_batches  # noqa: E402
 from valence.training.state import Progress, RunState  # noqa: E402
 
-pytest_plugins = ("training_runs",)
+pytest_plugins = ("training_fixtures",)
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -32,6 +32,7 @@ def recipe(**changes: Any) -> Recipe:
         "warmup_steps": 5,
         "weight_decay": 0.1,
         "gradient_clip": 2.0,
+        "epsilon": 1e-5,  # larger than rounding, which alone gives the keys' biases a gradient (in truth it is 0)
         "precision": "fp32",
     }
     return Recipe(**values | changes)  # type: ignore[arg-type]
@@ -77,7 +78,7 @@ def reference_loop(model: TaskModel, data: TrainingSet, recipe: Recipe) -> tuple
         [{"params": decay, "weight_decay": recipe.weight_decay}, {"params": no_decay, "weight_decay": 0.0}],
         lr=recipe.learning_rate,
         betas=(0.9, 0.999),
-        eps=1e-8,
+        eps=recipe.epsilon,
         fused=False,
         foreach=False,
     )
@@ -115,9 +116,8 @@ def test_the_loop_does_what_a_plain_loop_does(bert_base: Path, data: TrainingSet
     for name, ours_now in weights(ours).items():
         theirs_now = dict(theirs.named_parameters())[name].detach()
         moved = float((theirs_now - before[name]).abs().max())
-        # AdamW divides by a root of squares, so a gradient that is zero but for rounding may move a weight.
-        assert float((ours_now - theirs_now).abs().max()) <= 1e-5 + 2e-3 * moved, name
-        assert moved > 1e-3 or "key.bias" in name or "k.bias" in name, f"{name} did not move"
+        assert float((ours_now - theirs_now).abs().max()) <= 2e-5, name
+        assert moved > 1e-3 or "key.bias" in name, f"{name} did not move"
 
 
 @pytest.mark.parametrize("change", [{"gradient_clip": 100.0}, {"weight_decay": 0.0}, {"warmup_steps": 0}])
@@ -134,7 +134,12 @@ def test_each_value_of_the_recipe_is_used(
 def test_vectors_are_spared_from_weight_decay(bert_base: Path, data: TrainingSet, tmp_path: Path) -> None:
     models = [load(bert_base), load(bert_base)]
     for number, decay in enumerate((0.0, 0.9)):
-        run(models[number], data, recipe(epochs=1, batch_size=150, warmup_steps=0, weight_decay=decay), tmp_path / str(number))
+        run(
+            models[number],
+            data,
+            recipe(epochs=1, batch_size=150, warmup_steps=0, weight_decay=decay),
+            tmp_path / str(number),
+        )
     without, with_decay = map(weights, models)
     start = weights(load(bert_base))
     for name, value in start.items():
@@ -189,9 +194,7 @@ def test_a_loss_that_is_no_number_stops_the_run(bert_base: Path, data: TrainingS
     assert all(bool(value.isfinite().all()) for value in weights(kept).values())
 
 
-def test_an_evaluation_loss_that_is_no_number_stops_the_run(
-    bert_base: Path, data: TrainingSet, tmp_path: Path
-) -> None:
+def test_an_evaluation_loss_that_is_no_number_stops_the_run(bert_base: Path, data: TrainingSet, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="the evaluation loss is no number"):
         run(load(bert_base), data, recipe(), tmp_path, lambda _: {"accuracy": 0.0, "loss": math.nan})
 

@@ -29,7 +29,9 @@ def test_sst2_is_the_recipe_of_the_card() -> None:
     }
 
 
-@pytest.mark.parametrize(("width", "name"), [(32, "small"), (384, "small"), (512, "small"), (513, "sst2"), (768, "sst2")])
+@pytest.mark.parametrize(
+    ("width", "name"), [(32, "small"), (384, "small"), (512, "small"), (513, "sst2"), (768, "sst2")]
+)
 def test_the_width_of_the_encoder_chooses_the_recipe(width: int, name: str) -> None:
     assert default_recipe(width) == name
 

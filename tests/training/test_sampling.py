@@ -27,7 +27,8 @@ def test_the_order_depends_on_seed_and_epoch_alone(lengths: list[int], size: int
 def test_another_seed_or_epoch_gives_another_order() -> None:
     lengths = [5] * 200
     orders = {
-        tuple(np.concatenate(epoch_batches(lengths, 8, seed, epoch))) for seed, epoch in [(0, 0), (0, 1), (1, 0), (1, 1)]
+        tuple(np.concatenate(epoch_batches(lengths, 8, seed, epoch)))
+        for seed, epoch in [(0, 0), (0, 1), (1, 0), (1, 1)]
     }
     assert len(orders) == 4
 

@@ -1,5 +1,6 @@
 """valence evaluate."""
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ def command(
         None if data_labels is None else parse_label_names(data_labels),
         known=classifier.labels,
     )
-    with click.progressbar(length=len(examples), label="evaluating", file=click.get_text_stream("stderr")) as bar:
+    with click.progressbar(length=len(examples), label="evaluating", file=sys.stderr) as bar:
         report = evaluate(classifier, examples, folder, resamples, lambda done: bar.update(done - bar.pos))
     target = out
     if target is None and not folder.embedded and Path(model).expanduser().is_dir():

@@ -50,8 +50,6 @@ def command(
     """
     if any(find_spec(package) is None for package in ("torch", "safetensors", "onnx")):
         raise MissingExtraError("train", "Exporting")
-    from valence.runtime.export.export import export_model
-
     folder = find_model(model)
     if not folder.embedded and not Path(model).expanduser().is_dir():
         raise InputError(f"{model}: export writes into a model folder; copy the hub model to one first")
@@ -60,9 +58,9 @@ def command(
         table = open_table(sample)
         columns = choose_columns(table, text_column, None, labelled=False)
         texts = [text for _, text, _ in read_texts(table, columns)]
-    export = export_model(
-        folder, precision, texts, sample.name if sample else "built-in sentences", allow_disagreement
-    )
+    from valence.runtime.export.export import export_model
+
+    export = export_model(folder, precision, texts, sample.name if sample else "built-in sentences", allow_disagreement)
     if as_json:
         echo_json(vars(export))
     else:

@@ -28,7 +28,7 @@ def model_options(command: _Command) -> _Command:
                 help="What runs it.  [default: the model's export, else torch]",
             ),
             click.option("--labels", help="Class names instead of the model's own: A,B or a file of one name a line."),
-            click.option("--max-length", type=int, help="Tokens read of a text, at most.  [default: the model's limit]"),
+            click.option("--max-length", type=int, help="Tokens read of a text.  [default: the model's limit]"),
             click.option(
                 "--long-text",
                 type=click.Choice(["truncate", "error"]),

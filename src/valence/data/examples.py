@@ -87,9 +87,7 @@ def choose_columns(
             raise DataError(f"no column {wanted!r}. {_listed(table)}{hint}", table.path)
     plain_label = _plain(table.columns, _LABEL_NAMES) if label is None else label
     if labelled and plain_label is None:
-        raise DataError(
-            f"which column is the label? {_listed(table)}; name it with --label-column", table.path
-        )
+        raise DataError(f"which column is the label? {_listed(table)}; name it with --label-column", table.path)
     rest = [column for column in table.columns if column not in (plain_label, pair)]
     if text is None:
         for first, second in _PAIR_NAMES:

@@ -103,5 +103,3 @@ def find_source(name: str, split: Split) -> DataSource:
                 return DataSource(name, (path / f"{stem}{suffix}",))
     stems, endings = ", ".join(_SPLIT_NAMES[split]), ", ".join(FORMATS)
     raise DataError(f"no {split} file: expected one of {stems} ending in {endings}", path)
-
-

@@ -6,7 +6,7 @@ percentile method), computed for all resamples at once from weighted counts; a t
 Shapes: N texts, C classes, R resamples.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,7 @@ def measure(
     of_true_class = probabilities[np.arange(len(labels)), labels]
     losses = -np.log(np.clip(of_true_class, _EPSILON, 1 - _EPSILON))
     values = _reference_values(labels, predicted, probabilities, losses)
-    samples = _resample(labels, predicted, probabilities, losses, resamples, seed)
+    samples = _resample(labels, predicted, probabilities, losses, _draws(len(labels), resamples, seed))
     by_name: dict[str, Figure | None] = {}
     for name in METRICS:
         value = values[name]
@@ -106,8 +106,16 @@ def _reference_values(
         "f1": float(metrics.f1_score(labels, predicted, **average)),
         "auc": auc,
         "loss": float(losses.mean()),
-        "mcc": float(metrics.matthews_corrcoef(labels, predicted)),
+        # scikit-learn gives 0 where only one class occurs, and warns of it
+        "mcc": float(metrics.matthews_corrcoef(labels, predicted)) if len(np.union1d(labels, predicted)) > 1 else 0.0,
     }
+
+
+def _draws(n_texts: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """Draw N texts with replacement, R times; yield how often each was drawn, [N]."""
+    random = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield np.bincount(random.integers(0, n_texts, n_texts), minlength=n_texts).astype(np.float64)
 
 
 def _resample(
@@ -115,22 +123,18 @@ def _resample(
     predicted: NDArray[np.int64],
     probabilities: NDArray[np.float64],
     losses: NDArray[np.float64],
-    resamples: int,
-    seed: int,
+    draws: Iterable[NDArray[np.float64]],
 ) -> dict[str, NDArray[np.float64]]:
-    """Compute every metric on R resamples; a resample is how often each text was drawn."""
-    n_texts, n_classes = probabilities.shape
-    random = np.random.default_rng(seed)
+    """Compute every metric on every resample, [R] each; a resample is how often each text counts."""
+    n_classes = probabilities.shape[1]
     cells = labels * n_classes + predicted
     aucs = [_WeightedAuc(labels == c, probabilities[:, c]) for c in ([1] if n_classes == 2 else range(n_classes))]
-    confusions = np.empty((resamples, n_classes, n_classes))
-    loss, auc = np.empty(resamples), np.empty(resamples)
-    for resample in range(resamples):
-        drawn = np.bincount(random.integers(0, n_texts, n_texts), minlength=n_texts).astype(np.float64)  # [N]
-        confusions[resample] = np.bincount(cells, drawn, n_classes**2).reshape(n_classes, n_classes)
-        loss[resample] = drawn @ losses / n_texts
-        auc[resample] = np.mean([one(drawn) for one in aucs])
-    return _from_confusion(confusions) | {"loss": loss, "auc": auc}
+    confusions, loss, auc = [], [], []
+    for drawn in draws:
+        confusions.append(np.bincount(cells, drawn, n_classes**2).reshape(n_classes, n_classes))
+        loss.append(drawn @ losses / drawn.sum())
+        auc.append(np.mean([one(drawn) for one in aucs]))
+    return _from_confusion(np.array(confusions)) | {"loss": np.array(loss), "auc": np.array(auc)}
 
 
 def _from_confusion(confusions: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

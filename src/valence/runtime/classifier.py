@@ -61,9 +61,7 @@ class Classifier:
         long_text: LongText = "truncate",
     ) -> None:
         if len(labels) != engine.n_classes:
-            raise ConfigError(
-                f"{len(labels)} labels ({', '.join(labels)}) for a model of {engine.n_classes} classes"
-            )
+            raise ConfigError(f"{len(labels)} labels ({', '.join(labels)}) for a model of {engine.n_classes} classes")
         if len(set(labels)) < len(labels):
             raise ConfigError(f"two classes share a name: {', '.join(labels)}")
         if long_text not in ("truncate", "error"):
@@ -186,9 +184,7 @@ class Classifier:
 
 def _as_list(texts: Any) -> list[Text]:
     if isinstance(texts, bytes | dict) or not isinstance(texts, Iterable):
-        raise InputError(
-            f"expected a text, a pair of texts, or an iterable of these, found {type(texts).__name__}"
-        )
+        raise InputError(f"expected a text, a pair of texts, or an iterable of these, found {type(texts).__name__}")
     listed = list(texts)
     # JSON has no tuples, and a list of two strings inside a list can only mean a pair.
     return [tuple(item) if isinstance(item, list) and len(item) == 2 else item for item in listed]

@@ -1,12 +1,9 @@
-"""A tiny base model, tiny data, and training runs in processes of their own.
+"""A tiny base model and tiny data.
 
 The tests here name this module in `pytest_plugins`, for its fixtures.
 """
 
-import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -71,16 +68,3 @@ def bert_base(tmp_path_factory: pytest.TempPathFactory, vocabulary: Path) -> Pat
     save_model(model, folder)
     (folder / "vocab.txt").write_bytes(vocabulary.read_bytes())
     return folder
-
-
-def valence(*arguments: object) -> list[str]:
-    """The command line in a process of its own."""
-    return [sys.executable, "-m", "valence", *map(str, arguments)]
-
-
-def environment(**changes: str) -> dict[str, str]:
-    return os.environ | {"HF_HUB_OFFLINE": "1"} | changes
-
-
-def run(command: list[str], **options: object) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command, capture_output=True, text=True, timeout=200, env=environment(), **options)  # type: ignore[call-overload,no-any-return]

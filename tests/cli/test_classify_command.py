@@ -1,0 +1,364 @@
+"""valence classify: what goes in, what comes out, and how it ends."""
+
+import json
+import os
+import pty
+import re
+import resource
+import select
+import signal
+import subprocess
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import valence
+
+LINE = re.compile(rb"(NEGATIVE|POSITIVE)\t[01]\.\d{6}\t(.*)")
+
+
+def texts_of(output: bytes) -> list[str]:
+    """The texts of plain output, each on a line that is as it should be."""
+    lines = output.split(b"\n")
+    assert lines.pop() == b""
+    return [LINE.fullmatch(line)[2].decode() for line in lines]
+
+
+def refused(done: subprocess.CompletedProcess, *said: str, code: int = 1) -> None:
+    """It ended with one plain message."""
+    message = done.stderr.decode()
+    assert done.returncode == code, message
+    assert "Traceback" not in message
+    for words in said:
+        assert words in message
+    if code == 1:
+        assert message.startswith("valence: error: ")
+        assert message.count("\n") == 1
+
+
+def test_texts_from_arguments(classify, tiny_classifier):
+    done = classify("the film was good", "", "awful")
+    assert (done.returncode, done.stderr) == (0, b"")
+    expected = valence.load(tiny_classifier)(["the film was good", "", "awful"])
+    assert done.stdout.decode() == "".join(
+        f"{prediction.label}\t{prediction.score:.6f}\t{text}\n"
+        for text, prediction in zip(["the film was good", "", "awful"], expected, strict=True)
+    )
+
+
+def test_json_lines(classify, tiny_classifier):
+    texts = ["the film was good", "", "a\tb\nc", "good " * 70, "caf\u00e9 \U0001f600 \u2028 \x85 \x1b[31m"]
+    done = classify("--json", *texts)
+    lines = done.stdout.decode().splitlines()  # also splits at U+2028 and U+0085, which must be escaped
+    assert len(lines) == len(texts)
+    for line, text, prediction in zip(lines, texts, valence.load(tiny_classifier)(texts), strict=True):
+        found = json.loads(line)
+        assert list(found) == ["text", "label", "score", "scores", "n_tokens", "truncated"]
+        assert found["text"] == text
+        assert found["label"] == prediction.label
+        assert found["scores"] == pytest.approx(prediction.scores, abs=1e-9)
+        assert (found["n_tokens"], found["truncated"]) == (prediction.n_tokens, prediction.truncated)
+    assert "café \U0001f600" in lines[4]
+    assert json.loads(lines[3])["truncated"] is True
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.tsv", 'label\tsentence\n1\t"one" film\n0\t\n'),
+        ("a.csv", 'label,sentence\r\n1,"""one"" film"\r\n0,\r\n'),
+        ("a.jsonl", '{"sentence": "\\"one\\" film", "label": 1}\n\n{"sentence": "", "label": 0}\n'),
+        ("a.txt", '"one" film\n\n'),
+    ],
+)
+def test_texts_from_a_file(classify, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content.encode())
+    done = classify("--file", tmp_path / name)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert texts_of(done.stdout) == ['"one" film', ""]
+
+
+def test_texts_from_parquet_and_pairs(classify, tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"id": [1, 2], "first": ["a", "b"], "second": ["c", "d"]}), path)
+    done = classify("--file", path, "--text-column", "first")
+    assert texts_of(done.stdout) == ["a", "b"]
+    done = classify("--file", path, "--text-column", "first", "--pair-column", "second")
+    assert texts_of(done.stdout) == ["a\tc", "b\td"]
+    done = classify("--file", path, "--text-column", "first", "--pair-column", "second", "--json")
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == [["a", "c"], ["b", "d"]]
+
+
+@pytest.mark.parametrize(
+    ("stdin", "texts"),
+    [
+        (b"good\nbad\n", ["good", "bad"]),
+        (b"good\nbad", ["good", "bad"]),
+        (b"good\r\n\r\nbad\r\n", ["good", "", "bad"]),
+        (b"\n\n", ["", ""]),
+        (b"", []),
+        (b"\xef\xbb\xbfgood\n", ["good"]),
+        ("naïve 漢字 \U0001f600\n".encode(), ["naïve 漢字 \U0001f600"]),
+        (b"a\tb\x0cc\n", ["a\tb\\x0cc"]),
+        (b"good\na\0b\n", ["good", "a\\x00b"]),
+    ],
+)
+def test_standard_input_is_one_text_a_line(classify, stdin, texts):
+    done = classify(stdin=stdin)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert texts_of(done.stdout) == texts
+
+
+def test_many_lines_in_order(classify):
+    texts = [f"film {n} " + "good " * (n % 40) for n in range(6000)]
+    done = classify(stdin="".join(f"{text}\n" for text in texts).encode())
+    assert texts_of(done.stdout) == texts
+
+
+def test_a_huge_line(classify):
+    text = "good " * 200_000
+    done = classify("--json", stdin=f"bad\n{text}\nbad\n".encode())
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["n_tokens"] for line in found] == [3, 200_002, 3]
+    assert found[1]["truncated"] is True
+    assert found[1]["text"] == text
+
+
+def test_invalid_utf8_comes_after_the_lines_before_it(classify):
+    done = classify(stdin=b"good\nbad\ncaf\xe9\ngood\n")
+    refused(done, "standard input, line 3", "not UTF-8: byte 4 of the line is 0xe9")
+    assert texts_of(done.stdout) == ["good", "bad"]
+
+
+def test_a_bad_row_comes_after_the_rows_before_it(classify, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "good"}\n{"text": "bad"}\n{"text": null}\n')
+    done = classify("--file", tmp_path / "a.jsonl")
+    refused(done, "a.jsonl, line 3: 'text' must be a text, found None")
+    assert texts_of(done.stdout) == ["good", "bad"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "two\nlines",
+        "two\r\nlines",
+        "a\x1b[2Jb",
+        "a\x9b2Jb",
+        "a\x07\x08b",
+        "a\x85b",
+        "a\u2028b\u2029c",
+        "a\u202eb",
+        "a\x7fb",
+    ],
+)
+def test_a_text_keeps_to_its_line_and_steers_nothing(classify, text):
+    done = classify(text, "good")
+    lines = done.stdout.decode().splitlines()
+    assert len(lines) == 2
+    assert all(character.isprintable() or character == "\t" for line in lines for character in line)
+    assert len(classify("--json", text, "good").stdout.decode().splitlines()) == 2
+
+
+def test_bytes_that_are_no_text_as_an_argument(classify):
+    refused(classify(b"good", b"caf\xe9"), "text 2 is not valid Unicode: character 4")
+
+
+def test_output_is_utf8_whatever_the_locale(classify):
+    for env in ({"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "ascii"}):
+        done = classify(stdin="caf\u00e9 \U0001f600\n".encode(), env=env)
+        assert (done.returncode, texts_of(done.stdout)) == (0, ["caf\u00e9 \U0001f600"])
+
+
+def test_long_texts_refused(classify):
+    done = classify("--long-text", "error", "--max-length", "8", stdin=b"good\n" + b"good " * 10 + b"\n")
+    refused(done, "text 2 has 12 tokens, the limit is 8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--file", "absent.tsv"], "absent.tsv: no such file"),
+        (["--file", "."], "unknown kind of file"),
+        (["--labels", "A,B,C", "x"], "has 2 classes; expected as many labels"),
+        (["--labels", "A,A", "x"], "labels must be different names"),
+        (["--max-length", "100000", "x"], "max length must lie between 3 and the model's 64 positions"),
+        (["--revision", "main", "x"], "a revision goes with a hub id"),
+        (["--model", "./absent", "x"], "absent"),
+        (["--model", "~nobody-of-that-name/x", "x"], "nobody-of-that-name"),
+    ],
+)
+def test_bad_input_ends_with_one_line(classify, arguments, said):
+    refused(classify(*arguments), said)
+
+
+def test_bad_columns(classify, tmp_path):
+    (tmp_path / "a.tsv").write_text("one\ttwo\na\tb\n")
+    refused(classify("--file", tmp_path / "a.tsv"), "which column is the text? The columns are 'one', 'two'")
+    refused(classify("--file", tmp_path / "a.tsv", "--text-column", "tow"), "no column 'tow'", "did you mean 'two'?")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--colour", "x"], "No such option"),
+        (["--engine", "tensorflow", "x"], "Invalid value for '--engine'"),
+        (["--threads", "0", "x"], "Invalid value for '--threads'"),
+        (["--max-length", "many", "x"], "Invalid value for '--max-length'"),
+        (["--file", "a.tsv", "x"], "give texts or --file, not both"),
+        (["--text-column", "a", "x"], "go with --file"),
+        (["-5 stars"], "No such option"),
+    ],
+)
+def test_wrong_options_exit_with_2_and_a_hint(classify, arguments, said):
+    refused(classify(*arguments), said, "Try 'valence classify --help' for help", "Usage: valence classify", code=2)
+
+
+def test_a_text_that_starts_with_a_dash(classify):
+    assert texts_of(classify("--", "-1 star").stdout) == ["-1 star"]
+
+
+def test_options(classify):
+    done = classify("--labels", "bad,good", "--engine", "torch", "--threads", "1", "film")
+    assert done.stdout.split(b"\t")[0] in (b"bad", b"good")
+    assert classify("--engine", "onnx", "film").stdout.split(b"\t")[0] in (b"NEGATIVE", b"POSITIVE")
+
+
+def pipeline(valence_command, tiny_classifier, tail: str) -> subprocess.CompletedProcess:
+    """yes | valence classify | TAIL, with the exit status of classify at the end of standard error."""
+    command = f'(yes good 2>/dev/null | "$@"; echo "exit $?" >&2) | {tail}'
+    arguments = [*valence_command, "classify", "--model", str(tiny_classifier)]
+    return subprocess.run(["sh", "-c", command, "sh", *arguments], capture_output=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("tail", ["head -1", "head -3000 | tail -1"])
+def test_head_ends_it_without_a_word(valence_command, tiny_classifier, tail):
+    done = pipeline(valence_command, tiny_classifier, tail)
+    assert done.stderr == b"exit 141\n"
+    assert texts_of(done.stdout) == ["good"]
+
+
+def test_a_reader_that_has_gone_before_the_first_line(valence_command, tiny_classifier):
+    assert pipeline(valence_command, tiny_classifier, "true").stderr == b"exit 141\n"
+
+
+def test_a_full_disk(valence_command, tiny_classifier):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*valence_command, "classify", "--model", tiny_classifier, "good"],
+            stdout=full, stderr=subprocess.PIPE, timeout=60, check=False,
+        )  # fmt: skip
+    refused(done, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("closed", "said"), [(">&-", "standard output is closed"), ("<&-", "standard input is closed")]
+)
+def test_closed_streams(valence_command, tiny_classifier, closed, said):
+    arguments = [*valence_command, "classify", "--model", str(tiny_classifier)]
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", *arguments], capture_output=True, timeout=60, check=False
+    )
+    refused(done, said)
+
+
+@pytest.fixture
+def started(valence_command, tiny_classifier):
+    """A process that reads from a pipe which stays open."""
+    process = subprocess.Popen(
+        [*valence_command, "classify", "--model", str(tiny_classifier)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def answer(process, seconds=20) -> bytes:
+    assert select.select([process.stdout], [], [], seconds)[0], "no answer"
+    return process.stdout.readline()
+
+
+def test_a_slow_stream_is_answered_line_by_line(started):
+    for text in (b"good", b"bad", b""):
+        started.stdin.write(text + b"\n")
+        started.stdin.flush()
+        assert LINE.fullmatch(answer(started).rstrip(b"\n"))[2] == text
+    started.stdin.write(b"half a ")
+    started.stdin.flush()
+    assert not select.select([started.stdout], [], [], 0.2)[0]
+    started.stdin.write(b"line")
+    output, errors = started.communicate(timeout=20)
+    assert (texts_of(output), errors, started.returncode) == (["half a line"], b"", 0)
+
+
+def test_interrupt(started):
+    started.stdin.write(b"good\n")
+    started.stdin.flush()
+    answer(started)
+    started.send_signal(signal.SIGINT)
+    _, errors = started.communicate(timeout=20)
+    assert started.returncode == 130
+    assert errors.decode().strip() == "valence: interrupted"
+
+
+def on_terminal(valence_command, tiny_classifier, *texts, env=None) -> str:
+    """Run with standard output on a pseudo-terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*valence_command, "classify", "--model", str(tiny_classifier), *texts],
+        stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE,
+        env={k: v for k, v in os.environ.items() if k != "NO_COLOR"} | (env or {}),
+    )  # fmt: skip
+    os.close(theirs)
+    output = b""
+    while True:
+        try:
+            block = os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not block:
+            break
+        output += block
+    assert process.communicate(timeout=20)[1] == b""
+    os.close(ours)
+    assert process.returncode == 0
+    return output.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_gets_readable_coloured_lines(valence_command, tiny_classifier):
+    texts = ["the film was good " * 8, "bad\x1b[2J", "good " * 70]
+    output = on_terminal(valence_command, tiny_classifier, *texts)
+    lines = output.split("\n")[:-1]
+    assert len(lines) == 3
+    for line, text in zip(lines, texts, strict=True):
+        coloured = re.fullmatch(r"\x1b\[3\dm\x1b\[1m(NEGATIVE|POSITIVE)\x1b\[0m  0\.\d{4}  ([^\x1b]*)", line)
+        assert coloured, line
+        assert coloured[2].startswith(text.replace("\x1b", "\\x1b"))
+    assert lines[2].endswith("  (truncated)")
+    plain = on_terminal(valence_command, tiny_classifier, *texts, env={"NO_COLOR": "1"})
+    assert plain == re.sub(r"\x1b\[\d+m", "", output)
+
+
+def test_no_colour_and_no_wrapping_off_a_terminal(classify):
+    text = "the film was good " * 50
+    done = classify(text, env={"FORCE_COLOR": "1", "COLUMNS": "40"})
+    assert texts_of(done.stdout) == [text]
+
+
+def test_printing_costs_little(classify, tmp_path, tiny_classifier):
+    """Five thousand lines take little more processor time than one, beside that of the model."""
+    (tmp_path / "one.txt").write_text("good film\n")
+    (tmp_path / "many.txt").write_text("good film\n" * 5000)
+    classifier = valence.load(tiny_classifier)
+    start = time.process_time()
+    classifier(["good film"] * 5000)
+    model = time.process_time() - start
+    seconds = []
+    for n_texts, name in ((1, "one.txt"), (5000, "many.txt")):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert len(texts_of(classify("--file", tmp_path / name).stdout)) == n_texts
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert seconds[1] - seconds[0] < 3 * model + 0.3

@@ -1,0 +1,88 @@
+"""A classifier over labelled texts, and the report of it."""
+
+import numpy as np
+import pytest
+
+import valence
+from valence import InputError
+from valence.data.examples import read_examples
+from valence.data.sources import find_source
+from valence.evaluation.evaluate import evaluate
+from valence.evaluation.metrics import METRICS, measure
+from valence.folder import ModelFolder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "reviews.tsv"
+    texts = [f"{'good ' * (n % 9)}film {'bad ' * (n % 5)}" for n in range(45)] + ["great " * 80]
+    path.write_text("text\tlabel\n" + "".join(f"{text}\t{n % 2}\n" for n, text in enumerate(texts)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def examples(data):
+    return read_examples(find_source(str(data), "eval"), known=("NEGATIVE", "POSITIVE"))
+
+
+def test_report(tiny_classifier, examples, data):
+    classifier = valence.load(tiny_classifier)
+    seen = []
+    report = evaluate(classifier, examples, ModelFolder(tiny_classifier, "m"), 200, seen.append)
+    probabilities = classifier.probabilities(classifier.logits(examples.texts))
+    expected = measure(examples.labels, probabilities, 200)
+    for name in METRICS:
+        assert list(report[name]) == ["value", "low", "high"]
+        assert tuple(report[name].values()) == pytest.approx(tuple(vars(expected.by_name[name]).values()), abs=1e-5)
+    predicted = [prediction.label for prediction in classifier(examples.texts)]
+    for row, true in enumerate(("NEGATIVE", "POSITIVE")):
+        for column, label in enumerate(("NEGATIVE", "POSITIVE")):
+            expected_count = sum(
+                found == label and examples.names[number] == true
+                for found, number in zip(predicted, examples.labels, strict=True)
+            )
+            assert report["confusion_matrix"]["counts"][row][column] == expected_count
+    assert report["confusion_matrix"]["labels"] == ["NEGATIVE", "POSITIVE"]
+    assert (report["n_texts"], report["n_truncated"], report["max_length"]) == (46, 1, 64)
+    assert report["texts_per_second"] > 0
+    assert report["tokens_per_second"] > report["texts_per_second"]
+    assert report["data"] == {"name": "reviews", "sha256": examples.source.sha256()}
+    assert report["model"]["engine"] == "onnx fp32"
+    assert report["model"]["weights_sha256"] == ModelFolder(tiny_classifier, "m").weights_hash()
+    assert seen[-1] == 46
+
+
+def test_engines_give_the_same_figures(tiny_classifier, examples):
+    reports = [evaluate(valence.load(tiny_classifier, engine=engine), examples) for engine in ("onnx", "torch")]
+    for name in METRICS:
+        assert reports[0][name]["value"] == pytest.approx(reports[1][name]["value"], abs=1e-5)
+    assert reports[0]["model"]["name"] is None
+
+
+def test_a_class_without_texts_leaves_auc_undefined(tiny_classifier, tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("text\tlabel\ngood\t1\nbad\t1\n")
+    examples = read_examples(find_source(str(path), "eval"), known=("NEGATIVE", "POSITIVE"))
+    report = evaluate(valence.load(tiny_classifier), examples)
+    assert report["auc"] is None
+    assert report["accuracy"]["value"] in (0, 0.5, 1)
+
+
+@pytest.mark.parametrize("problem_type", ["multi_label_classification", "regression"])
+def test_other_problems_are_refused(tiny_classifier, examples, problem_type):
+    classifier = valence.load(tiny_classifier)
+    classifier.problem_type = problem_type
+    with pytest.raises(InputError, match=f"one label per text; this one is {problem_type}"):
+        evaluate(classifier, examples)
+
+
+def test_more_texts_than_are_run_at_once(tiny_classifier, tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("text\tlabel\n" + "".join(f"{'good' if n % 3 else 'bad'}\t{n % 2}\n" for n in range(5000)))
+    examples = read_examples(find_source(str(path), "eval"), known=("NEGATIVE", "POSITIVE"))
+    classifier = valence.load(tiny_classifier)
+    seen = []
+    report = evaluate(classifier, examples, resamples=1, on_progress=seen.append)
+    right = np.mean([classifier.labels.index(p.label) for p in classifier(examples.texts)] == examples.labels)
+    assert report["accuracy"]["value"] == pytest.approx(right)
+    assert seen == [4096, 5000]

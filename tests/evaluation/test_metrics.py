@@ -1,0 +1,163 @@
+"""Every figure equals scikit-learn's, and every interval that of a bootstrap written out in the plainest way."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from valence.evaluation.metrics import METRICS, _resample, _WeightedAuc, measure
+
+
+def reference(labels, probabilities) -> dict:
+    """The figures as scikit-learn's documentation says to compute them; None where AUC has a class missing."""
+    n_classes = probabilities.shape[1]
+    classes = list(range(n_classes))
+    predicted = probabilities.argmax(axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        precision, recall, f1, _ = sk.precision_recall_fscore_support(
+            labels, predicted, labels=classes, zero_division=0.0
+        )
+        if set(labels) != set(classes):
+            auc = None
+        elif n_classes == 2:
+            auc = sk.roc_auc_score(labels, probabilities[:, 1])
+        else:
+            auc = sk.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro")
+        choose = (lambda per_class: per_class[1]) if n_classes == 2 else np.mean
+        return {
+            "accuracy": sk.accuracy_score(labels, predicted),
+            "precision": choose(precision),
+            "recall": choose(recall),
+            "f1": choose(f1),
+            "auc": auc,
+            "loss": sk.log_loss(labels, probabilities, labels=classes),
+            "mcc": sk.matthews_corrcoef(labels, predicted),
+        }
+
+
+@st.composite
+def cases(draw):
+    """Labels and probabilities; few distinct scores, so that ties are common, and classes may be absent."""
+    n_classes = draw(st.integers(2, 5))
+    n_texts = draw(st.integers(1, 60))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    present = draw(st.sets(st.integers(0, n_classes - 1), min_size=1))
+    labels = random.choice(sorted(present), n_texts)
+    logits = random.integers(-draw(st.integers(0, 3)), 4, (n_texts, n_classes)) * draw(
+        st.sampled_from([0.5, 3.0, 40.0])
+    )
+    if draw(st.booleans()):
+        logits[np.arange(n_texts), labels] += draw(st.sampled_from([-100.0, 2.0, 100.0]))
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return labels.astype(np.int64), exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def assert_equal(found: dict, expected: dict) -> None:
+    assert list(found) == list(METRICS)
+    for name, value in expected.items():
+        if value is None:
+            assert found[name] is None, name
+        else:
+            assert found[name].value == pytest.approx(value, abs=1e-12), name
+            assert type(found[name].value) is float
+
+
+@settings(deadline=None, max_examples=150)
+@given(cases())
+def test_figures_are_those_of_scikit_learn(case):
+    labels, probabilities = case
+    figures = measure(labels, probabilities, resamples=2)
+    assert_equal(figures.by_name, reference(labels, probabilities))
+    expected = sk.confusion_matrix(labels, probabilities.argmax(axis=1), labels=range(probabilities.shape[1]))
+    assert np.array_equal(figures.confusion, expected)
+
+
+@settings(deadline=None, max_examples=60)
+@given(cases())
+def test_resampled_figures_of_the_sample_itself_are_the_figures(case):
+    """A resample that draws every text once must give what scikit-learn gives."""
+    labels, probabilities = case
+    expected = reference(labels, probabilities)
+    predicted = probabilities.argmax(axis=1)
+    losses = -np.log(np.clip(probabilities[np.arange(len(labels)), labels], 2.0**-52, 1 - 2.0**-52))
+
+    sampled = _resample(labels, predicted, probabilities, losses, [np.ones(len(labels))])
+    for name, value in expected.items():
+        if value is None:
+            assert np.isnan(sampled[name][0])
+        else:
+            assert sampled[name][0] == pytest.approx(value, abs=1e-12), name
+
+
+@pytest.mark.parametrize(("n_classes", "n_texts"), [(2, 40), (2, 9), (4, 60)])
+def test_intervals_are_those_of_a_plain_bootstrap(n_classes, n_texts):
+    random = np.random.default_rng(n_texts)
+    labels = np.concatenate([np.arange(n_classes), random.integers(0, n_classes, n_texts - n_classes)])
+    probabilities = random.dirichlet(np.ones(n_classes), n_texts).round(1) + 0.05
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    found = measure(labels, probabilities, resamples=120, seed=11).by_name
+    generator = np.random.default_rng(11)
+    samples = []
+    for _ in range(120):
+        drawn = generator.integers(0, n_texts, n_texts)
+        samples.append(reference(labels[drawn], probabilities[drawn]))
+    for name in METRICS:
+        defined = [sample[name] for sample in samples if sample[name] is not None]
+        low, high = np.quantile(defined, [0.025, 0.975])
+        assert (found[name].low, found[name].high) == pytest.approx((low, high), abs=1e-12), name
+        assert low < high
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=30))
+def test_weighted_auc_is_that_of_texts_repeated(rows):
+    positive, scores, weights = (np.array(column) for column in zip(*rows, strict=True))
+    area = _WeightedAuc(positive.astype(bool), scores.astype(float))(weights.astype(float))
+    repeated = np.repeat(positive, weights)
+    if len(set(repeated.tolist())) < 2:
+        assert np.isnan(area)
+    else:
+        assert area == pytest.approx(sk.roc_auc_score(repeated, np.repeat(scores, weights)), abs=1e-12)
+
+
+def test_perfect_and_worst():
+    labels = np.array([0, 1] * 20)
+    right = np.eye(2)[labels]
+    perfect, worst = measure(labels, right).by_name, measure(labels, 1 - right).by_name
+    for name in ("accuracy", "precision", "recall", "f1", "auc", "mcc"):
+        assert perfect[name] == type(perfect[name])(1.0, 1.0, 1.0)
+        assert worst[name].value == (-1.0 if name == "mcc" else 0.0)
+        assert worst[name].low == worst[name].high == worst[name].value
+    assert perfect["loss"].value == pytest.approx(0, abs=1e-15)
+    assert worst["loss"].value == pytest.approx(sk.log_loss(labels, 1 - right), abs=1e-12)
+    assert worst["loss"].value > 30
+
+
+def test_one_text_and_one_class():
+    figures = measure(np.array([1]), np.array([[0.2, 0.8]])).by_name
+    assert figures["auc"] is None
+    assert (figures["accuracy"].value, figures["accuracy"].low, figures["accuracy"].high) == (1, 1, 1)
+    assert figures["mcc"].value == 0
+
+
+def test_same_seed_same_interval():
+    random = np.random.default_rng(0)
+    labels, probabilities = random.integers(0, 2, 50), random.dirichlet([1, 1], 50)
+    assert measure(labels, probabilities, 50).by_name == measure(labels, probabilities, 50).by_name
+    assert measure(labels, probabilities, 50).by_name != measure(labels, probabilities, 50, seed=1).by_name
+
+
+def test_interval_covers():
+    """The 95 % interval of the accuracy of many samples holds the true one about as often as it says."""
+    random = np.random.default_rng(0)
+    held = 0
+    for seed in range(150):
+        labels = random.integers(0, 2, 100)
+        right = random.random(100) < 0.8
+        figure = measure(labels, np.eye(2)[np.where(right, labels, 1 - labels)], 100, seed).by_name["accuracy"]
+        held += figure.low <= 0.8 <= figure.high
+    assert 0.90 <= held / 150 <= 0.99

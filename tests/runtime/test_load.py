@@ -1,0 +1,242 @@
+"""Which engine runs, what the classes are called, and what is said where neither can be told."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import valence
+from valence import ConfigError, EngineError, InputError, ModelError, ValenceError
+
+SOURCE = Path(valence.__file__).parent.parent
+
+
+@pytest.fixture
+def model(tiny_classifier, tmp_path) -> Path:
+    """A copy of the tiny classifier that a test may change."""
+    return Path(shutil.copytree(tiny_classifier, tmp_path / "model"))
+
+
+def edit(path: Path, **changes) -> None:
+    """Change keys of a JSON file; None removes one."""
+    content = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+
+
+def test_the_manifest_names_the_engine(model):
+    assert valence.load(model).engine.name == "onnx fp32"
+    assert valence.load(model, engine="onnx").engine.name == "onnx fp32"
+    assert valence.load(model, engine="torch").engine.name == "torch fp32"
+    shutil.rmtree(model / "onnx")
+    assert valence.load(model).engine.name == "torch fp32"
+
+
+def test_engine_asked_for_and_not_there(model):
+    manifest = model / "onnx" / "manifest.json"
+    (model / "model.safetensors").unlink()
+    assert valence.load(model).engine.name == "onnx fp32"
+    with pytest.raises(EngineError, match="holds exported engines only, so torch cannot run it"):
+        valence.load(model, engine="torch")
+    manifest.unlink()
+    with pytest.raises(EngineError, match="no ONNX export; make one with: valence export"):
+        valence.load(model, engine="onnx")
+    with pytest.raises(EngineError, match="holds no weights"):
+        valence.load(model)
+
+
+def test_options_of_no_use(model):
+    with pytest.raises(InputError, match="engine must be 'onnx' or 'torch', found 'tensorflow'"):
+        valence.load(model, engine="tensorflow")
+    with pytest.raises(InputError, match="threads must be at least 1, found 0"):
+        valence.load(model, threads=0)
+    with pytest.raises(InputError, match="max length must lie between 3 and the model's 64 positions, found 65"):
+        valence.load(model, max_length=65)
+
+
+def test_threads_change_nothing(model):
+    texts = ["good film", "the plot was awful " * 5]
+    assert (
+        np.abs(valence.load(model, threads=1).logits(texts) - valence.load(model, threads=2).logits(texts)).max() < 1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not readable as JSON"),
+        ("[]", "expected a JSON object"),
+        ("{}", "format None is not 1"),
+        ('{"format": 2}', "format 2 is not 1"),
+        ('{"format": 1}', "not a manifest"),
+        ('{"format": 1, "exports": []}', "not a manifest"),
+        ('{"format": 1, "exports": {"model.onnx": {}}, "default": "model.onnx"}', "not a manifest"),
+        ('{"format": 1, "exports": {"model.onnx": 5}, "default": "model.onnx"}', "not a manifest"),
+        ('{"format": 1, "exports": {}, "default": "model.onnx"}', "which it does not list"),
+        ('{"format": 1, "exports": {}, "default": ["model.onnx"]}', "which it does not list"),
+        ('{"format": 1, "exports": {}}', "not a manifest"),
+    ],
+)
+def test_corrupt_manifest(model, content, message):
+    (model / "onnx" / "manifest.json").write_text(content)
+    with pytest.raises(ValenceError, match=r"manifest\.json: ") as caught:
+        valence.load(model)
+    assert message in str(caught.value)
+
+
+def manifest_of(model: Path, key: str, file: str) -> None:
+    path = model / "onnx" / "manifest.json"
+    content = json.loads(path.read_text())
+    entry = next(iter(content["exports"].values())) | {"file": file}
+    path.write_text(json.dumps(content | {"exports": {key: entry}, "default": key}))
+
+
+def test_manifest_names_a_file_that_is_not_there(model):
+    manifest_of(model, "other.onnx", "other.onnx")
+    with pytest.raises(EngineError, match=r"manifest\.json: other\.onnx is not there"):
+        valence.load(model)
+
+
+@pytest.mark.parametrize("outside", ["../model.onnx", "/tmp/model.onnx", "..", "sub/model.onnx"])
+def test_manifest_names_a_file_elsewhere(model, outside):
+    shutil.copy(model / "onnx" / "model.onnx", model / "model.onnx")
+    manifest_of(model, outside, outside)
+    with pytest.raises(EngineError, match=r"must lie beside its manifest|is not there"):
+        valence.load(model)
+    manifest_of(model, "model.onnx", outside)
+    with pytest.raises(EngineError, match="must lie beside its manifest"):
+        valence.load(model)
+
+
+@pytest.mark.parametrize("keep", [0, 100, 5000, -1])
+def test_damaged_onnx_file(model, keep):
+    path = model / "onnx" / "model.onnx"
+    path.write_bytes(path.read_bytes()[:keep] if keep >= 0 else b"not a graph" * 1000)
+    with pytest.raises(EngineError, match=r"model\.onnx: ONNX Runtime cannot load it"):
+        valence.load(model)
+
+
+def test_onnx_file_of_another_graph(model):
+    onnx = pytest.importorskip("onnx")
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", ["x"], ["y"])], "other",
+        [value("x", onnx.TensorProto.FLOAT, [1])], [value("y", onnx.TensorProto.FLOAT, [1])],
+    )  # fmt: skip
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8),
+        model / "onnx" / "model.onnx",
+    )
+    with pytest.raises(
+        EngineError, match=r"expected inputs input_ids and attention_mask and an output logits, found x and y"
+    ):
+        valence.load(model)
+
+
+def test_labels_override(model):
+    assert valence.load(model, labels=["bad", "good"]).labels == ("bad", "good")
+    assert valence.load(model, labels=iter_once(("bad", "good"))).labels == ("bad", "good")
+    for labels in (["bad"], ["a", "b", "c"], "ab", [1, 2], []):
+        with pytest.raises(InputError, match="has 2 classes; expected as many labels"):
+            valence.load(model, labels=labels)
+    with pytest.raises(InputError, match="expected 2 different labels"):
+        valence.load(model, labels=["a", "a"])
+
+
+def iter_once(names):
+    return dict.fromkeys(names).keys()
+
+
+@pytest.mark.parametrize("id2label", [{"0": "LABEL_0", "1": "LABEL_1"}, {"0": "0", "1": "1"}, None])
+@pytest.mark.parametrize("load", ["load", "load_folder"])
+def test_placeholder_names_get_one_warning(model, id2label, load):
+    edit(model / "config.json", id2label=id2label, label2id=None)
+    from valence.folder import ModelFolder
+    from valence.runtime.load import load_folder
+
+    def start(**options):
+        return valence.load(model, **options) if load == "load" else load_folder(ModelFolder(model, "m"), **options)
+
+    with pytest.warns(UserWarning, match="does not name its classes") as caught:
+        classifier = start()
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert classifier("good").label in (id2label or {"0": "LABEL_0", "1": "LABEL_1"}).values()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert start(labels=["bad", "good"]).labels == ("bad", "good")
+
+
+def test_names_that_do_not_fit_the_model(model):
+    edit(model / "config.json", id2label={"0": "a", "1": "b", "2": "c"}, label2id=None)
+    with pytest.raises(ModelError):
+        valence.load(model)
+    edit(model / "config.json", id2label={"0": "a", "1": "a"})
+    with pytest.raises(ConfigError, match="share a name"):
+        valence.load(model)
+
+
+def test_problem_type(model):
+    for problem_type in ("multi_label_classification", "regression", "single_label_classification"):
+        edit(model / "config.json", problem_type=problem_type)
+        assert valence.load(model).problem_type == problem_type
+    edit(model / "config.json", problem_type="nonsense")
+    with pytest.raises(ConfigError, match=r"problem_type must be one of .*, found 'nonsense'"):
+        valence.load(model)
+
+
+@pytest.fixture(scope="module")
+def base_install(tmp_path_factory) -> dict[str, str]:
+    """An environment in which only the packages of the base install can be found."""
+    packages = tmp_path_factory.mktemp("base") / "packages"
+    packages.mkdir()
+    left_out = ("torch", "safetensors", "sklearn", "scikit", "scipy", "onnx-", "onnx_", "transformers", "accelerate")
+    for entry in Path(np.__file__).parent.parent.iterdir():
+        if not entry.name.startswith(left_out) and entry.name != "onnx":
+            (packages / entry.name).symlink_to(entry)
+    return {"PYTHONPATH": f"{packages}{os.pathsep}{SOURCE}", "HF_HUB_OFFLINE": "1", "PATH": os.environ["PATH"]}
+
+
+def without_extras(base_install, *arguments) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-S", "-m", "valence", *map(str, arguments)],
+        env=base_install, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_base_install_classifies(model, base_install):
+    done = without_extras(base_install, "classify", "--model", model, "good film")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("\tgood film\n")
+
+
+def test_base_install_says_what_torch_needs(model, base_install):
+    asked = without_extras(base_install, "classify", "--model", model, "--engine", "torch", "good film")
+    assert (asked.returncode, asked.stdout) == (1, "")
+    assert asked.stderr.strip().endswith("running weights with torch needs more than the base install: "
+                                         "pip install 'valence[train]'")  # fmt: skip
+    shutil.rmtree(model / "onnx")
+    needed = without_extras(base_install, "classify", "--model", model, "good film")
+    assert needed.returncode == 1
+    assert "has no ONNX export" in needed.stderr
+    assert "pip install 'valence[train]'" in needed.stderr
+    assert needed.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        (("evaluate", "default", "absent.tsv"), "evaluate"),
+        (("export", "absent"), "train"),
+        (("train", "absent.tsv", "--base", "absent", "--out", "x"), "train"),
+    ],
+)
+def test_base_install_says_what_a_command_needs(base_install, command, extra):
+    done = without_extras(base_install, *command)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert f"pip install 'valence[{extra}]'" in done.stderr
