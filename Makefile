@@ -21,8 +21,9 @@ demo: $(VENV)/.light
 	@$(BIN)/valence classify \
 		"Hello, my dog is cute" \
 		"The plot was a mess and the acting was worse" \
-		"An hour too long, and I did not want it to end" \
-		"The hotel was clean, the staff were kind, and we will be back"
+		"A warm, funny and beautifully acted film" \
+		"I would not recommend it to anyone" \
+		"It broke after two days"
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest

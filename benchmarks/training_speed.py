@@ -27,6 +27,7 @@ from typing import Any
 
 from valence.data.examples import Examples, read_examples
 from valence.data.sources import find_source
+from valence.training.recipe import RECIPES, TrainingPrecision
 
 RESULTS = Path(__file__).parent / "results" / "training_speed.json"
 BATCH_SIZE = 32
@@ -73,7 +74,7 @@ def train_with_trainer(examples: Examples, base: str, folder: str) -> dict[str, 
     return {"seconds": metrics["train_runtime"], "loss": metrics["train_loss"]}
 
 
-def train_with_valence(examples: Examples, base: str, folder: str, precision: str) -> dict[str, float]:
+def train_with_valence(examples: Examples, base: str, folder: str, precision: TrainingPrecision) -> dict[str, float]:
     """Train with valence.
 
     Args:
@@ -92,7 +93,6 @@ def train_with_valence(examples: Examples, base: str, folder: str, precision: st
     from valence.hub import find_model
     from valence.text.tokenizer import Tokenizer
     from valence.training.loop import TrainingSet, make_accelerator, train
-    from valence.training.recipe import RECIPES
     from valence.training.state import RunState
 
     model_folder = find_model(base)

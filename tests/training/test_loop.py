@@ -15,7 +15,7 @@ from valence.folder import ModelFolder  # noqa: E402
 from valence.model.dropout import Dropout  # noqa: E402
 from valence.model.heads import TaskModel  # noqa: E402
 from valence.text.tokenizer import Tokenizer  # noqa: E402
-from valence.training.loop import TrainingSet, make_accelerator, train  # noqa: E402
+from valence.training.loop import TrainingSet, _mix, make_accelerator, train  # noqa: E402
 from valence.training.recipe import Recipe  # noqa: E402
 from valence.training.sampling import epoch_batches  # noqa: E402
 from valence.training.state import Progress, RunState  # noqa: E402
@@ -156,6 +156,18 @@ def test_dropout_is_drawn_from_the_seed_and_the_step(bert_base: Path, data: Trai
     first, second, other_seed = map(weights, models)
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not all(torch.equal(first[name], other_seed[name]) for name in first)
+
+
+def test_every_step_draws_other_numbers(bert_base: Path, data: TrainingSet, tmp_path: Path) -> None:
+    model = load(bert_base, dropout=True)
+    drawn: list[int] = []
+    model.register_forward_pre_hook(lambda *_: drawn.append(torch.initial_seed()))
+    assert run(model, data, recipe(), tmp_path).step == len(set(drawn)) == len(drawn)
+
+
+def test_every_process_draws_other_numbers() -> None:
+    grid = [(seed, step, process) for seed in range(5) for step in range(100) for process in range(8)]
+    assert len({_mix(*numbers) for numbers in grid}) == len(grid)
 
 
 @pytest.mark.parametrize(

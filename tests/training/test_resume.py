@@ -17,7 +17,7 @@ from valence.errors import InputError, TrainingError
 
 pytest.importorskip("torch")
 
-from valence.training.state import RunState  # noqa: E402
+from valence.training.state import RunState
 
 pytest_plugins = ("training_fixtures",)
 

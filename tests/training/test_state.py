@@ -97,10 +97,10 @@ def test_a_broken_best_checkpoint_is_named(saved: RunState) -> None:
     model, _ = build()
     saved.save_best(model)
     saved.best_file.write_bytes(saved.best_file.read_bytes()[:-5])
-    with pytest.raises(TrainingError, match="best.safetensors: the saved state cannot be read"):
+    with pytest.raises(TrainingError, match=r"best\.safetensors: the saved state cannot be read"):
         saved.restore_best(model)
     saved.best_file.unlink()
-    with pytest.raises(TrainingError, match="best.safetensors: the saved state cannot be read"):
+    with pytest.raises(TrainingError, match=r"best\.safetensors: the saved state cannot be read"):
         saved.restore_best(model)
 
 
@@ -114,5 +114,5 @@ def test_all_differences_are_named(saved: RunState) -> None:
 
 def test_a_broken_run_file_is_named(saved: RunState) -> None:
     (saved.folder / "run.json").write_text(json.dumps({"seed": 1})[:-3])
-    with pytest.raises(ValenceError, match="run.json: not readable as JSON"):
+    with pytest.raises(ValenceError, match=r"run\.json: not readable as JSON"):
         saved.check({"seed": 1})
