@@ -92,7 +92,8 @@ def train_with_valence(examples: Examples, base: str, folder: str, precision: Tr
     from valence.checkpoint.config import encoder_config
     from valence.hub import find_model
     from valence.text.tokenizer import Tokenizer
-    from valence.training.loop import TrainingSet, make_accelerator, train
+    from valence.training.devices import make_accelerator
+    from valence.training.loop import TrainingSet, train
     from valence.training.state import RunState
 
     model_folder = find_model(base)

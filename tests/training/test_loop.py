@@ -15,7 +15,8 @@ from valence.folder import ModelFolder  # noqa: E402
 from valence.model.dropout import Dropout  # noqa: E402
 from valence.model.heads import TaskModel  # noqa: E402
 from valence.text.tokenizer import Tokenizer  # noqa: E402
-from valence.training.loop import TrainingSet, _mix, make_accelerator, train  # noqa: E402
+from valence.training.devices import make_accelerator  # noqa: E402
+from valence.training.loop import TrainingSet, _mix, train  # noqa: E402
 from valence.training.recipe import Recipe  # noqa: E402
 from valence.training.sampling import epoch_batches  # noqa: E402
 from valence.training.state import Progress, RunState  # noqa: E402

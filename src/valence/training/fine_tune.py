@@ -27,7 +27,8 @@ from valence.runtime.classifier import Classifier
 from valence.runtime.export.export import export_model
 from valence.runtime.torch_engine import TorchEngine
 from valence.text.tokenizer import TokenizedText, Tokenizer
-from valence.training.loop import Monitor, TrainingSet, make_accelerator, train, trains_in_bf16
+from valence.training.devices import make_accelerator, trains_in_bf16
+from valence.training.loop import Monitor, TrainingSet, train
 from valence.training.recipe import Recipe
 from valence.training.state import Progress, RunState
 

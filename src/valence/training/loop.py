@@ -5,14 +5,11 @@ last state saved, to weights that are bit for bit those of a run that was not ki
 packages, as many processes and threads).
 """
 
-import ctypes
 import math
 import re
-import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,11 +23,13 @@ from valence.errors import TrainingError
 from valence.model.heads import TaskModel
 from valence.text.batching import TokenBatch, collate
 from valence.text.tokenizer import TokenizedText
+from valence.training.devices import trains_in_bf16
+from valence.training.interrupt import Interrupt
 from valence.training.recipe import Recipe
 from valence.training.sampling import epoch_batches, share_of
 from valence.training.state import Progress, RunState
 
-__all__ = ["Monitor", "TrainingSet", "make_accelerator", "train", "trains_in_bf16"]
+__all__ = ["Monitor", "TrainingSet", "train"]
 
 _CHECK_EVERY = 20  # steps between looks at the loss where looking stalls the device
 # What PyTorch and oneDNN say when a processor's memory is used up: no class of its own.
@@ -82,49 +81,6 @@ class TrainingSet:
     pad_token_id: int
 
 
-def make_accelerator() -> Accelerator:
-    """Find the devices and processes of this run, as `accelerate launch` set them up.
-
-    Returns:
-        The accelerator. Mixed precision is not its business here: `train` runs the network under autocast.
-    """
-    _keep_large_buffers()
-    return Accelerator(mixed_precision="no")
-
-
-def trains_in_bf16(recipe: Recipe, device: torch.device) -> bool:
-    """Decide in which precision products are computed.
-
-    Args:
-        recipe: asks for one, or for "auto".
-        device: where the run is.
-
-    Returns:
-        Whether it is bf16; under "auto" that is where the device has instructions for it.
-    """
-    if recipe.precision != "auto":
-        return recipe.precision == "bf16"
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-def _keep_large_buffers() -> None:
-    """Ask glibc to reuse freed memory of any size.
-
-    By default it gives blocks above 32 MiB, such as the gradient of the word embeddings, back to the system at
-    every step and touches each page anew: a sixth of a step of a small encoder. Elsewhere than on glibc nothing
-    happens.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
-        return
-    trim_threshold, mmap_threshold = -1, -3
-    mallopt(mmap_threshold, 1 << 30)
-    mallopt(trim_threshold, 2**31 - 1)
-
-
 def train(
     model: TaskModel,
     data: TrainingSet,
@@ -158,7 +114,7 @@ def train(
     """
     run = _Run(model, data, recipe, seed, state, accelerator, save_every)
     try:
-        with _Interrupt() as interrupt:
+        with Interrupt() as interrupt:
             run.train(evaluate, monitor, interrupt)
     except (MemoryError, RuntimeError) as problem:
         if isinstance(problem, MemoryError | torch.OutOfMemoryError) or _NO_MEMORY.search(str(problem)):
@@ -173,29 +129,6 @@ def train(
             ". Make room and go on with --resume"
         ) from None
     return run.progress
-
-
-class _Interrupt:
-    """Turns an interrupt or termination signal into a flag, so that a step is never cut in two."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._before: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> "_Interrupt":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                self._before[number] = signal.signal(number, self._request)
-            except ValueError:  # not the main thread
-                break
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _request(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
 
 
 class _Run:
@@ -247,7 +180,7 @@ class _Run:
         self,
         evaluate: Callable[[TaskModel], dict[str, float]] | None,
         monitor: Monitor | None,
-        interrupt: _Interrupt,
+        interrupt: Interrupt,
     ) -> None:
         """Run from the step reached to the last one."""
         progress = self.progress
@@ -282,7 +215,7 @@ class _Run:
         if progress.best_epoch is not None and self.accelerator.is_main_process:
             self.state.restore_best(self.model)
 
-    def _must_stop(self, interrupt: _Interrupt) -> bool:
+    def _must_stop(self, interrupt: Interrupt) -> bool:
         """Decide whether to stop here: several processes must stop at the same step, or one waits for ever."""
         if self.accelerator.num_processes == 1:
             return interrupt.requested
