@@ -14,7 +14,7 @@ help:
 	@echo "make fix            let the linter mend what it can"
 	@echo "make docs           write the command reference and the tables of figures anew"
 	@echo "make default-model  train the embedded model anew (needs ../shared, about a quarter of an hour)"
-	@echo "make bench          cold start and training speed, beside transformers"
+	@echo "make bench          cold start and training speed beside transformers; the topics example (needs ../shared)"
 	@echo "make clean          remove .venv and what tools left behind"
 
 demo: $(VENV)/.light
@@ -46,7 +46,8 @@ default-model: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/cold_start.py
-	$(BIN)/python benchmarks/training_speed.py
+	$(BIN)/python benchmarks/training_speed.py ../shared/data/sst2/train.tsv --base ../shared/models/all-MiniLM-L6-v2
+	$(BIN)/python benchmarks/topics.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -109,7 +109,9 @@ def keep_checkpoint(work: Path) -> None:
     save_model(load_model(trained, "classification"), CHECKPOINT, trained.labels, torch.float16)
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
         shutil.copy(work / name, CHECKPOINT / name)
-    shutil.copytree(work / "reports", CHECKPOINT / "reports")
+    report = json.loads((work / "reports" / "training.json").read_text(encoding="utf-8"))
+    report["kept_as"] = {"dtype": "float16", "weights_sha256": ModelFolder(CHECKPOINT, "default").weights_hash()}
+    write_json(CHECKPOINT / "reports" / "training.json", report)
 
 
 def ship() -> None:
@@ -184,8 +186,7 @@ Against the same weights in fp32 on {export["agreement"]["sample"]}: {export["ag
 ## Training
 
 Recipe `{training["recipe"]}`: learning rate {training["learning_rate"]:g}, batch size {training["batch_size"]}, \
-{training["epochs"]} epochs, length {training["max_length"]}, seed {training["seed"]}; \
-{training["seconds"] / 60:.0f} minutes on {training["machine"]["threads"]} processor cores. \
+{training["epochs"]} epochs, length {training["max_length"]}, seed {training["seed"]}, {training["precision"]}. \
 `make default-model` does it again.
 
 ## Origin and licences

@@ -24,6 +24,7 @@ Exit status: 0 done, 1 something could not be used or done (one plain message sa
 130 interrupted. Messages and progress go to standard error, results to standard output.
 """
 _WIDTH = 100
+_SST2_EXAMPLES = 3 * 67_349
 
 
 def command_reference() -> str:
@@ -110,10 +111,39 @@ def cold_start_table() -> str:
     return "\n".join(lines)
 
 
+def training_speed_table() -> str:
+    """Render the training benchmark.
+
+    Returns:
+        Markdown.
+    """
+    report = _read(RESULTS / "training_speed.json")
+    lines = [
+        "| run | examples/s (median) | ratio | three epochs of SST-2 at this rate |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, row in report["rows"].items():
+        rate = row["examples_per_second"]["median"]
+        minutes = _SST2_EXAMPLES / rate / 60
+        lines.append(f"| {name} | {rate:,.1f} | {row['ratio_to_trainer']:.2f} | {minutes:.0f} minutes |")
+    return "\n".join(lines)
+
+
+def topics_output() -> str:
+    """Show what the two commands of the topics example printed.
+
+    Returns:
+        Markdown.
+    """
+    return (RESULTS / "topics.txt").read_text(encoding="utf-8").rstrip()
+
+
 _TABLES: dict[str, Callable[[], str]] = {
     "measured": measured_table,
     "evaluations": evaluation_table,
     "cold start": cold_start_table,
+    "training speed": training_speed_table,
+    "topics": topics_output,
 }
 
 

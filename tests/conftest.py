@@ -5,41 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from words import WORDS
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
-# A vocabulary small enough to read: special tokens, letters, word pieces and a few whole words.
-WORDS = (
-    ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    + [chr(letter) for letter in range(ord("a"), ord("z") + 1)]
-    + [f"##{chr(letter)}" for letter in range(ord("a"), ord("z") + 1)]
-    + list("0123456789.,!?'-")
-    + [
-        "the",
-        "a",
-        "film",
-        "was",
-        "is",
-        "good",
-        "bad",
-        "great",
-        "awful",
-        "plot",
-        "acting",
-        "and",
-        "not",
-        "very",
-        "this",
-        "dog",
-        "cute",
-        "my",
-        "hello",
-        "##ing",
-        "##ed",
-        "##s",
-    ]
-)
 
 
 @pytest.fixture(scope="session")

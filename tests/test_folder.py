@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from valence.errors import ConfigError, ModelNotFoundError
-from valence.files import read_json, sha256, write_json, write_text
+from valence.files import fingerprint, read_json, sha256, write_json, write_text
 from valence.folder import ModelFolder
 
 
@@ -88,12 +88,6 @@ def test_problem_type_that_is_none(tmp_path: Path, value: Any):
 def test_limit_that_makes_no_sense(tmp_path: Path, value: Any):
     with pytest.raises(ConfigError, match="max_position_embeddings must be a number above 2, found"):
         _ = model(tmp_path, max_position_embeddings=value).max_position_embeddings
-
-
-def test_token_types(tmp_path: Path):
-    assert model(tmp_path, model_type="bert").has_token_types
-    assert not model(tmp_path, model_type="distilbert", type_vocab_size=2).has_token_types
-    assert not model(tmp_path, model_type="bert", type_vocab_size=0).has_token_types
 
 
 # Which files hold the weights.
@@ -245,3 +239,25 @@ def test_sha256(tmp_path: Path):
     assert sha256(paths[0]) == hashlib.sha256(b"a" * 3_000_000).hexdigest()
     assert sha256(paths) == hashlib.sha256(b"a" * 3_000_000 + b"b" * 3_000_000).hexdigest()
     assert sha256(reversed(paths)) != sha256(paths)
+
+
+def test_a_label_that_cannot_be_written(tmp_path: Path):
+    with pytest.raises(ConfigError, match="id2label holds what is not valid Unicode"):
+        _ = model(tmp_path, id2label={"0": "\ud800", "1": "b"}).labels
+
+
+# Telling files apart.
+
+
+def test_the_fingerprint_notices_other_weights_and_ignores_dates(tmp_path: Path):
+    path = tmp_path / "weights"
+    for size in (0, 1, 1 << 14, (1 << 14) + 1, 3_000_000):
+        content = bytearray(os.urandom(size))
+        path.write_bytes(content)
+        before = fingerprint([path])
+        os.utime(path, (1, 1))
+        assert fingerprint([path]) == before
+        path.write_bytes(content + b"x")
+        assert fingerprint([path]) != before
+        path.write_bytes(bytes(byte ^ 1 for byte in content))
+        assert size == 0 or fingerprint([path]) != before

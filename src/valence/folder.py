@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from valence.errors import ConfigError, ModelNotFoundError
-from valence.files import read_json, sha256
+from valence.files import is_unicode, read_json, sha256
 
 __all__ = ["PROBLEM_TYPES", "ModelFolder"]
 
@@ -54,7 +54,10 @@ class ModelFolder:
             raise ConfigError(
                 f"{self.path / 'config.json'}: id2label must map 0, 1, 2, … to names, found {names!r:.200}"
             )
-        return tuple(str(names[str(index)]) for index in range(len(names)))
+        listed = tuple(str(names[str(index)]) for index in range(len(names)))
+        if broken := [name for name in listed if not is_unicode(name)]:
+            raise ConfigError(f"{self.path / 'config.json'}: id2label holds what is not valid Unicode: {broken!r}")
+        return listed
 
     def _count(self, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -85,11 +88,6 @@ class ModelFolder:
                 f"{self.path / 'config.json'}: max_position_embeddings must be a number above 2, found {value!r}"
             )
         return value
-
-    @property
-    def has_token_types(self) -> bool:
-        """Whether the model tells the two texts of a pair apart by token types (BERT does)."""
-        return self.config.get("model_type") != "distilbert" and self.config.get("type_vocab_size", 2) > 0
 
     @functools.cached_property
     def weight_files(self) -> tuple[Path, ...]:

@@ -71,6 +71,8 @@ def find_model(name: str | os.PathLike[str], revision: str | None = None) -> Mod
         ModelNotFoundError: if there is no such folder, or no such model on the hub.
         HubError: if the hub cannot be reached or refuses.
     """
+    if not isinstance(name, str | Path):
+        raise InputError(f"a model's name must be a text or a path, found {name!r:.80}")
     text = os.fspath(name)
     if not text.strip():
         raise InputError("expected 'default', a folder or a hub id as a model's name, found an empty one")

@@ -4,11 +4,9 @@ import json
 import os
 import pty
 import re
-import resource
 import select
 import signal
 import subprocess
-import time
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -345,20 +343,3 @@ def test_no_colour_and_no_wrapping_off_a_terminal(classify):
     text = "the film was good " * 50
     done = classify(text, env={"FORCE_COLOR": "1", "COLUMNS": "40"})
     assert texts_of(done.stdout) == [text]
-
-
-def test_printing_costs_little(classify, tmp_path, tiny_classifier):
-    """Five thousand lines take little more processor time than one, beside that of the model."""
-    (tmp_path / "one.txt").write_text("good film\n")
-    (tmp_path / "many.txt").write_text("good film\n" * 5000)
-    classifier = valence.load(tiny_classifier)
-    start = time.process_time()
-    classifier(["good film"] * 5000)
-    model = time.process_time() - start
-    seconds = []
-    for n_texts, name in ((1, "one.txt"), (5000, "many.txt")):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert len(texts_of(classify("--file", tmp_path / name).stdout)) == n_texts
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert seconds[1] - seconds[0] < 3 * model + 0.3

@@ -131,3 +131,31 @@ def test_a_class_without_texts(run, model, data):
     done = evaluate(run, model, data)
     assert "auc         not defined: the data lacks a class" in done.stdout.decode()
     assert json.loads(evaluate(run, model, data, "--json").stdout)["auc"] is None
+
+
+def test_the_report_says_what_was_measured(run, model, data):
+    from valence.files import sha256
+
+    exported = json.loads(evaluate(run, model, data, "--json").stdout)["model"]
+    assert exported["engine_sha256"] == sha256(model / "onnx" / "model.onnx")
+    assert exported["weights_sha256"] == sha256(model / "model.safetensors")
+    checkpoint = json.loads(evaluate(run, model, data, "--json", "--engine", "torch").stdout)["model"]
+    assert checkpoint["engine_sha256"] == checkpoint["weights_sha256"] == exported["weights_sha256"]
+    shutil.move(model / "model.safetensors", model / "elsewhere")
+    assert json.loads(evaluate(run, model, data, "--json").stdout)["model"] == exported
+
+
+@pytest.mark.parametrize("out", [".", "reviews.tsv/report.json"])
+def test_an_unusable_out_is_refused_before_the_work(run, model, data, out):
+    done = evaluate(run, model, data, "--out", data.parent / out)
+    assert done.returncode == 1
+    assert b"cannot be written" in done.stderr
+    assert b"evaluating" not in done.stderr
+
+
+def test_another_kind_of_model_is_refused_before_its_data_is_read(run, model, tmp_path):
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "problem_type": "multi_label_classification"}))
+    done = evaluate(run, model, tmp_path / "no such file.tsv")
+    assert done.returncode == 1
+    assert b"one label per text" in done.stderr

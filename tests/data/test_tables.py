@@ -260,3 +260,22 @@ def test_what_is_no_file(tmp_path):
 
 def test_ending_in_capitals(tmp_path):
     assert rows(write(tmp_path, "A.TSV", "text\tlabel\na\t0\n")) == [{"text": "a", "label": "0"}]
+
+
+def test_an_empty_line_of_a_csv_of_one_column_is_an_empty_text(tmp_path):
+    path = write(tmp_path, "one.csv", 'text\na\n\n""\nb\n')
+    assert rows(path) == [{"text": "a"}, {"text": ""}, {"text": ""}, {"text": "b"}]
+    assert lines(path) == [2, 3, 4, 5]
+
+
+def test_a_csv_divided_by_semicolons(tmp_path):
+    path = write(tmp_path, "sheet.csv", 'text;label\r\n"good; or not, film";1\r\n2,5 stars;0\r\n')
+    assert rows(path) == [{"text": "good; or not, film", "label": "1"}, {"text": "2,5 stars", "label": "0"}]
+    ragged = write(tmp_path, "ragged.csv", "text;label\ngood\n")
+    assert "expected 2 fields (text, label), found 1: a comma or semicolon too many or too few" in str(refusal(ragged))
+
+
+def test_a_control_character_is_not_taken_for_utf_16(tmp_path):
+    assert rows(write(tmp_path, "nul.txt", b"a\0b good\n")) == [{"text": "a\0b good"}]
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        assert "UTF-16" in str(refusal(write(tmp_path, "wide.txt", "good film\n".encode(encoding))))

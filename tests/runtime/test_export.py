@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import WORDS
 from valence.errors import EngineError, ExportError
 from valence.folder import ModelFolder
 from valence.hub import find_model
 from valence.runtime.load import load
 from valence.runtime.manifest import read_manifest
 from valence.text.batching import TokenBatch
+from words import WORDS
 
 torch = pytest.importorskip("torch")
 

@@ -53,7 +53,7 @@ def test_engine_asked_for_and_not_there(model):
 def test_options_of_no_use(model):
     with pytest.raises(InputError, match="engine must be 'onnx' or 'torch', found 'tensorflow'"):
         valence.load(model, engine="tensorflow")
-    with pytest.raises(InputError, match="threads must be at least 1, found 0"):
+    with pytest.raises(InputError, match="threads must be a whole number from 1, found 0"):
         valence.load(model, threads=0)
     with pytest.raises(InputError, match="max length must lie between 3 and the model's 64 positions, found 65"):
         valence.load(model, max_length=65)
@@ -240,3 +240,38 @@ def test_base_install_says_what_a_command_needs(base_install, command, extra):
     done = without_extras(base_install, *command)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert f"pip install 'valence[{extra}]'" in done.stderr
+
+
+def test_an_export_of_other_weights_is_refused(model):
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(model / "model.safetensors")
+    save_file(
+        {name: tensor + 0.01 * torch.ones_like(tensor) for name, tensor in weights.items()}, model / "model.safetensors"
+    )
+    with pytest.raises(EngineError, match=r"model\.onnx was exported from other weights .* valence export"):
+        valence.load(model)
+    assert valence.load(model, engine="torch").engine.name == "torch fp32"
+
+
+def test_arguments_of_the_wrong_kind(model):
+    for arguments in (
+        {"max_length": 3.5},
+        {"max_length": "8"},
+        {"threads": "2"},
+        {"threads": 1.5},
+        {"labels": ["", "a"]},
+    ):
+        with pytest.raises(InputError, match="found"):
+            valence.load(model, **arguments)
+    for name in (3, b"default", None):
+        with pytest.raises(InputError, match="must be a text or a path"):
+            valence.load(name)
+    with pytest.raises(InputError, match="expected a text"):
+        valence.load(model)(np.array("x"))
+
+
+def test_predictions_can_be_counted(model):
+    classifier = valence.load(model)
+    assert len({classifier("good"), classifier("good"), classifier("bad film")}) == 2

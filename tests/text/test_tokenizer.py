@@ -407,3 +407,17 @@ def test_model_files_are_enough(tmp_path: Path, vocabulary: Path):
         "assert not {'transformers', 'torch', 'huggingface_hub'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True, timeout=60)
+
+
+def test_settings_of_the_wrong_kind(tmp_path: Path, vocabulary: Path):
+    shutil.copy(vocabulary, tmp_path / "vocab.txt")
+    (tmp_path / "config.json").write_text("{}")
+    for settings_, message in (
+        ({"do_lower_case": "yes"}, "do_lower_case must be true or false, found 'yes'"),
+        ({"strip_accents": 1}, "strip_accents must be true or false, found 1"),
+    ):
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings_))
+        with pytest.raises(ModelError, match=message):
+            Tokenizer.from_folder(ModelFolder(tmp_path, "m"))
+    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": null, "tokenize_chinese_chars": null}')
+    assert len(Tokenizer.from_folder(ModelFolder(tmp_path, "m"))(["Good"])[0].ids) == 3

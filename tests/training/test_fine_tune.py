@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import train_here
+from processes import run, train_here
+from processes import valence as valence_command
 
 torch = pytest.importorskip("torch")
 
 import valence  # noqa: E402
-from valence.errors import CheckpointError  # noqa: E402
+from valence.errors import CheckpointError, InputError, TrainingError  # noqa: E402
 from valence.files import sha256  # noqa: E402
 from valence.folder import ModelFolder  # noqa: E402
+from valence.training.state import RunState  # noqa: E402
 
 pytest_plugins = ("training_fixtures",)
 
@@ -277,3 +279,45 @@ def test_an_unfinished_start_is_no_obstacle(bert_base: Path, train_tsv: Path, tm
         train_here(train_tsv, "--base", bert_base, "--out", out, "--epochs", 1, "--batch-size", 150, *more)
         assert (out / "model.safetensors").is_file()
         shutil.rmtree(out)
+
+
+def test_a_run_that_cannot_start_leaves_the_folder_free(
+    bert_base: Path, trained: Path, train_tsv: Path, tmp_path: Path
+):
+    out = tmp_path / "model"
+    arguments = (train_tsv, "--out", out, "--epochs", 1, "--precision", "fp32")
+    with pytest.raises(CheckpointError, match="cannot start a BERT"):
+        train_here(*arguments, "--base", trained, "--architecture", "bert")
+    assert not out.exists()
+    train_here(*arguments, "--base", bert_base, "--architecture", "bert")
+    assert (out / "config.json").is_file()
+
+
+def test_a_run_that_failed_before_its_first_state_can_be_begun_anew(bert_base: Path, train_tsv: Path, tmp_path: Path):
+    out = tmp_path / "model"
+    arguments = (train_tsv, "--base", bert_base, "--out", out, "--epochs", 1, "--precision", "fp32")
+    with pytest.raises(TrainingError, match="nothing was saved yet"):
+        train_here(*arguments, "--learning-rate", 1e30, "--warmup-steps", 0)
+    train_here(*arguments)
+    assert (out / "config.json").is_file()
+    assert not (out / "training_state").exists()
+
+
+def test_two_processes_do_not_train_into_one_folder(bert_base: Path, train_tsv: Path, tmp_path: Path):
+    out = tmp_path / "model"
+    arguments = (train_tsv, "--base", bert_base, "--out", out, "--epochs", 1)
+    with RunState(out / "training_state").locked():
+        done = run(valence_command("train", *arguments))
+    assert done.returncode == 1
+    assert "another process is training into this folder" in done.stderr
+    assert run(valence_command("train", *arguments)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("base", "more", "message"),
+    [("default", (), "an engine without a checkpoint"), (None, ("--max-length", 65), "reads at most 64 tokens")],
+)
+def test_refused_before_anything_is_written(bert_base: Path, train_tsv: Path, tmp_path: Path, base, more, message):
+    with pytest.raises(InputError, match=message):
+        train_here(train_tsv, "--base", base or bert_base, "--out", tmp_path / "model", *more)
+    assert not (tmp_path / "model").exists()

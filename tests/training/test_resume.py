@@ -71,8 +71,17 @@ def stop_when(out: Path, command: list[str], ready: Callable[[], bool], how: sig
 def same_result(out: Path, expected: Path) -> None:
     assert (out / "model.safetensors").read_bytes() == (expected / "model.safetensors").read_bytes()
     found, wanted = (json.loads((path / "reports" / "training.json").read_text()) for path in (out, expected))
-    for name in ("steps", "epochs_done", "kept_epoch", "weights_sha256", "examples_sha256", "settings"):
-        assert found.get(name) == wanted.get(name), name
+    for name in (
+        "steps",
+        "epochs_done",
+        "kept_epoch",
+        "weights_sha256",
+        "train",
+        "learning_rate",
+        "seed",
+        "base_sha256",
+    ):
+        assert found[name] == wanted[name], name
     assert not (out / "training_state").exists()
 
 

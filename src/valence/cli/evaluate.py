@@ -1,5 +1,6 @@
 """valence evaluate."""
 
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,7 +64,7 @@ def command(
     """
     if find_spec("sklearn") is None:
         raise MissingExtraError("evaluate", "Evaluating")
-    from valence.evaluation.evaluate import evaluate
+    from valence.evaluation.evaluate import evaluate, require_single_label
 
     folder = find_model(model, revision)
     classifier = load_folder(
@@ -74,6 +75,9 @@ def command(
         long_text=long_text,
         threads=threads,
     )
+    require_single_label(classifier)
+    if out is not None:
+        _require_writable(out)
     examples = read_examples(
         find_source(data, "eval"),
         text_column,
@@ -96,6 +100,13 @@ def command(
         echo_json(report)
     else:
         _show(report, target)
+
+
+def _require_writable(out: Path) -> None:
+    """Refuse a file that cannot be written before the work is done, not after."""
+    nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if out.is_dir() or (nearest != out and not nearest.is_dir()) or not os.access(nearest, os.W_OK):
+        raise ValenceError(f"{out}: cannot be written: expected a file in a folder that may be written to")
 
 
 def _show(report: dict[str, Any], target: Path | None) -> None:

@@ -11,7 +11,7 @@ import click
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
-from valence.errors import MissingExtraError
+from valence.errors import InputError, MissingExtraError
 from valence.hub import find_model
 from valence.training.recipe import RECIPES, Recipe, default_recipe
 
@@ -94,6 +94,8 @@ def command(
     _need_training_packages()
     names = None if labels is None else parse_label_names(labels)
     folder = find_model(base, revision)
+    if folder.embedded:
+        raise InputError("the embedded default is an engine without a checkpoint; give a checkpoint's folder or hub id")
     train_source = find_source(data, "train")
     if evaluation is None and Path(data).is_dir():
         evaluation = data
@@ -108,6 +110,10 @@ def command(
     from valence.checkpoint.config import encoder_config
     from valence.training.fine_tune import FineTuning, fine_tune
 
+    if overrides["max_length"] is not None and overrides["max_length"] > folder.max_position_embeddings:
+        raise InputError(
+            f"--max-length {overrides['max_length']}: the base reads at most {folder.max_position_embeddings} tokens"
+        )
     name = recipe or default_recipe(encoder_config(folder).hidden_size)
     run = FineTuning(
         train=examples,

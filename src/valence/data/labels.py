@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from valence.data.tables import read_lines
 from valence.errors import DataError, InputError
+from valence.files import is_unicode
 
 __all__ = [
     "Label",
@@ -50,7 +51,7 @@ def parse_label_names(option: str) -> tuple[str, ...]:
     if os.path.isfile(option):
         return read_label_names(Path(option))
     names = tuple(name.strip() for name in option.split(","))
-    if "" in names or len(set(names)) < len(names):
+    if "" in names or len(set(names)) < len(names) or not all(map(is_unicode, names)):
         raise InputError(
             f"labels must be different names divided by commas, or a file of one name a line; found {option!r:.200}"
         )

@@ -133,8 +133,10 @@ def decode_lines(lines: Iterable[bytes], name: object) -> Iterator[tuple[int, st
     """
     for number, line in enumerate(lines, start=1):
         if number == 1:
-            # UTF-16 has a mark of two bytes, or without it a NUL beside the first letter of plain text.
-            if line.startswith((b"\xff\xfe", b"\xfe\xff")) or line[:2].count(0) == 1:
+            # UTF-16 has a mark of two bytes, or without it a NUL beside each letter of plain text.
+            start = line[:8]
+            beside = len(start) == 8 and (any(start[::2]), any(start[1::2])) in ((True, False), (False, True))
+            if line.startswith((b"\xff\xfe", b"\xfe\xff")) or beside:
                 raise DataError("not UTF-8 but UTF-16: save it as UTF-8", name)
             line = line.removeprefix(b"\xef\xbb\xbf")
         try:
@@ -155,7 +157,7 @@ def _tsv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(_CSV_FIELD_LIMIT)
-    reader = csv.reader((line for _, line in read_lines(path)), strict=True)
+    reader = csv.reader((line for _, line in read_lines(path)), delimiter=_csv_divider(path), strict=True)
     start = 1
     while True:
         try:
@@ -168,12 +170,18 @@ def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
         start = reader.line_num + 1
 
 
+def _csv_divider(path: Path) -> str:
+    """Spreadsheets write semicolons where a comma is the decimal mark: the header shows which it is."""
+    header = next((line for _, line in read_lines(path)), "")
+    return ";" if ";" in header and "," not in header else ","
+
+
 def _tsv_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
     return _named(path, columns, _tsv_records(path), "tab")
 
 
 def _csv_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
-    return _named(path, columns, _csv_records(path), "comma")
+    return _named(path, columns, _csv_records(path), "comma or semicolon")
 
 
 def _named(
@@ -181,8 +189,10 @@ def _named(
 ) -> Iterator[Row]:
     next(records)
     for line, record in records:
-        if not record or (record == [""] and len(columns) > 1):
-            continue  # a blank line
+        if record in ([], [""]):  # a blank line: an empty text where there is one column, else no row
+            if len(columns) > 1:
+                continue
+            record = [""]
         if len(record) != len(columns):
             raise DataError(
                 f"expected {len(columns)} fields ({', '.join(columns)}), found {len(record)}: "

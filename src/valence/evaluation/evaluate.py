@@ -13,10 +13,12 @@ import numpy as np
 from valence.data.examples import Examples
 from valence.errors import InputError
 from valence.evaluation.metrics import METRICS, measure
+from valence.files import sha256
 from valence.folder import ModelFolder
 from valence.runtime.classifier import Classifier
+from valence.runtime.manifest import read_manifest
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "require_single_label"]
 
 _CHUNK_TEXTS = 4096
 
@@ -44,11 +46,7 @@ def evaluate(
     Raises:
         InputError: if the classifier is multi-label or a regression.
     """
-    if classifier.problem_type not in (None, "single_label_classification") or len(classifier.labels) < 2:
-        raise InputError(
-            f"evaluate measures classifiers of one label per text; this one is "
-            f"{classifier.problem_type or 'a single logit'}"
-        )
+    require_single_label(classifier)
     parts = []
     n_truncated = n_tokens = 0
     start = time.perf_counter()
@@ -74,8 +72,34 @@ def evaluate(
         "model": {
             "name": folder.path.name if folder is not None else None,
             "engine": classifier.engine.name,
-            "weights_sha256": None if folder is None else folder.weights_hash(),
+            "engine_sha256": sha256(classifier.engine.files) if classifier.engine.files else None,
+            "weights_sha256": None if folder is None else _weights_hash(folder, classifier),
         },
         "versions": {name: importlib.metadata.version(name) for name in ("valence", "onnxruntime", "tokenizers")},
         "machine": {"architecture": platform.machine(), "processors": os.cpu_count()},
     }
+
+
+def require_single_label(classifier: Classifier) -> None:
+    """Refuse a classifier whose answers are not one label per text.
+
+    Args:
+        classifier: the classifier.
+
+    Raises:
+        InputError: if it is multi-label or a regression.
+    """
+    if classifier.problem_type not in (None, "single_label_classification") or len(classifier.labels) < 2:
+        raise InputError(
+            f"evaluate measures classifiers of one label per text; this one is "
+            f"{classifier.problem_type or 'a single logit'}"
+        )
+
+
+def _weights_hash(folder: ModelFolder, classifier: Classifier) -> str | None:
+    """Hash the weights that were measured: those an exported engine was made from, or the checkpoint's own."""
+    manifest = read_manifest(folder)
+    for file in classifier.engine.files:
+        if manifest is not None and file.name in manifest.exports:
+            return manifest.exports[file.name].source_sha256
+    return folder.weights_hash()

@@ -4,7 +4,7 @@ Shapes: N texts, C classes.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, overload
 
 import numpy as np
@@ -29,7 +29,7 @@ class Prediction:
     """The class with the highest score."""
     score: float
     """Its score: a probability, or the predicted number itself for a regression model."""
-    scores: dict[str, float]
+    scores: dict[str, float] = field(hash=False)
     """The score of every class. They add up to 1 unless the model is multi-label or a regression."""
     n_tokens: int
     """Tokens the text has, special tokens included; more than were read if `truncated`."""
@@ -183,8 +183,11 @@ class Classifier:
 
 
 def _as_list(texts: Any) -> list[Text]:
-    if isinstance(texts, bytes | dict) or not isinstance(texts, Iterable):
+    try:
+        listed = None if isinstance(texts, bytes | dict) else list(texts)
+    except TypeError:
+        listed = None
+    if listed is None:
         raise InputError(f"expected a text, a pair of texts, or an iterable of these, found {type(texts).__name__}")
-    listed = list(texts)
     # JSON has no tuples, and a list of two strings inside a list can only mean a pair.
     return [tuple(item) if isinstance(item, list) and len(item) == 2 else item for item in listed]

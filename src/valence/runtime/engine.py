@@ -1,5 +1,6 @@
 """What an engine is: token ids in, logits out. One file per engine; nothing else knows which one runs."""
 
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -17,6 +18,11 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """What runs it and how, such as "onnx int8"."""
+        ...
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What was loaded; empty for a model that was made in memory."""
         ...
 
     @property

@@ -16,6 +16,7 @@ class FakeEngine:
     """
 
     name = "fake"
+    files = ()
 
     def __init__(self, n_classes: int = 2) -> None:
         self._n_classes = n_classes

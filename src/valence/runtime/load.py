@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Literal
 
 from valence.errors import ConfigError, EngineError, InputError, MissingExtraError
+from valence.files import fingerprint
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
 from valence.runtime.classifier import Classifier
@@ -114,11 +115,16 @@ def open_engine(folder: ModelFolder, engine: EngineName | None = None, threads: 
     """
     if engine not in (None, "onnx", "torch"):
         raise InputError(f"engine must be 'onnx' or 'torch', found {engine!r}")
-    if threads is not None and threads < 1:
-        raise InputError(f"threads must be at least 1, found {threads}")
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise InputError(f"threads must be a whole number from 1, found {threads!r}")
     manifest = None if engine == "torch" else read_manifest(folder)
     if manifest is not None:
         export = manifest.exports[manifest.default]
+        if folder.weight_files and fingerprint(folder.weight_files) != export.source_fingerprint:
+            raise EngineError(
+                f"{folder.name}: {export.file} was exported from other weights than the folder holds now; "
+                f"export them: valence export {folder.name}"
+            )
         return OnnxEngine(folder.manifest_file.parent / export.file, export.precision, threads)
     if engine == "onnx":
         raise EngineError(f"{folder.name}: no ONNX export; make one with: valence export {folder.name}")
@@ -140,8 +146,8 @@ def _choose_labels(folder: ModelFolder, labels: Sequence[str] | None, n_classes:
         names = () if isinstance(labels, str) else tuple(labels)
         if len(names) != n_classes or not all(isinstance(name, str) for name in names):
             raise InputError(f"{folder.name} has {n_classes} classes; expected as many labels, found {labels!r}")
-        if len(set(names)) < n_classes:
-            raise InputError(f"expected {n_classes} different labels, found {labels!r}")
+        if len(set(names)) < n_classes or "" in names:
+            raise InputError(f"expected {n_classes} different labels, none of them empty, found {labels!r}")
         return names
     names = folder.labels or tuple(f"LABEL_{index}" for index in range(n_classes))
     if len(names) != n_classes:

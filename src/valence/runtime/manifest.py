@@ -25,6 +25,7 @@ class Export:
         bytes: its size.
         sha256: of its content.
         source_sha256: of the weights it was made from.
+        source_fingerprint: of the same files; see `valence.files.fingerprint`.
         agreement: how it compared with the source in fp32; see `valence.runtime.export.agreement`.
         versions: of the packages that made it.
     """
@@ -35,6 +36,7 @@ class Export:
     bytes: int
     sha256: str
     source_sha256: str
+    source_fingerprint: str
     agreement: dict[str, Any]
     versions: dict[str, str]
 

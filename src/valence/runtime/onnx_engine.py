@@ -44,6 +44,7 @@ class OnnxEngine:
             raise EngineError(f"{path}: the width of its logits is not fixed")
         self._n_classes = n_classes
         self.name = f"onnx {precision}"
+        self.files = (path,)
 
     @property
     def n_classes(self) -> int:

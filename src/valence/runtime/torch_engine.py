@@ -1,5 +1,7 @@
 """The PyTorch engine: the model itself, in fp32 on the CPU, or wherever a module in memory lies."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,13 +19,15 @@ class TorchEngine:
 
     Args:
         model: a classifier. It runs where its weights lie and keeps its training mode between batches.
+        files: what it was loaded from, if it was.
     """
 
     name = "torch fp32"
 
-    def __init__(self, model: TaskModel) -> None:
+    def __init__(self, model: TaskModel, files: tuple[Path, ...] = ()) -> None:
         assert isinstance(model.head, FirstTokenHead), "not a classifier"
         self._model = model
+        self.files = files
         self._n_classes = model.head.classifier.out_features
 
     @classmethod
@@ -36,7 +40,7 @@ class TorchEngine:
         Returns:
             The engine.
         """
-        return cls(load_model(folder, "classification"))
+        return cls(load_model(folder, "classification"), folder.weight_files)
 
     @property
     def n_classes(self) -> int:

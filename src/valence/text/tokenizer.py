@@ -83,8 +83,8 @@ class Tokenizer:
             ModelError: if its tokenizer is broken or not this model's.
         """
         limit = folder.max_position_embeddings
-        if max_length is not None and not 3 <= max_length <= limit:
-            raise InputError(f"max length must lie between 3 and the model's {limit} positions, found {max_length}")
+        if max_length is not None and not (isinstance(max_length, int) and 3 <= max_length <= limit):
+            raise InputError(f"max length must lie between 3 and the model's {limit} positions, found {max_length!r}")
         if (folder.path / "tokenizer.json").is_file():
             rust = _read_tokenizer_json(folder.path / "tokenizer.json")
         elif (folder.path / "vocab.txt").is_file():
@@ -213,6 +213,10 @@ def _read_vocabulary(folder: ModelFolder) -> RustTokenizer:
     path = folder.path / "vocab.txt"
     settings_file = folder.path / "tokenizer_config.json"
     settings = read_json(settings_file) if settings_file.is_file() else {}
+    for name in ("do_lower_case", "strip_accents", "tokenize_chinese_chars"):
+        if not isinstance(settings.get(name, True), bool | None):
+            raise ModelError(f"{settings_file}: {name} must be true or false, found {settings[name]!r}")
+    lower_case, chinese = settings.get("do_lower_case"), settings.get("tokenize_chinese_chars")
     try:
         vocabulary = WordPiece.read_file(str(path))
     except Exception as problem:  # the Rust side raises plain Exception
@@ -222,9 +226,9 @@ def _read_vocabulary(folder: ModelFolder) -> RustTokenizer:
     rust = RustTokenizer(WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=_MAX_WORD_CHARACTERS))
     rust.normalizer = BertNormalizer(
         clean_text=True,
-        handle_chinese_chars=settings.get("tokenize_chinese_chars", True),
+        handle_chinese_chars=True if chinese is None else chinese,
         strip_accents=settings.get("strip_accents"),
-        lowercase=settings.get("do_lower_case", True),
+        lowercase=True if lower_case is None else lower_case,
     )
     rust.pre_tokenizer = BertPreTokenizer()
     rust.post_processor = BertProcessing(("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"]))

@@ -8,6 +8,7 @@ import os
 import platform
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,30 +124,34 @@ def fine_tune(
     settings = run.settings(accelerator)
     if accelerator.is_main_process:
         _warn_of_warmup(run)
-        _prepare_folder(run, state, settings, resume)
+        _check_folder(run, state, resume)
     else:
         monitor = on_base = None  # the main process speaks for all
-    accelerator.wait_for_everyone()
     base = load_base(run.base, run.architecture, run.train.names, run.seed)
     if on_base is not None:
         on_base(base)
     tokenizer = Tokenizer.from_folder(run.base, run.max_length)
     texts = tokenizer(run.train.texts)
-    progress = train(
-        base.model,
-        TrainingSet(texts, run.train.labels.tolist(), tokenizer.pad_token_id),
-        run.recipe,
-        run.seed,
-        state,
-        accelerator,
-        None if run.evaluation is None else _evaluator(run.evaluation, tokenizer),
-        monitor,
-        run.save_every,
-    )
-    if not accelerator.is_main_process:
-        return {}
-    report = _finish(run, base, settings, progress, texts, accelerator)
-    state.remove()
+    # The state begins only now, so that a run that could not start leaves nothing behind.
+    with state.locked() if accelerator.is_main_process else nullcontext():
+        if accelerator.is_main_process:
+            _open_state(run, state, settings, resume)
+        accelerator.wait_for_everyone()
+        progress = train(
+            base.model,
+            TrainingSet(texts, run.train.labels.tolist(), tokenizer.pad_token_id),
+            run.recipe,
+            run.seed,
+            state,
+            accelerator,
+            None if run.evaluation is None else _evaluator(run.evaluation, tokenizer),
+            monitor,
+            run.save_every,
+        )
+        if not accelerator.is_main_process:
+            return {}
+        report = _finish(run, base, settings, progress, texts, accelerator)
+        state.remove()
     return report
 
 
@@ -160,21 +165,28 @@ def _warn_of_warmup(run: FineTuning) -> None:
         )
 
 
-def _prepare_folder(run: FineTuning, state: RunState, settings: dict[str, Any], resume: bool) -> None:
-    """Refuse to write over anything; begin or check the run's state."""
+def _check_folder(run: FineTuning, state: RunState, resume: bool) -> None:
+    """Refuse to write over anything."""
     if resume and state.begun:
-        state.check(settings)
         return
     if resume and (run.out / "config.json").is_file():
         raise InputError(f"{run.out}: the run is finished, there is nothing to resume")
-    if state.begun:
+    if state.has_steps:
         raise InputError(f"{run.out} holds an unfinished run: go on with --resume, or remove the folder")
     if run.out.exists() and not run.out.is_dir():
         raise InputError(f"{run.out} is not a folder: choose another --out")
     if run.out.exists() and any(path != state.folder for path in run.out.iterdir()):
         raise InputError(f"{run.out} exists and is not empty: choose another --out, or remove it")
+
+
+def _open_state(run: FineTuning, state: RunState, settings: dict[str, Any], resume: bool) -> None:
+    """Begin the run's state, or check that it is this run's."""
+    _check_folder(run, state, resume)  # again, now that nobody else can change it
     try:
-        state.start(settings)
+        if resume and state.begun:
+            state.check(settings)
+        else:
+            state.start(settings)
     except OSError as problem:
         raise TrainingError(f"{run.out}: cannot be written: {problem.strerror or problem}") from None
 

@@ -9,8 +9,11 @@ A state is written beside the last good one, made durable, renamed, and only the
 Random numbers need no state: they are drawn from the seed and the step.
 """
 
+import fcntl
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,13 +66,43 @@ class RunState:
         """Whether a run has begun here, and is not finished."""
         return self._run_file.is_file()
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether there is anything to go on from, or to lose."""
+        return self.begun and bool(self._step_folders())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs out of the folder for a while; the system lets go where the process is killed.
+
+        Yields:
+            Once the folder is ours.
+
+        Raises:
+            TrainingError: if another run is at it, or nothing can be written there.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = (self.folder / "lock").open("w")
+        except OSError as problem:
+            raise TrainingError(f"{self.folder.parent}: cannot be written: {problem.strerror or problem}") from None
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise TrainingError(f"{self.folder.parent}: another process is training into this folder") from None
+            yield
+
     def start(self, run: dict[str, Any]) -> None:
         """Begin a new run; an earlier state is removed.
 
         Args:
             run: what the run depends on.
         """
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._run_file.unlink(missing_ok=True)
+        for path in self.folder.glob("*step-*"):
+            shutil.rmtree(path, ignore_errors=True)
+        self.best_file.unlink(missing_ok=True)
         write_json(self._run_file, run)
 
     def check(self, run: dict[str, Any]) -> None:

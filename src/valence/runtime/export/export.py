@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from valence.checkpoint.checkpoint import load_model
 from valence.errors import ExportError
-from valence.files import sha256
+from valence.files import fingerprint, sha256
 from valence.folder import ModelFolder
 from valence.model.heads import TaskModel
 from valence.runtime.classifier import Classifier
@@ -102,6 +102,7 @@ def export_model(
         bytes=path.stat().st_size,
         sha256=sha256(path),
         source_sha256=folder.weights_hash() or "",
+        source_fingerprint=fingerprint(folder.weight_files),
         agreement=asdict(agreement),
         versions={name: importlib.metadata.version(name) for name in ("valence", "onnx", "onnxruntime")},
     )
