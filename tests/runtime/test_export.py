@@ -137,13 +137,19 @@ def test_exports_of_older_weights_are_not_listed_again(tmp_path, vocabulary):
 
 
 def test_a_poor_export_is_refused_and_not_kept(tmp_path, vocabulary):
-    # Nearly equal classes: the smallest error turns a label.
-    folder, model = make_folder(tmp_path, vocabulary, dataclasses.replace(DISTILBERT, hidden_size=16))
-    with torch.no_grad():
-        model.head.classifier.weight[1] = model.head.classifier.weight[0] + 1e-4 * torch.randn(16)
-        model.head.classifier.bias.zero_()
-    save_model(model, folder.path, folder.labels)
+    folder, model = make_folder(tmp_path, vocabulary, DISTILBERT)
     texts = [f"{a} {b} {c}" for a in "abcdefgh" for b in "ijklmn" for c in "opqr"]
+    with torch.no_grad():
+        # One input is always zero, and its weights are so large that in int8 all others round to zero.
+        for name, parameter in model.named_parameters():
+            if name.endswith(("norm.weight", "norm.bias")):
+                parameter[0] = 0.0
+            elif name.endswith(("query.weight", "key.weight", "value.weight", "up.weight", "transform.weight")):
+                parameter[:, 0] = 1e4
+        save_model(model, folder.path, folder.labels)
+        margins = np.diff(load(str(folder.path), engine="torch").logits(texts))
+        model.head.classifier.bias[0] += float(np.median(margins))
+    save_model(model, folder.path, folder.labels)
     with pytest.raises(
         ExportError, match=r"label of the source for \d+\.\d+% of 192 texts \(mine\).*--allow-disagreement"
     ):
@@ -151,7 +157,7 @@ def test_a_poor_export_is_refused_and_not_kept(tmp_path, vocabulary):
     assert not folder.manifest_file.is_file()
     assert list(folder.manifest_file.parent.iterdir()) == []
     export = export_model(folder, "int8", texts, "mine", allow_disagreement=True)
-    assert export.agreement["labels"] < 0.99
+    assert 0.2 < export.agreement["labels"] < 0.8
 
 
 def test_the_embedded_model_is_never_written_to():
