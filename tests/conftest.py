@@ -39,32 +39,14 @@ def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_classifier(tmp_path_factory: pytest.TempPathFactory, vocabulary: Path) -> Path:
     """A model folder with a random two-class DistilBERT, its tokenizer, and an fp32 ONNX export. Do not write to it."""
     torch = pytest.importorskip("torch")
+    from tiny import tiny_config
     from valence.checkpoint.checkpoint import save_model
     from valence.folder import ModelFolder
-    from valence.model.config import EncoderConfig
     from valence.model.heads import TaskModel
     from valence.runtime.export.export import export_model
 
     folder = tmp_path_factory.mktemp("tiny") / "classifier"
-    config = EncoderConfig(
-        architecture="distilbert",
-        vocab_size=len(WORDS),
-        hidden_size=32,
-        n_layers=2,
-        n_heads=4,
-        intermediate_size=64,
-        max_positions=64,
-        n_token_types=0,
-        activation="gelu",
-        dropout=0.1,
-        attention_output_dropout=0.0,
-        attention_dropout=0.1,
-        classifier_dropout=0.2,
-        layer_norm_eps=1e-12,
-        initializer_range=0.3,
-        pad_token_id=0,
-        tie_word_embeddings=True,
-    )
+    config = tiny_config(classifier_dropout=0.2)
     model = TaskModel(config, "classification", 2)
     model.initialise(seed=7)
     save_model(model, folder, ("NEGATIVE", "POSITIVE"), torch.float32)

@@ -58,3 +58,12 @@ def test_export_says_what_is_wrong(run, tmp_path):
     done = run("export", tmp_path)
     assert done.returncode == 1
     assert done.stderr.decode().startswith(f"valence: error: {tmp_path}: not a model folder")
+
+
+def test_export_asks_for_a_folder_before_anything_is_fetched(run):
+    done = run("export", "owner/model")
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == b"valence: error: owner/model: export writes into a model folder; copy a hub model to one first\n"
+    )

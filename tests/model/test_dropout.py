@@ -1,9 +1,15 @@
 """Our dropout does what dropout says."""
 
+from collections import Counter
+
 import pytest
 import torch
 
+from tiny import tiny_config
+from valence.checkpoint.config import foreign_config
+from valence.model.attention import SelfAttention
 from valence.model.dropout import Dropout
+from valence.model.heads import TaskModel
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.25, 0.5, 0.9])
@@ -65,3 +71,32 @@ def test_gradient_passes_where_values_pass():
 def test_almost_everything_dropped_is_not_an_error():
     torch.manual_seed(2)
     assert torch.isfinite(Dropout(1 - 1e-9).train()(torch.ones(100_000))).all()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "task", "reference"),
+    [
+        ("distilbert", "classification", "DistilBertForSequenceClassification"),
+        ("distilbert", "masked-lm", "DistilBertForMaskedLM"),
+        ("bert", "classification", "BertForSequenceClassification"),
+        ("bert", "masked-lm", "BertForMaskedLM"),
+        ("bert", "next-sentence", "BertForNextSentencePrediction"),
+    ],
+)
+def test_values_are_dropped_where_transformers_drops_them(tmp_path, architecture, task, reference):
+    """As many dropouts of each probability as the reference has, with every kind told apart by its probability."""
+    transformers = pytest.importorskip("transformers")
+    config = tiny_config(
+        architecture,
+        dropout=0.11,
+        attention_output_dropout=0.11 if architecture == "bert" else 0.0,
+        attention_dropout=0.12,
+        classifier_dropout=0.13,
+    )
+    model = TaskModel(config, task)
+    found = [module.probability for module in model.modules() if isinstance(module, Dropout)]
+    found += [module.dropout for module in model.modules() if isinstance(module, SelfAttention)]
+    content = foreign_config(config, task)
+    theirs = getattr(transformers, reference)(transformers.AutoConfig.for_model(**content))
+    expected = [module.p for module in theirs.modules() if isinstance(module, torch.nn.Dropout)]
+    assert Counter(p for p in found if p) == Counter(p for p in expected if p)

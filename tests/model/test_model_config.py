@@ -5,28 +5,12 @@ import dataclasses
 import pytest
 import torch
 
+from tiny import tiny_config
 from valence.errors import ConfigError, MissingHeadError
-from valence.model.config import EncoderConfig
 from valence.model.heads import TaskModel
 
-BERT = EncoderConfig(
-    architecture="bert",
-    vocab_size=50,
-    hidden_size=24,
-    n_layers=2,
-    n_heads=3,
-    intermediate_size=20,
-    max_positions=16,
-    n_token_types=2,
-    activation="gelu",
-    dropout=0.1,
-    attention_output_dropout=0.1,
-    attention_dropout=0.1,
-    classifier_dropout=0.1,
-    layer_norm_eps=1e-12,
-    initializer_range=0.02,
-    pad_token_id=3,
-    tie_word_embeddings=True,
+BERT = tiny_config(
+    "bert", vocab_size=50, hidden_size=24, n_heads=3, max_positions=16, initializer_range=0.02, pad_token_id=3
 )
 DISTILBERT = dataclasses.replace(BERT, architecture="distilbert", n_token_types=0, attention_output_dropout=0.0)
 

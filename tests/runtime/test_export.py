@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tiny import tiny_config
 from valence.errors import EngineError, ExportError
 from valence.folder import ModelFolder
 from valence.hub import find_model
@@ -20,32 +21,13 @@ from words import WORDS
 torch = pytest.importorskip("torch")
 
 from valence.checkpoint.checkpoint import save_model  # noqa: E402
-from valence.model.config import EncoderConfig  # noqa: E402
 from valence.model.heads import TaskModel  # noqa: E402
 from valence.runtime.export.export import export_model  # noqa: E402
 from valence.runtime.onnx_engine import OnnxEngine  # noqa: E402
 from valence.runtime.torch_engine import TorchEngine  # noqa: E402
 
 VOCABULARY = len(WORDS)
-CONFIG = EncoderConfig(
-    architecture="bert",
-    vocab_size=VOCABULARY,
-    hidden_size=32,
-    n_layers=2,
-    n_heads=4,
-    intermediate_size=48,
-    max_positions=40,
-    n_token_types=2,
-    activation="gelu",
-    dropout=0.1,
-    attention_output_dropout=0.1,
-    attention_dropout=0.1,
-    classifier_dropout=0.1,
-    layer_norm_eps=1e-5,
-    initializer_range=0.3,
-    pad_token_id=0,
-    tie_word_embeddings=True,
-)
+CONFIG = tiny_config("bert", intermediate_size=48, max_positions=40, layer_norm_eps=1e-5)
 DISTILBERT = dataclasses.replace(
     CONFIG, architecture="distilbert", n_token_types=0, attention_output_dropout=0.0, layer_norm_eps=1e-12
 )

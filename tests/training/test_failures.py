@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from processes import environment, run, train_here, valence
 
+from tiny import tiny_config
+
 torch = pytest.importorskip("torch")
 
 from valence.errors import DataError, InputError, TrainingError  # noqa: E402
@@ -70,28 +72,9 @@ def test_a_really_full_disk(bert_base: Path, train_tsv: Path, tmp_path: Path) ->
 
 def test_too_little_memory_is_said_in_one_line(train_tsv: Path, vocabulary: Path, tmp_path: Path) -> None:
     from valence.checkpoint.checkpoint import save_model
-    from valence.model.config import EncoderConfig
     from valence.model.heads import TaskModel
 
-    wide = EncoderConfig(
-        architecture="distilbert",
-        vocab_size=len(vocabulary.read_text(encoding="utf-8").splitlines()),
-        hidden_size=32,
-        n_layers=2,
-        n_heads=4,
-        intermediate_size=32768,  # the activations of a batch take about 2 GB
-        max_positions=64,
-        n_token_types=0,
-        activation="gelu",
-        dropout=0.1,
-        attention_output_dropout=0.0,
-        attention_dropout=0.1,
-        classifier_dropout=0.1,
-        layer_norm_eps=1e-12,
-        initializer_range=0.02,
-        pad_token_id=0,
-        tie_word_embeddings=True,
-    )
+    wide = tiny_config(intermediate_size=32768, initializer_range=0.02)  # the activations of a batch take about 2 GB
     base, out = tmp_path / "wide", tmp_path / "model"
     save_model(TaskModel(wide, "masked-lm"), base)
     (base / "vocab.txt").write_bytes(vocabulary.read_bytes())

@@ -39,30 +39,12 @@ def dev_tsv(train_tsv: Path) -> Path:
 @pytest.fixture(scope="session")
 def bert_base(tmp_path_factory: pytest.TempPathFactory, vocabulary: Path) -> Path:
     """A random BERT with a masked-LM head and every kind of dropout."""
+    from tiny import tiny_config
     from valence.checkpoint.checkpoint import save_model
-    from valence.model.config import EncoderConfig
     from valence.model.heads import TaskModel
 
     folder = tmp_path_factory.mktemp("base") / "tiny-bert"
-    config = EncoderConfig(
-        architecture="bert",
-        vocab_size=len(vocabulary.read_text(encoding="utf-8").splitlines()),
-        hidden_size=32,
-        n_layers=2,
-        n_heads=4,
-        intermediate_size=64,
-        max_positions=64,
-        n_token_types=2,
-        activation="gelu",
-        dropout=0.1,
-        attention_output_dropout=0.1,
-        attention_dropout=0.1,
-        classifier_dropout=0.1,
-        layer_norm_eps=1e-12,
-        initializer_range=0.2,
-        pad_token_id=0,
-        tie_word_embeddings=True,
-    )
+    config = tiny_config("bert", initializer_range=0.2)
     model = TaskModel(config, "masked-lm")
     model.initialise(seed=3)
     save_model(model, folder)

@@ -12,7 +12,6 @@ from valence.cli.live_lines import LiveLines
 from valence.cli.options import model_options
 from valence.cli.output import json_line, one_line
 from valence.data.examples import choose_columns, read_texts
-from valence.data.labels import parse_label_names
 from valence.data.tables import decode_lines, open_table
 from valence.errors import DataError, InputError
 from valence.hub import DEFAULT
@@ -54,11 +53,7 @@ def command(
     text_column: str | None,
     pair_column: str | None,
     revision: str | None,
-    engine: Any,
-    labels: str | None,
-    max_length: int | None,
-    long_text: Any,
-    threads: int | None,
+    loading: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Label each TEXT, or the texts of a file, or those of standard input, one a line.
@@ -69,15 +64,7 @@ def command(
         raise click.UsageError("give texts or --file, not both")
     if file is None and (text_column or pair_column):
         raise click.UsageError("--text-column and --pair-column go with --file")
-    classifier = load(
-        model,
-        revision=revision,
-        engine=engine,
-        labels=None if labels is None else parse_label_names(labels),
-        max_length=max_length,
-        long_text=long_text,
-        threads=threads,
-    )
+    classifier = load(model, revision=revision, **loading)
     if texts:
         windows: Iterator[list[Text]] = iter([list(texts)])
     elif file is not None:

@@ -48,11 +48,7 @@ def command(
     pair_column: str | None,
     data_labels: str | None,
     revision: str | None,
-    engine: Any,
-    labels: str | None,
-    max_length: int | None,
-    long_text: Any,
-    threads: int | None,
+    loading: dict[str, Any],
     resamples: int,
     out: Path | None,
     as_json: bool,
@@ -67,14 +63,7 @@ def command(
     from valence.evaluation.evaluate import evaluate, require_single_label
 
     folder = find_model(model, revision)
-    classifier = load_folder(
-        folder,
-        engine=engine,
-        labels=None if labels is None else parse_label_names(labels),
-        max_length=max_length,
-        long_text=long_text,
-        threads=threads,
-    )
+    classifier = load_folder(folder, **loading)
     require_single_label(classifier)
     if out is not None:
         _require_writable(out)

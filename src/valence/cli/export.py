@@ -10,7 +10,7 @@ from valence.cli.output import echo_json
 from valence.data.examples import choose_columns, read_texts
 from valence.data.tables import open_table
 from valence.errors import InputError, MissingExtraError
-from valence.hub import find_model
+from valence.hub import DEFAULT, find_model
 
 __all__ = ["command"]
 
@@ -50,9 +50,9 @@ def command(
     """
     if any(find_spec(package) is None for package in ("torch", "safetensors", "onnx")):
         raise MissingExtraError("train", "Exporting")
+    if model != DEFAULT and not Path(model).expanduser().is_dir():  # before anything is fetched
+        raise InputError(f"{model}: export writes into a model folder; copy a hub model to one first")
     folder = find_model(model)
-    if not folder.embedded and not Path(model).expanduser().is_dir():
-        raise InputError(f"{model}: export writes into a model folder; copy the hub model to one first")
     texts = None
     if sample is not None:
         table = open_table(sample)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from valence.cli.output import echo_json
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
@@ -96,16 +97,12 @@ def command(
     folder = find_model(base, revision)
     if folder.embedded:
         raise InputError("the embedded default is an engine without a checkpoint; give a checkpoint's folder or hub id")
-    train_source = find_source(data, "train")
     if evaluation is None and Path(data).is_dir():
         evaluation = data
+    columns = (text_column, label_column, pair_column)
     eval_source = None if evaluation is None else find_source(evaluation, "eval")
-    examples = read_examples(train_source, text_column, label_column, pair_column, names)
-    eval_examples = (
-        None
-        if eval_source is None
-        else read_examples(eval_source, text_column, label_column, pair_column, names, known=examples.names)
-    )
+    examples = read_examples(find_source(data, "train"), *columns, names)
+    eval_examples = None if eval_source is None else read_examples(eval_source, *columns, names, known=examples.names)
 
     from valence.checkpoint.config import encoder_config
     from valence.training.fine_tune import FineTuning, fine_tune
@@ -139,9 +136,11 @@ def command(
         raise
     if not report:
         return  # another process reports
-    if as_json:
-        from valence.cli.output import echo_json
+    _show(report, out, as_json)
 
+
+def _show(report: dict[str, Any], out: Path, as_json: bool) -> None:
+    if as_json:
         echo_json(report)
     else:
         minutes = report["seconds"] / 60
