@@ -14,7 +14,7 @@ help:
 	@echo "make fix            let the linter mend what it can"
 	@echo "make docs           write the command reference and the tables of figures anew"
 	@echo "make default-model  train the embedded model anew (needs ../shared, about a quarter of an hour)"
-	@echo "make bench          cold start and training speed beside transformers; the topics example (needs ../shared)"
+	@echo "make bench          valence beside its peers, about an hour; training speed, topics (needs ../shared)"
 	@echo "make clean          remove .venv and what tools left behind"
 
 demo: $(VENV)/.light
@@ -45,6 +45,8 @@ default-model: $(VENV)/.test
 	$(BIN)/python scripts/build_default_model.py
 
 bench: $(VENV)/.test
+	$(BIN)/valence bench --checkpoint models/default --json benchmarks/results/performance.json
+	$(BIN)/valence bench --stream 1000000 --json benchmarks/results/stream.json
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/training_speed.py ../shared/data/sst2/train.tsv --base ../shared/models/all-MiniLM-L6-v2
 	$(BIN)/python benchmarks/topics.py
@@ -62,7 +64,9 @@ $(VENV)/.created:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.light: $(VENV)/.created pyproject.toml
+KERNELS := src/valence/runtime/native/encoder.c hatch_build.py
+
+$(VENV)/.light: $(VENV)/.created pyproject.toml $(KERNELS)
 	@echo "installing valence (light, without torch) into $(VENV) …"
 	@$(PIP) install --editable .
 	@touch $@

@@ -29,6 +29,7 @@ from valence.evaluation.evaluate import evaluate
 from valence.files import write_json, write_text
 from valence.folder import ModelFolder
 from valence.runtime.export.export import export_model
+from valence.runtime.export.sample import Sample
 from valence.runtime.load import load_folder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -117,8 +118,11 @@ def keep_checkpoint(work: Path) -> None:
 def ship() -> None:
     """Export the kept checkpoint, measure the engine that ships, and write its card."""
     checkpoint = ModelFolder(CHECKPOINT, "default")
-    dev = read_examples(find_source(str(DEV), "eval"), known=checkpoint.labels)
-    export_model(checkpoint, "int8", dev.texts, "SST-2 dev")
+    train = read_examples(find_source(str(TRAIN), "train"), known=checkpoint.labels)
+    training = json.loads((CHECKPOINT / "reports" / "training.json").read_text(encoding="utf-8"))
+    rows = training["agreement_sample"]["rows"]
+    sample = Sample([train.texts[row] for row in rows], f"{len(rows):,} training texts of SST-2")
+    export_model(checkpoint, "int8", sample, report=print)
     shutil.rmtree(EMBEDDED, ignore_errors=True)
     EMBEDDED.mkdir()
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
@@ -151,6 +155,10 @@ def card(folder: ModelFolder, reports: dict[str, Any]) -> str:
     training = json.loads((folder.reports / "training.json").read_text(encoding="utf-8"))
     manifest = json.loads(folder.manifest_file.read_text(encoding="utf-8"))
     export = manifest["exports"][manifest["default"]]
+    agreement = ", ".join(
+        f"{figures['labels']:.2%} of {figures['n_texts']:,} labels agree with the {engine} engine"
+        for engine, figures in export["agreement"].items()
+    )
     rows = "\n".join(
         f"| {name} | {report['n_texts']:,} | {report['accuracy']['value']:.4f} | "
         f"{report['accuracy']['low']:.4f} to {report['accuracy']['high']:.4f} | {report['f1']['value']:.4f} |"
@@ -160,7 +168,7 @@ def card(folder: ModelFolder, reports: dict[str, Any]) -> str:
     return f"""# valence default: English sentiment, {" or ".join(folder.labels or ())}
 
 A DistilBERT of {training["parameters"] / 1e6:.1f} M parameters (6 layers, 384 wide), fine-tuned on SST-2. The package
-ships it as an {export["precision"]} ONNX engine of {export["bytes"] / 1e6:.1f} MB.
+ships it as an {export["precision"]} export of {export["bytes"] / 1e6:.1f} MB.
 
 ## Use
 
@@ -180,8 +188,7 @@ chosen on {training["chosen_on"]}, nothing on any other set.
 | --- | --- | --- | --- | --- |
 {rows}
 
-Against the same weights in fp32 on {export["agreement"]["sample"]}: {export["agreement"]["labels"]:.2%} of
-{export["agreement"]["n_texts"]:,} labels agree.
+Against the same weights in fp32 on {export["sample"]}: {agreement}.
 
 ## Training
 

@@ -1,7 +1,7 @@
 """Write what the documents say from what was measured and from the commands' own help: `make docs`.
 
-docs/commands.md is written whole; README.md and docs/*.md have tables between `<!-- NAME -->` and `<!-- end -->`. A
-test fails where a document is not what this writes.
+docs/commands.md and docs/performance.svg are written whole; README.md and docs/*.md have tables between
+`<!-- NAME -->` and `<!-- end -->`. A test fails where a document is not what this writes.
 """
 
 import json
@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from valence.benchmark import tables
+from valence.benchmark.chart import throughput_chart
 from valence.cli import cli
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,15 +68,16 @@ def measured_table() -> str:
     training = _read(DEFAULT / "reports" / "training.json")
     manifest = _read(DEFAULT / "onnx" / "manifest.json")
     export = manifest["exports"][manifest["default"]]
+    agreement = ", ".join(f"{figures['labels']:.1%} ({engine})" for engine, figures in export["agreement"].items())
     cold = _read(RESULTS / "cold_start.json")
     ours, theirs = cold["rows"].values()
     return f"""| the embedded default | |
 | --- | --- |
 | accuracy on SST-2 dev (95 % interval) | {_interval(dev["accuracy"])} |
 | parameters | {training["parameters"] / 1e6:.1f} M |
-| engine | ONNX {export["precision"]}, {export["bytes"] / 1e6:.1f} MB, {export["agreement"]["labels"]:.1%} of dev \
-labels as in fp32 |
-| speed on SST-2 dev, {dev["machine"]["processors"]} cores | {dev["texts_per_second"]:,.0f} texts/s |
+| size | {export["bytes"] / 1e6:.1f} MB, {export["precision"]} |
+| labels as in fp32, {export["sample"]} | {agreement} |
+| speed on SST-2 dev, {dev["machine"]["processors"]} cores, {dev["model"]["engine"]} | {dev["texts_per_second"]:,.0f} texts/s |
 | first label from a cold process | {_cold(ours)}; a `transformers` pipeline in the same run: {_cold(theirs)} |"""
 
 
@@ -138,11 +141,29 @@ def topics_output() -> str:
     return (RESULTS / "topics.txt").read_text(encoding="utf-8").rstrip()
 
 
+def _bench(render: Callable[..., str], *arguments: str) -> Callable[[], str]:
+    """Render a table of `valence bench`."""
+    return lambda: render(_read(RESULTS / "performance.json"), *arguments)
+
+
 _TABLES: dict[str, Callable[[], str]] = {
     "measured": measured_table,
     "evaluations": evaluation_table,
     "cold start": cold_start_table,
     "training speed": training_speed_table,
+    "bench machine": _bench(tables.machine_text),
+    "bench aims": _bench(tables.aims_table),
+    "bench short": _bench(tables.throughput_table, "short", "random"),
+    "bench long": _bench(tables.throughput_table, "long", "random"),
+    "bench single": _bench(tables.single_table, "random"),
+    "bench default short": _bench(tables.throughput_table, "short", "default"),
+    "bench default long": _bench(tables.throughput_table, "long", "default"),
+    "bench default single": _bench(tables.single_table, "default"),
+    "bench default accuracy": _bench(tables.accuracy_table, "default"),
+    "bench cold": _bench(tables.cold_table),
+    "bench floor": _bench(tables.floor_text),
+    "bench skipped": _bench(tables.skipped_text),
+    "bench stream": lambda: tables.stream_table(_read(RESULTS / "stream.json")),
     "topics": topics_output,
 }
 
@@ -170,7 +191,10 @@ def documents() -> dict[Path, str]:
     Returns:
         Files and what they should hold.
     """
-    pages = {ROOT / "docs" / "commands.md": command_reference()}
+    pages = {
+        ROOT / "docs" / "commands.md": command_reference(),
+        ROOT / "docs" / "performance.svg": throughput_chart(_read(RESULTS / "performance.json"), "short", "random"),
+    }
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         if path not in pages:
             pages[path] = filled(path.read_text(encoding="utf-8"))

@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import valence
 from valence.data.examples import read_examples
@@ -28,7 +30,8 @@ def test_answers(default):
 def test_no_warning_and_512_tokens(default):
     assert default.tokenizer.max_length == 512
     prediction = default("good " * 600)
-    assert (prediction.n_tokens, prediction.truncated) == (602, True)
+    assert (prediction.n_tokens, prediction.truncated) == (602, False)
+    assert [window.n_tokens for window in prediction.windows] == [510, 90]
 
 
 def test_scores_do_not_depend_on_the_batch(default):
@@ -36,6 +39,26 @@ def test_scores_do_not_depend_on_the_batch(default):
     alone = np.array([default(text).score for text in texts])
     together = np.array([prediction.score for prediction in default(texts)])
     np.testing.assert_allclose(alone, together, atol=1e-3)
+
+
+TEXTS = st.lists(
+    st.lists(
+        st.sampled_from(
+            ["the", "a", "film", "plot", "good", "awful", "not", "very", "3", "!", ",", "dull", "and", "brave", "xyzzy"]
+        ),
+        max_size=90,
+    ).map(" ".join),
+    min_size=2,
+    max_size=12,
+)
+
+
+@settings(deadline=None, max_examples=25)
+@given(texts=TEXTS, random=st.randoms())
+def test_a_text_alone_and_in_any_batch(default, texts, random):
+    random.shuffle(texts)
+    for text, together in zip(texts, default(texts), strict=True):
+        assert default(text).scores == pytest.approx(together.scores, abs=1e-3)
 
 
 def test_files_are_those_the_manifest_describes():

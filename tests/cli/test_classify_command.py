@@ -48,10 +48,12 @@ def test_texts_from_arguments(classify, tiny_classifier):
 
 def test_json_lines(classify, tiny_classifier):
     texts = ["the film was good", "", "a\tb\nc", "good " * 70, "caf\u00e9 \U0001f600 \u2028 \x85 \x1b[31m"]
-    done = classify("--json", *texts)
+    done = classify("--json", "--long-text", "truncate", *texts)
     lines = done.stdout.decode().splitlines()  # also splits at U+2028 and U+0085, which must be escaped
     assert len(lines) == len(texts)
-    for line, text, prediction in zip(lines, texts, valence.load(tiny_classifier)(texts), strict=True):
+    for line, text, prediction in zip(
+        lines, texts, valence.load(tiny_classifier, long_text="truncate")(texts), strict=True
+    ):
         found = json.loads(line)
         assert list(found) == ["text", "label", "score", "scores", "n_tokens", "truncated"]
         assert found["text"] == text
@@ -120,7 +122,11 @@ def test_a_huge_line(classify):
     done = classify("--json", stdin=f"bad\n{text}\nbad\n".encode())
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["n_tokens"] for line in found] == [3, 200_002, 3]
-    assert found[1]["truncated"] is True
+    assert found[1]["truncated"] is False
+    assert sum(window["n_tokens"] for window in found[1]["windows"]) == 200_000
+    message = done.stderr.decode()
+    assert message.startswith("valence: warning: a text of 200,002 tokens is read in 3,226 windows")
+    assert message.count("\n") == 1
     assert found[1]["text"] == text
 
 
@@ -157,6 +163,32 @@ def test_a_text_keeps_to_its_line_and_steers_nothing(classify, text):
     assert len(lines) == 2
     assert all(character.isprintable() or character == "\t" for line in lines for character in line)
     assert len(classify("--json", text, "good").stdout.decode().splitlines()) == 2
+
+
+def test_windows(classify, tiny_classifier, tmp_path):
+    text = "good bad film " * 50
+    (tmp_path / "a.txt").write_text(f"{text}\ngood\n")
+    options = ("--long-text", "window", "--stride", "8", "--aggregate", "vote")
+    done = classify("--json", "--file", tmp_path / "a.txt", *options)
+    long, short = (json.loads(line) for line in done.stdout.splitlines())
+    expected = valence.load(tiny_classifier, long_text="window", stride=8, aggregation="vote")(text)
+    assert long["scores"] == expected.scores
+    assert len(long["windows"]) == len(expected.windows) == 3
+    assert list(long["windows"][0]) == ["label", "score", "scores", "start", "end", "n_tokens"]
+    assert [(window["start"], window["end"]) for window in long["windows"]] == [
+        (window.start, window.end) for window in expected.windows
+    ]
+    assert "windows" not in short
+    refused(classify("--stride", "40", "good"), "stride must be a whole number from 0 to 31", "found 40")
+    refused(classify("--stride", "4", "--long-text", "truncate", "good"), "go with long_text 'window'")
+
+
+def test_a_file_that_ends_badly_comes_out_to_there(classify, tmp_path):
+    rows = "".join(json.dumps({"text": f"good {n}"}) + "\n" for n in range(9000))
+    (tmp_path / "a.jsonl").write_text(rows + '{"text": 5}\n')
+    done = classify("--file", tmp_path / "a.jsonl")
+    refused(done, "a.jsonl, line 9001: 'text' must be a text, found 5")
+    assert texts_of(done.stdout) == [f"good {n}" for n in range(9000)]
 
 
 def test_bytes_that_are_no_text_as_an_argument(classify):
@@ -327,7 +359,7 @@ def on_terminal(valence_command, tiny_classifier, *texts, env=None) -> str:
 
 def test_a_terminal_gets_readable_coloured_lines(valence_command, tiny_classifier):
     texts = ["the film was good " * 8, "bad\x1b[2J", "good " * 70]
-    output = on_terminal(valence_command, tiny_classifier, *texts)
+    output = on_terminal(valence_command, tiny_classifier, "--long-text", "truncate", *texts)
     lines = output.split("\n")[:-1]
     assert len(lines) == 3
     for line, text in zip(lines, texts, strict=True):
@@ -335,8 +367,9 @@ def test_a_terminal_gets_readable_coloured_lines(valence_command, tiny_classifie
         assert coloured, line
         assert coloured[2].startswith(text.replace("\x1b", "\\x1b"))
     assert lines[2].endswith("  (truncated)")
-    plain = on_terminal(valence_command, tiny_classifier, *texts, env={"NO_COLOR": "1"})
+    plain = on_terminal(valence_command, tiny_classifier, "--long-text", "truncate", *texts, env={"NO_COLOR": "1"})
     assert plain == re.sub(r"\x1b\[\d+m", "", output)
+    assert on_terminal(valence_command, tiny_classifier, "good " * 70).endswith("  (2 windows)\n")
 
 
 def test_no_colour_and_no_wrapping_off_a_terminal(classify):

@@ -41,7 +41,7 @@ def test_readable_report(run, model, data):
     done = evaluate(run, model, data)
     output = done.stdout.decode()
     assert done.returncode == 0
-    assert output.startswith("reviews: 4 texts, 0 truncated at 64 tokens; engine onnx fp32\n")
+    assert output.startswith("reviews: 4 texts, 0 read in windows at 64 tokens; engine onnx fp32\n")
     for name in METRICS:
         assert f"\n{name} " in output
     assert "95 % interval" in output

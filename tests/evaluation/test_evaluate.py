@@ -43,7 +43,8 @@ def test_report(tiny_classifier, examples, data):
             )
             assert report["confusion_matrix"]["counts"][row][column] == expected_count
     assert report["confusion_matrix"]["labels"] == ["NEGATIVE", "POSITIVE"]
-    assert (report["n_texts"], report["n_truncated"], report["max_length"]) == (46, 1, 64)
+    assert (report["n_texts"], report["n_truncated"], report["n_windowed"], report["max_length"]) == (46, 0, 1, 64)
+    assert report["long_text"] == {"how": "window", "stride": 0, "aggregation": "mean"}
     assert report["texts_per_second"] > 0
     assert report["tokens_per_second"] > report["texts_per_second"]
     assert report["data"] == {"name": "reviews", "sha256": examples.source.sha256()}

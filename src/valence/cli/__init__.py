@@ -20,6 +20,8 @@ _COMMANDS = {
     "train": "Fine-tune a classifier on labelled texts.",
     "evaluate": "Measure a classifier on labelled texts.",
     "export": "Write a model as an ONNX engine.",
+    "info": "Say what a model is, which engine runs it here, and why.",
+    "bench": "Measure valence beside its peers.",
     "models": "List models on the hub that valence can load.",
 }
 _EXIT_ERROR = 1

@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import click
 from valence.cli.live_lines import LiveLines
 from valence.cli.options import model_options
 from valence.cli.output import json_line, one_line
+from valence.cli.progress import progress
 from valence.data.examples import choose_columns, read_texts
 from valence.data.tables import decode_lines, open_table
 from valence.errors import DataError, InputError
@@ -66,17 +69,33 @@ def command(
         raise click.UsageError("--text-column and --pair-column go with --file")
     classifier = load(model, revision=revision, **loading)
     if texts:
-        windows: Iterator[list[Text]] = iter([list(texts)])
+        answers = _in_windows(classifier, iter([list(texts)]))
     elif file is not None:
-        windows = _windows(_file_texts(file, text_column, pair_column))
+        answers = _of_file(classifier, _file_texts(file, text_column, pair_column))
     else:
-        windows = _live_windows()
-    _classify(classifier, windows, as_json)
-
-
-def _classify(classifier: Classifier, windows: Iterator[list[Text]], as_json: bool) -> None:
+        answers = _in_windows(classifier, _live_windows())
     on_terminal = sys.stdout.isatty() and not as_json
     colours = on_terminal and "NO_COLOR" not in os.environ
+    for text, prediction in answers:
+        if as_json:
+            line = _as_json(text, prediction)
+        else:
+            line = _as_line(text, prediction, classifier.labels, on_terminal, colours)
+        sys.stdout.write(line + "\n")
+
+
+def _of_file(classifier: Classifier, texts: Iterator[Text]) -> Iterator[tuple[Text, Prediction]]:
+    """Stream the texts of a file, in flat memory."""
+    ours, theirs = tee(texts)
+    predictions = classifier.stream(theirs)
+    with progress("classifying", "texts") as advance:
+        for prediction in predictions:  # first, so that it meets an error in the file before we do
+            yield next(ours), prediction
+            advance(1)
+
+
+def _in_windows(classifier: Classifier, windows: Iterator[list[Text]]) -> Iterator[tuple[Text, Prediction]]:
+    """Answer each window as it comes."""
     done = 0
     for window in windows:
         try:
@@ -84,32 +103,28 @@ def _classify(classifier: Classifier, windows: Iterator[list[Text]], as_json: bo
         except InputError:
             _find_culprit(classifier, window, done)
             raise
-        for text, prediction in zip(window, predictions, strict=True):
-            if as_json:
-                line = _as_json(text, prediction)
-            else:
-                line = _as_line(text, prediction, classifier.labels, on_terminal, colours)
-            sys.stdout.write(line + "\n")
+        yield from zip(window, predictions, strict=True)
         sys.stdout.flush()
         done += len(window)
 
 
 def _find_culprit(classifier: Classifier, window: list[Text], done: int) -> None:
     """Raise the error of the one text at fault, counted from the start of the input."""
-    classifier.tokenizer(window, classifier.long_text, first=done)
+    classifier.tokenizer(window, classifier.long_text, done, classifier.stride)
 
 
 def _as_json(text: Text, prediction: Prediction) -> str:
-    return json_line(
-        {
-            "text": text,
-            "label": prediction.label,
-            "score": prediction.score,
-            "scores": prediction.scores,
-            "n_tokens": prediction.n_tokens,
-            "truncated": prediction.truncated,
-        }
-    )
+    written: dict[str, Any] = {
+        "text": text,
+        "label": prediction.label,
+        "score": prediction.score,
+        "scores": prediction.scores,
+        "n_tokens": prediction.n_tokens,
+        "truncated": prediction.truncated,
+    }
+    if prediction.windows is not None:
+        written["windows"] = [asdict(window) for window in prediction.windows]
+    return json_line(written)
 
 
 def _as_line(text: Text, prediction: Prediction, labels: tuple[str, ...], on_terminal: bool, colours: bool) -> str:
@@ -119,6 +134,8 @@ def _as_line(text: Text, prediction: Prediction, labels: tuple[str, ...], on_ter
         return f"{label}\t{prediction.score:.6f}\t{written}"
     width = max(len(name) for name in labels)
     note = "  (truncated)" if prediction.truncated else ""
+    if prediction.windows is not None:
+        note = f"  ({len(prediction.windows)} windows)"
     label = label.ljust(width)
     if colours:
         label = click.style(label, fg=_COLOURS[labels.index(prediction.label) % len(_COLOURS)], bold=True)

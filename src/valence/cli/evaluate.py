@@ -1,6 +1,5 @@
 """valence evaluate."""
 
-import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import click
 
 from valence.cli.options import model_options
-from valence.cli.output import echo_json
+from valence.cli.output import echo_json, require_writable
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
@@ -66,7 +65,7 @@ def command(
     classifier = load_folder(folder, **loading)
     require_single_label(classifier)
     if out is not None:
-        _require_writable(out)
+        require_writable(out)
     examples = read_examples(
         find_source(data, "eval"),
         text_column,
@@ -91,16 +90,11 @@ def command(
         _show(report, target)
 
 
-def _require_writable(out: Path) -> None:
-    """Refuse a file that cannot be written before the work is done, not after."""
-    nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if out.is_dir() or (nearest != out and not nearest.is_dir()) or not os.access(nearest, os.W_OK):
-        raise ValenceError(f"{out}: cannot be written: expected a file in a folder that may be written to")
-
-
 def _show(report: dict[str, Any], target: Path | None) -> None:
+    windowed = f"{report['n_windowed']:,} read in windows" if report["long_text"]["how"] == "window" else None
     click.echo(
-        f"{report['data']['name']}: {report['n_texts']:,} texts, {report['n_truncated']:,} truncated at "
+        f"{report['data']['name']}: {report['n_texts']:,} texts, "
+        f"{windowed or format(report['n_truncated'], ',') + ' truncated'} at "
         f"{report['max_length']} tokens; engine {report['model']['engine']}\n"
     )
     for name in ("accuracy", "precision", "recall", "f1", "auc", "loss", "mcc"):

@@ -1,5 +1,6 @@
 """valence export."""
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,14 @@ import click
 
 from valence.cli.output import echo_json
 from valence.data.examples import choose_columns, read_texts
-from valence.data.tables import open_table
-from valence.errors import InputError, MissingExtraError
+from valence.data.sources import find_source
+from valence.data.tables import Table, open_table
+from valence.errors import InputError, MissingExtraError, ValenceError
+from valence.files import read_json
+from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
+from valence.runtime.export.sample import Sample
+from valence.text.tokenizer import Text
 
 __all__ = ["command"]
 
@@ -21,9 +27,18 @@ __all__ = ["command"]
 Examples:
   valence export ./my-model
   valence export ./my-model --precision int8 --sample dev.tsv
+  valence export ./my-model --precision int8 --engine openvino
 """,
 )
 @click.argument("model")
+@click.option(
+    "--engine",
+    "file_format",
+    type=click.Choice(["onnx", "openvino"]),
+    default="onnx",
+    show_default=True,
+    help="Whose files to write. The native engine reads the int8 ones of onnx.",
+)
 @click.option(
     "--precision",
     type=click.Choice(["fp32", "int8"]),
@@ -31,19 +46,24 @@ Examples:
     show_default=True,
     help="Of the products with weights. int8 is a quarter of the size.",
 )
-@click.option("--sample", type=click.Path(path_type=Path), help="Texts to compare the engine with its source on.")
+@click.option(
+    "--sample",
+    type=click.Path(path_type=Path),
+    help="Texts to compare the engine with its source on.  [default: those that train kept, else built-in ones]",
+)
 @click.option("--text-column", help="The column of the texts in --sample.  [default: guessed from the header]")
 @click.option("--allow-disagreement", is_flag=True, help="Keep the engine even if it agrees too little.")
 @click.option("--json", "as_json", is_flag=True, help="Print what the manifest says of the engine.")
 def command(
     model: str,
+    file_format: Any,
     precision: Any,
     sample: Path | None,
     text_column: str | None,
     allow_disagreement: bool,
     as_json: bool,
 ) -> None:
-    """Write the checkpoint in the folder MODEL as an ONNX engine, which then runs by default.
+    """Write the checkpoint in the folder MODEL for a fast engine, which then runs by default.
 
     The engine is compared with its source in fp32 before it is kept, and onnx/manifest.json says how well
     the two agree.
@@ -53,19 +73,42 @@ def command(
     if model != DEFAULT and not Path(model).expanduser().is_dir():  # before anything is fetched
         raise InputError(f"{model}: export writes into a model folder; copy a hub model to one first")
     folder = find_model(model)
-    texts = None
-    if sample is not None:
-        table = open_table(sample)
-        columns = choose_columns(table, text_column, None, labelled=False)
-        texts = [text for _, text, _ in read_texts(table, columns)]
+    chosen = (
+        _kept_sample(folder) if sample is None else Sample(list(_texts(open_table(sample), text_column)), sample.name)
+    )
     from valence.runtime.export.export import export_model
 
-    export = export_model(folder, precision, texts, sample.name if sample else "built-in sentences", allow_disagreement)
+    export = export_model(
+        folder, precision, chosen, allow_disagreement, file_format, report=lambda line: click.echo(line, err=True)
+    )
     if as_json:
         echo_json(vars(export))
-    else:
+        return
+    click.echo(f"{folder.manifest_file.parent / export.file}: {export.bytes / 1e6:.1f} MB, compared on {export.sample}")
+    for name, figures in export.agreement.items():
         click.echo(
-            f"{folder.manifest_file.parent / export.file}: {export.bytes / 1e6:.1f} MB, agrees with its source on "
-            f"{export.agreement['labels']:.2%} of {export.agreement['n_texts']:,} texts "
-            f"({export.agreement['sample']}), largest difference in score {export.agreement['largest_difference']:.4f}"
+            f"  {name}: the label of the source for {figures['labels']:.2%} of {figures['n_texts']:,} texts; the score "
+            f"differs by {figures['p99_difference']:.4f} (99th percentile), {figures['largest_difference']:.4f} at most"
         )
+    if export.two_steps:
+        click.echo(f"  in two steps with onnx: {', '.join(export.two_steps)}")
+
+
+def _texts(table: Table, text_column: str | None) -> Iterator[Text]:
+    columns = choose_columns(table, text_column, None, labelled=False)
+    for _, text, _ in read_texts(table, columns):
+        yield text
+
+
+def _kept_sample(folder: ModelFolder) -> Sample:
+    """Read the training texts that `train` marked, if their file is still there and still the same."""
+    path = folder.reports / "training.json"
+    kept: Any = read_json(path).get("agreement_sample") if path.is_file() else None
+    try:
+        source = find_source(kept["source"], "train")
+        if source.sha256() != kept["train_sha256"]:
+            return Sample()
+        texts = [text for table in source.tables() for text in _texts(table, None)]
+        return Sample([texts[row] for row in kept["rows"]], f"{len(kept['rows']):,} training texts of {source.title}")
+    except (KeyError, TypeError, IndexError, ValenceError):  # no training data here: not needed for an export
+        return Sample()

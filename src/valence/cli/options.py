@@ -2,11 +2,13 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from valence.data.labels import parse_label_names
+from valence.runtime.load import EngineName
+from valence.runtime.scores import AGGREGATIONS
 
 __all__ = ["model_options"]
 
@@ -27,10 +29,12 @@ def model_options(command: _Command) -> _Command:
     @functools.wraps(command)
     def with_options(
         revision: str | None,
-        engine: str | None,
+        engine: str,
         labels: str | None,
         max_length: int | None,
         long_text: str,
+        stride: int,
+        aggregate: str,
         threads: int | None,
         **others: Any,
     ) -> None:
@@ -39,6 +43,8 @@ def model_options(command: _Command) -> _Command:
             "labels": None if labels is None else parse_label_names(labels),
             "max_length": max_length,
             "long_text": long_text,
+            "stride": stride,
+            "aggregation": aggregate,
             "threads": threads,
         }
         command(revision=revision, loading=loading, **others)
@@ -49,17 +55,33 @@ def model_options(command: _Command) -> _Command:
             click.option("--revision", help="Branch, tag or commit, for a hub id."),
             click.option(
                 "--engine",
-                type=click.Choice(["onnx", "torch"]),
-                help="What runs it.  [default: the model's export, else torch]",
+                type=click.Choice(get_args(EngineName)),
+                default="auto",
+                show_default=True,
+                help="What runs it; `valence info MODEL` says what 'auto' chooses, and why.",
             ),
             click.option("--labels", help="Class names instead of the model's own: A,B or a file of one name a line."),
             click.option("--max-length", type=int, help="Tokens read of a text.  [default: the model's limit]"),
             click.option(
                 "--long-text",
-                type=click.Choice(["truncate", "error"]),
-                default="truncate",
+                type=click.Choice(["window", "truncate", "error"]),
+                default="window",
                 show_default=True,
-                help="What to do with longer texts.",
+                help="What to do with longer texts: read all of it in windows, leave out the end, or refuse.",
+            ),
+            click.option(
+                "--stride",
+                type=click.IntRange(0),
+                default=0,
+                show_default=True,
+                help="Tokens that neighbouring windows share.",
+            ),
+            click.option(
+                "--aggregate",
+                type=click.Choice(AGGREGATIONS),
+                default="mean",
+                show_default=True,
+                help="How windows become one answer: mean of the logits, highest score, or vote.",
             ),
             click.option("--threads", type=click.IntRange(1), help="For the ONNX engine.  [default: its own choice]"),
         ]

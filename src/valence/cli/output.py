@@ -1,11 +1,15 @@
 """What commands print: JSON, and text that keeps to its line."""
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["echo_json", "json_line", "one_line"]
+from valence.errors import ValenceError
+
+__all__ = ["echo_json", "json_line", "one_line", "require_writable"]
 
 # What would break a line or steer a terminal: controls other than the tab, two separators, marks of direction.
 _CONTROLS = [
@@ -48,3 +52,17 @@ def one_line(text: str) -> str:
         The text with control characters other than the tab written out as Python writes them.
     """
     return text.translate(_ESCAPES)
+
+
+def require_writable(out: Path) -> None:
+    """Refuse a file that cannot be written before the work is done, not after.
+
+    Args:
+        out: the file.
+
+    Raises:
+        ValenceError: if it cannot be written.
+    """
+    nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if out.is_dir() or (nearest != out and not nearest.is_dir()) or not os.access(nearest, os.W_OK):
+        raise ValenceError(f"{out}: cannot be written: expected a file in a folder that may be written to")

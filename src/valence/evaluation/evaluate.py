@@ -47,18 +47,20 @@ def evaluate(
         InputError: if the classifier is multi-label or a regression.
     """
     require_single_label(classifier)
-    parts = []
-    n_truncated = n_tokens = 0
+    limit = classifier.tokenizer.max_length
+    scores = np.empty((len(data), len(classifier.labels)))
+    n_truncated = n_windowed = n_tokens = 0
     start = time.perf_counter()
-    for first in range(0, len(data), _CHUNK_TEXTS):
-        texts = classifier.tokenizer(data.texts[first : first + _CHUNK_TEXTS], classifier.long_text, first)
-        parts.append(classifier.logits_of_tokens(texts))
-        n_truncated += sum(text.truncated for text in texts)
-        n_tokens += sum(len(text.ids) for text in texts)
-        if on_progress is not None:
-            on_progress(min(first + _CHUNK_TEXTS, len(data)))
+    for index, prediction in enumerate(classifier.stream(data.texts, _CHUNK_TEXTS)):
+        scores[index] = list(prediction.scores.values())
+        n_truncated += prediction.truncated
+        n_windowed += prediction.windows is not None
+        n_tokens += min(prediction.n_tokens, limit) if prediction.windows is None else prediction.n_tokens
+        done = index + 1
+        if on_progress is not None and (done % _CHUNK_TEXTS == 0 or done == len(data)):
+            on_progress(done)
     seconds = time.perf_counter() - start
-    figures = measure(data.labels, classifier.probabilities(np.concatenate(parts)), resamples)
+    figures = measure(data.labels, scores, resamples)
     return {
         **{name: None if (figure := figures.by_name[name]) is None else asdict(figure) for name in METRICS},
         "confusion_matrix": {"labels": list(classifier.labels), "counts": figures.confusion.tolist()},
@@ -66,7 +68,13 @@ def evaluate(
         "tokens_per_second": round(n_tokens / seconds, 1),
         "n_texts": len(data),
         "n_truncated": n_truncated,
-        "max_length": classifier.tokenizer.max_length,
+        "n_windowed": n_windowed,
+        "max_length": limit,
+        "long_text": {
+            "how": classifier.long_text,
+            "stride": classifier.stride,
+            "aggregation": classifier.aggregation,
+        },
         "interval": {"level": 0.95, "method": "percentile bootstrap over texts", "resamples": resamples, "seed": 0},
         "data": {"name": data.source.title, "sha256": data.source.sha256()},
         "model": {

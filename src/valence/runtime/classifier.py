@@ -1,44 +1,30 @@
 """The classifier: the one path from texts to predictions.
 
-Shapes: N texts, C classes.
+Shapes: N texts, W windows of one text, C classes.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.errors import ConfigError, EngineError, InputError
+from valence.errors import ConfigError, InputError
 from valence.runtime.engine import Engine
-from valence.text.batching import collate, plan_batches
+from valence.runtime.execution import Outcome, run_alone, run_texts, run_tokenized, warn_of_many_windows
+from valence.runtime.prediction import Prediction, WindowPrediction
+from valence.runtime.scores import Aggregation, aggregate, check_aggregation, scores_of
 from valence.text.tokenizer import LongText, Text, TokenizedText, Tokenizer
 
-__all__ = ["Classifier", "Prediction"]
+__all__ = ["Classifier", "Prediction", "WindowPrediction"]
 
-_BATCH_TOKENS = 1024  # a batch this size keeps two cores busy and its activations in their caches
-_WINDOW_TEXTS = 8192  # texts tokenised at a time; bounds the memory for token ids
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What the model says of one text."""
-
-    label: str
-    """The class with the highest score."""
-    score: float
-    """Its score: a probability, or the predicted number itself for a regression model."""
-    scores: dict[str, float] = field(hash=False)
-    """The score of every class. They add up to 1 unless the model is multi-label or a regression."""
-    n_tokens: int
-    """Tokens the text has, special tokens included; more than were read if `truncated`."""
-    truncated: bool
-    """Whether the text was longer than the limit, so that its end was not read."""
+_WINDOW_TEXTS = 8192
+_WINDOW_CHARACTERS = 1 << 23  # of texts in memory; a longer text is alone
 
 
 class Classifier:
-    """A tokenizer, an engine and class names; `valence.load` makes one.
+    """A tokenizer, an engine and class names; `valence.load` makes one. Threads may share it.
 
     Args:
         tokenizer: texts to token ids.
@@ -46,10 +32,14 @@ class Classifier:
         labels: C class names.
         problem_type: one of `valence.folder.PROBLEM_TYPES`. None: softmax over several classes, and for a
             single logit the sigmoid, as in the text-classification pipeline of `transformers`.
-        long_text: "truncate" leaves out the end of a long text and says so, "error" refuses it.
+        long_text: what is done with a text of more tokens than the model reads: "window" reads it in windows,
+            "truncate" leaves out its end and says so, "error" refuses it. Of a pair the second text is divided.
+        stride: the tokens that neighbouring windows share.
+        aggregation: how windows become one answer: "mean", "max" or "vote"; see `valence.runtime.scores.aggregate`.
 
     Raises:
         ConfigError: if the engine has another number of classes than there are names.
+        InputError: if another argument is of no use.
     """
 
     def __init__(
@@ -58,24 +48,33 @@ class Classifier:
         engine: Engine,
         labels: tuple[str, ...],
         problem_type: str | None = None,
-        long_text: LongText = "truncate",
+        long_text: LongText = "window",
+        stride: int = 0,
+        aggregation: Aggregation = "mean",
     ) -> None:
         if len(labels) != engine.n_classes:
             raise ConfigError(f"{len(labels)} labels ({', '.join(labels)}) for a model of {engine.n_classes} classes")
         if len(set(labels)) < len(labels):
             raise ConfigError(f"two classes share a name: {', '.join(labels)}")
-        if long_text not in ("truncate", "error"):
-            raise InputError(f"long_text must be 'truncate' or 'error', found {long_text!r}")
+        if long_text not in ("error", "truncate", "window"):
+            raise InputError(f"long_text must be 'error', 'truncate' or 'window', found {long_text!r}")
+        check_aggregation(aggregation, problem_type)
+        if long_text == "window":
+            _check_stride(stride, tokenizer.max_length)
+        elif stride != 0 or aggregation != "mean":
+            raise InputError(f"stride and aggregation go with long_text 'window', found {long_text!r}")
         self.tokenizer = tokenizer
         self.engine = engine
         self.labels = labels
         self.problem_type = problem_type
         self.long_text: LongText = long_text
+        self.stride = stride
+        self.aggregation: Aggregation = aggregation
 
     def __repr__(self) -> str:
         return (
             f"Classifier(labels=[{', '.join(self.labels)}], engine={self.engine.name!r}, "
-            f"max_length={self.tokenizer.max_length})"
+            f"max_length={self.tokenizer.max_length}, long_text={self.long_text!r})"
         )
 
     @overload
@@ -98,8 +97,40 @@ class Classifier:
             InputError: if something is not a text, or too long with `long_text="error"`.
         """
         if isinstance(texts, str | tuple):
-            return self._predict([texts])[0]
-        return self._predict(_as_list(texts))
+            good, problem = self._until_problem([texts], 0, None)
+            if problem is not None:
+                raise problem
+            return self._predictions(self._run(good))[0]
+        return list(self.stream(texts))
+
+    def stream(self, texts: Iterable[Text], window: int = _WINDOW_TEXTS) -> Iterator[Prediction]:
+        """Classify texts as they come, in flat memory.
+
+        Texts are taken from the iterable a window at a time: as many as asked for, fewer where they are very long
+        (eight million characters). Their predictions are all there before the next window is taken, so at most one
+        window of texts is read ahead, and nothing runs while the caller uses a prediction. The larger the window,
+        the better batches fit; a source that is slow or waits for answers wants a small one, down to 1. Equal texts
+        are computed once within a window, and nothing is remembered from one window to the next.
+
+        Where the iterable raises an error, or yields what is no text, the predictions of all texts before come
+        first, then the error. Closing the generator ends the work.
+
+        Args:
+            texts: any iterable of texts or pairs, even an endless one. It is read in the caller's thread.
+            window: texts that are taken at once.
+
+        Returns:
+            An iterator over the predictions, in order.
+
+        Raises:
+            InputError: if `texts` is not an iterable of texts, or the window is not a positive number.
+        """
+        if isinstance(window, bool) or not isinstance(window, int) or window < 1:
+            raise InputError(f"window must be a whole number from 1, found {window!r}")
+        if isinstance(texts, str | tuple):
+            raise InputError("a stream reads an iterable of texts, found a single text: call the classifier with it")
+        outcomes = self._outcomes(_iterator(texts), window)
+        return (prediction for outcome in outcomes for prediction in self._predictions(outcome))
 
     def logits(self, texts: Iterable[Text]) -> NDArray[np.float32]:
         """Run texts through the model without interpreting the result.
@@ -108,58 +139,20 @@ class Classifier:
             texts: an iterable of texts or pairs.
 
         Returns:
-            float32 [N, C], in order.
+            float32 [N, C], in order; of a text in windows the mean, each weighted by its tokens.
 
         Raises:
-            InputError: if something is not a text, or too long with `long_text="error"`.
+            InputError: if something is not a text, or too long with `long_text="error"`; if windows are to be
+                aggregated by anything but their mean.
         """
-        return self._run(_as_list([texts] if isinstance(texts, str | tuple) else texts))[0]
-
-    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Turn logits into scores as the model's problem type asks.
-
-        Args:
-            logits: [N, C].
-
-        Returns:
-            [N, C]: softmax, sigmoid (multi-label, or a single logit), or the logits themselves (regression).
-        """
-        values = logits.astype(np.float64)
-        if self.problem_type == "regression":
-            return values
-        if self.problem_type == "multi_label_classification" or values.shape[1] == 1:
-            return 0.5 * (1.0 + np.tanh(0.5 * values))  # the sigmoid, without overflow
-        exponentials = np.exp(values - values.max(axis=1, keepdims=True))
-        probabilities: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
-        return probabilities
-
-    def _predict(self, texts: Sequence[Text]) -> list[Prediction]:
-        logits, n_tokens = self._run(texts)
-        scores = self.probabilities(logits)
-        best = scores.argmax(axis=1)
-        return [
-            Prediction(
-                self.labels[best[row]],
-                float(scores[row, best[row]]),
-                dict(zip(self.labels, scores[row].tolist(), strict=True)),
-                n_tokens[row],
-                n_tokens[row] > self.tokenizer.max_length,
-            )
-            for row in range(len(texts))
-        ]
-
-    def _run(self, texts: Sequence[Text]) -> tuple[NDArray[np.float32], list[int]]:
-        """Compute logits [N, C] and the number of tokens of each text."""
-        logits = np.empty((len(texts), self.engine.n_classes), dtype=np.float32)
-        n_tokens: list[int] = []
-        for start in range(0, len(texts), _WINDOW_TEXTS):
-            tokenized = self.tokenizer(texts[start : start + _WINDOW_TEXTS], self.long_text, first=start)
-            logits[start : start + len(tokenized)] = self.logits_of_tokens(tokenized)
-            n_tokens += [text.n_tokens for text in tokenized]
-        return logits, n_tokens
+        if self.aggregation != "mean":
+            raise InputError(f"the logits of windows have a mean only: aggregation is {self.aggregation!r}")
+        source = iter([texts]) if isinstance(texts, str | tuple) else _iterator(texts)
+        parts = [self._mean_logits(outcome) for outcome in self._outcomes(source, _WINDOW_TEXTS)]
+        return np.concatenate([np.empty((0, self.engine.n_classes), dtype=np.float32), *parts])
 
     def logits_of_tokens(self, tokenized: Sequence[TokenizedText]) -> NDArray[np.float32]:
-        """Run texts that are tokenised already.
+        """Run texts that are tokenised already; of a text in windows the first is read.
 
         Args:
             tokenized: N texts.
@@ -170,24 +163,144 @@ class Classifier:
         Raises:
             EngineError: if the model computes infinities or what is not a number at all.
         """
-        logits = np.empty((len(tokenized), self.engine.n_classes), dtype=np.float32)
-        for indices in plan_batches([len(text.ids) for text in tokenized], _BATCH_TOKENS):
-            batch = collate([tokenized[index] for index in indices], self.tokenizer.pad_token_id)
-            logits[indices] = self.engine.logits(batch)
-        if not np.isfinite(logits).all():
-            raise EngineError(
-                f"the model computes logits that are not finite numbers (engine {self.engine.name}): "
-                "its weights or its export are damaged"
+        return run_tokenized(self.engine, tokenized, self.tokenizer.pad_token_id)
+
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Turn logits into scores as the model's problem type asks.
+
+        Args:
+            logits: [N, C].
+
+        Returns:
+            [N, C]: softmax, sigmoid (multi-label, or a single logit), or the logits themselves (regression).
+        """
+        return scores_of(logits, self.problem_type)
+
+    def _outcomes(self, source: Iterator[Any], size: int) -> Iterator[Outcome]:
+        """Run texts a window at a time; raise the first error after what comes before it."""
+        done = 0
+        while True:
+            window, problem = _take(source, size)
+            good, problem = self._until_problem(window, done, problem)
+            if good:
+                yield self._run(good)
+            if problem is not None:
+                raise problem
+            if not window:
+                return
+            done += len(window)
+
+    def _until_problem(
+        self, texts: list[Any], done: int, problem: Exception | None
+    ) -> tuple[list[Text], Exception | None]:
+        """Find the first text that cannot be read; return those before it, and the error it or the source raises."""
+        good = len(texts)
+        for index, text in enumerate(texts):
+            try:
+                self.tokenizer.check(text, done + index + 1)
+            except InputError as no_text:
+                good, problem = index, no_text
+                break
+        if self.long_text == "error":
+            for index, text in enumerate(self.tokenizer.encode(texts[:good])):
+                if text.truncated:
+                    return texts[:index], self.tokenizer.too_long(text, done + index + 1)
+        return texts[:good], problem
+
+    def _run(self, texts: list[Text]) -> Outcome:
+        if len(texts) != 1:
+            return run_texts(self.tokenizer, self.engine, texts, self.long_text, self.stride)
+        tokenized = self.tokenizer.encode(texts, self.long_text, self.stride)
+        warn_of_many_windows(tokenized[0])
+        if tokenized[0].windows:
+            logits = run_tokenized(self.engine, tokenized[0].windows, self.tokenizer.pad_token_id)
+        else:
+            logits = run_alone(self.engine, tokenized[0])
+        return Outcome(tokenized, [0], [0], logits)
+
+    def _predictions(self, outcome: Outcome) -> list[Prediction]:
+        scores = self.probabilities(outcome.logits)
+        winners: list[int] = scores.argmax(axis=1).tolist()
+        values: list[list[float]] = scores.tolist()
+        predictions = []
+        for place in outcome.places:
+            text, row = outcome.texts[place], outcome.rows[place]
+            if text.windows:
+                stop = row + len(text.windows)
+                predictions.append(self._prediction_of_windows(text, outcome.logits[row:stop], values[row:stop]))
+                continue
+            predictions.append(
+                Prediction(
+                    self.labels[winners[row]],
+                    values[row][winners[row]],
+                    dict(zip(self.labels, values[row], strict=True)),
+                    text.n_tokens,
+                    text.n_tokens > self.tokenizer.max_length,
+                )
             )
+        return predictions
+
+    def _prediction_of_windows(
+        self, text: TokenizedText, logits: NDArray[np.float32], values: list[list[float]]
+    ) -> Prediction:
+        """Aggregate the windows of one text: logits [W, C] and scores."""
+        weights = np.array([window.n_tokens for window in text.windows])
+        scores, winner = aggregate(logits, weights, self.aggregation, self.problem_type)
+        windows = tuple(
+            WindowPrediction(
+                self.labels[(best := int(np.argmax(own)))],
+                own[best],
+                dict(zip(self.labels, own, strict=True)),
+                window.start,
+                window.end,
+                window.n_tokens,
+            )
+            for window, own in zip(text.windows, values, strict=True)
+        )
+        named = dict(zip(self.labels, scores.tolist(), strict=True))
+        return Prediction(self.labels[winner], float(scores[winner]), named, text.n_tokens, False, windows)
+
+    def _mean_logits(self, outcome: Outcome) -> NDArray[np.float32]:
+        """Take the logits of each text, [N, C]; of one in windows their mean."""
+        logits = outcome.logits[[outcome.rows[place] for place in outcome.places]]
+        for index, place in enumerate(outcome.places):
+            if windows := outcome.texts[place].windows:
+                rows = outcome.logits[outcome.rows[place] : outcome.rows[place] + len(windows)]
+                logits[index] = np.average(rows, axis=0, weights=[window.n_tokens for window in windows])
         return logits
 
 
-def _as_list(texts: Any) -> list[Text]:
+def _take(source: Iterator[Any], size: int) -> tuple[list[Any], Exception | None]:
+    """Take so many texts, and the error with which the source ended, if it did."""
+    texts: list[Any] = []
+    characters = 0
     try:
-        listed = None if isinstance(texts, bytes | dict) else list(texts)
+        for item in islice(source, size):
+            # JSON has no tuples, and a list of two strings inside a list can only mean a pair.
+            text = tuple(item) if isinstance(item, list) and len(item) == 2 else item
+            texts.append(text)
+            parts = text if isinstance(text, tuple) else (text,)
+            characters += sum(len(part) for part in parts if isinstance(part, str))
+            if characters >= _WINDOW_CHARACTERS:
+                break
+    except Exception as problem:  # whatever it is: the texts before it are answered first
+        return texts, problem
+    return texts, None
+
+
+def _iterator(texts: Any) -> Iterator[Any]:
+    try:
+        if not isinstance(texts, bytes | dict):
+            return iter(texts)
     except TypeError:
-        listed = None
-    if listed is None:
-        raise InputError(f"expected a text, a pair of texts, or an iterable of these, found {type(texts).__name__}")
-    # JSON has no tuples, and a list of two strings inside a list can only mean a pair.
-    return [tuple(item) if isinstance(item, list) and len(item) == 2 else item for item in listed]
+        pass
+    raise InputError(f"expected a text, a pair of texts, or an iterable of these, found {type(texts).__name__}")
+
+
+def _check_stride(stride: object, max_length: int) -> None:
+    most = (max_length - 2) // 2
+    if isinstance(stride, bool) or not isinstance(stride, int) or not 0 <= stride <= most:
+        raise InputError(
+            f"stride must be a whole number from 0 to {most}, half of what a window of {max_length} tokens holds, "
+            f"found {stride!r}"
+        )

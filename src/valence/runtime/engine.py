@@ -30,11 +30,17 @@ class Engine(Protocol):
         """C, the width of the logits."""
         ...
 
-    def logits(self, batch: TokenBatch) -> NDArray[np.float32]:
-        """Run one batch.
+    @property
+    def sessions(self) -> int:
+        """How many batches are best run side by side on this machine; 1 where one batch takes all threads itself."""
+        ...
+
+    def logits(self, batch: TokenBatch, side_by_side: bool = False) -> NDArray[np.float32]:
+        """Run one batch. Threads may call this at the same time.
 
         Args:
             batch: B texts.
+            side_by_side: whether other batches run at the same time; this one then uses a single thread.
 
         Returns:
             [B, C].

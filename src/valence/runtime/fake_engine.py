@@ -13,13 +13,15 @@ class FakeEngine:
 
     Args:
         n_classes: C.
+        sessions: how many batches are to run side by side.
     """
 
     name = "fake"
     files = ()
 
-    def __init__(self, n_classes: int = 2) -> None:
+    def __init__(self, n_classes: int = 2, sessions: int = 1) -> None:
         self._n_classes = n_classes
+        self.sessions = sessions
         self.batches: list[tuple[int, int]] = []
         """The shape of every batch so far."""
 
@@ -28,11 +30,12 @@ class FakeEngine:
         """C, the width of the logits."""
         return self._n_classes
 
-    def logits(self, batch: TokenBatch) -> NDArray[np.float32]:
+    def logits(self, batch: TokenBatch, side_by_side: bool = False) -> NDArray[np.float32]:
         """Run one batch.
 
         Args:
             batch: B texts.
+            side_by_side: changes nothing.
 
         Returns:
             [B, C]; class c of a text gets the sine of c + 1 times the sum of its token ids.

@@ -3,32 +3,41 @@
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal
+from pathlib import Path
+from typing import Literal, get_args
 
-from valence.errors import ConfigError, EngineError, InputError, MissingExtraError
+from valence.errors import ConfigError, EngineError, InputError, MissingExtraError, ValenceError
 from valence.files import fingerprint
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
 from valence.runtime.classifier import Classifier
 from valence.runtime.engine import Engine
-from valence.runtime.manifest import read_manifest
+from valence.runtime.manifest import Export, read_manifest
+from valence.runtime.native_engine import NativeEngine, why_not_native
 from valence.runtime.onnx_engine import OnnxEngine
+from valence.runtime.scores import Aggregation
+from valence.runtime.threads import thread_count
 from valence.text.tokenizer import LongText, Tokenizer
 
-__all__ = ["EngineName", "load", "load_folder", "open_engine"]
+__all__ = ["EngineChoice", "EngineName", "choose_engine", "load", "load_folder", "open_engine"]
 
-EngineName = Literal["onnx", "torch"]
+RunningEngine = Literal["native", "onnx", "openvino", "torch"]
+EngineName = Literal["auto", "native", "onnx", "openvino", "torch"]
+_ENGINES: tuple[RunningEngine, ...] = get_args(RunningEngine)
 
 
 def load(
     name: str | os.PathLike[str] = DEFAULT,
     *,
     revision: str | None = None,
-    engine: EngineName | None = None,
+    engine: EngineName = "auto",
     labels: Sequence[str] | None = None,
     max_length: int | None = None,
-    long_text: LongText = "truncate",
+    long_text: LongText = "window",
+    stride: int = 0,
+    aggregation: Aggregation = "mean",
     threads: int | None = None,
 ) -> Classifier:
     """Load a classifier.
@@ -36,11 +45,13 @@ def load(
     Args:
         name: "default" (part of the package), a model folder, or a hub id; a `Path` is always a folder.
         revision: a branch, tag or commit, for a hub id.
-        engine: "onnx" or "torch". None: the export that the folder's manifest names, else torch.
+        engine: "native" (int8 kernels of our own), "onnx", "openvino", "torch", or "auto"; see `choose_engine`.
         labels: class names to use instead of the model's own.
         max_length: the most tokens read of a text; the model's limit if None.
-        long_text: "truncate" or "error".
-        threads: for the ONNX engine; its own choice if None.
+        long_text: what is done with a text of more tokens: "window", "truncate" or "error"; see `Classifier`.
+        stride: the tokens that neighbouring windows share.
+        aggregation: how windows become one answer: "mean", "max" or "vote".
+        threads: how many to use at most; as many as there are processors if None.
 
     Returns:
         The classifier.
@@ -48,19 +59,21 @@ def load(
     Raises:
         ModelError: if there is no such model, or it is not a classifier that can be loaded.
         EngineError: if the engine asked for cannot run this model.
-        MissingExtraError: if torch is needed and not installed; says what to type.
+        MissingExtraError: if the package of an engine is needed and not installed; says what to type.
         InputError: if an argument is of no use.
     """
-    return _load(find_model(name, revision), engine, labels, max_length, long_text, threads)
+    return _load(find_model(name, revision), engine, labels, max_length, long_text, stride, aggregation, threads)
 
 
 def load_folder(
     folder: ModelFolder,
     *,
-    engine: EngineName | None = None,
+    engine: EngineName = "auto",
     labels: Sequence[str] | None = None,
     max_length: int | None = None,
-    long_text: LongText = "truncate",
+    long_text: LongText = "window",
+    stride: int = 0,
+    aggregation: Aggregation = "mean",
     threads: int | None = None,
 ) -> Classifier:
     """Load a classifier from a folder; see `load`.
@@ -71,33 +84,163 @@ def load_folder(
         labels: see `load`.
         max_length: see `load`.
         long_text: see `load`.
+        stride: see `load`.
+        aggregation: see `load`.
         threads: see `load`.
 
     Returns:
         The classifier.
     """
-    return _load(folder, engine, labels, max_length, long_text, threads)
+    return _load(folder, engine, labels, max_length, long_text, stride, aggregation, threads)
 
 
 def _load(
     folder: ModelFolder,
-    engine: EngineName | None,
+    engine: EngineName,
     labels: Sequence[str] | None,
     max_length: int | None,
     long_text: LongText,
+    stride: int,
+    aggregation: Aggregation,
     threads: int | None,
 ) -> Classifier:
     running = open_engine(folder, engine, threads)
     return Classifier(
-        Tokenizer.from_folder(folder, max_length),
+        Tokenizer.from_folder(folder, max_length, thread_count(threads)),
         running,
         _choose_labels(folder, labels, running.n_classes),
         folder.problem_type,
         long_text,
+        stride,
+        aggregation,
     )
 
 
-def open_engine(folder: ModelFolder, engine: EngineName | None = None, threads: int | None = None) -> Engine:
+@dataclass(frozen=True)
+class EngineChoice:
+    """Which engine runs a model, and why.
+
+    Args:
+        name: the engine.
+        reason: why this one.
+        others: why each of the others was not chosen.
+        export: what it runs; None for torch, which runs the weights.
+    """
+
+    name: RunningEngine
+    reason: str
+    others: dict[str, str]
+    export: Export | None
+
+
+def choose_engine(folder: ModelFolder, engine: EngineName = "auto") -> EngineChoice:
+    """Decide which engine runs a model on this machine.
+
+    Args:
+        folder: the model.
+        engine: "auto", or the one that is wanted.
+
+    Returns:
+        The choice. "auto" takes a GPU where PyTorch has one; else the export that is the folder's default, in int8
+        with the native engine where that runs and agreed with the source; else torch.
+
+    Raises:
+        EngineError: if the folder has nothing that the engine asked for can run, or nothing at all.
+        MissingExtraError: if what is needed is not installed.
+        InputError: if there is no such engine.
+    """
+    if engine not in get_args(EngineName):
+        raise InputError(f"engine must be one of {', '.join(get_args(EngineName))}, found {engine!r}")
+    manifest = read_manifest(folder)
+    exports: list[Export] = []
+    if manifest is not None:  # the default first
+        exports = sorted(manifest.exports.values(), key=lambda entry: entry.file != manifest.default)
+    stale = [entry for entry in exports if _is_stale(folder, entry)]
+    if engine in ("auto", "onnx", "native") and exports and exports[0] in stale:
+        raise EngineError(
+            f"{folder.name}: {exports[0].file} was exported from other weights than the folder holds now; "
+            f"export them: valence export {folder.name}"
+        )
+    found = {name: _find(folder, name, [entry for entry in exports if entry not in stale]) for name in _ENGINES}
+    if engine != "auto":
+        candidate = found[engine]
+        if isinstance(candidate, ValenceError):
+            raise candidate
+        return EngineChoice(engine, "it was asked for", {}, candidate)
+    order = _preference(exports, has_gpu=_has_gpu(folder))
+    others: dict[str, str] = {
+        name: str(candidate) for name, candidate in found.items() if isinstance(candidate, ValenceError)
+    }
+    for name, reason in order:
+        candidate = found[name]
+        if isinstance(candidate, ValenceError):
+            continue
+        if name == "native" and candidate is not None and "native" not in candidate.agreement:
+            others["native"] = f"{candidate.file} was not compared with its source in this engine"
+            continue
+        rest: dict[str, str] = {
+            other: f"{name} is preferred" for other in _ENGINES if other != name and other not in others
+        }
+        return EngineChoice(name, reason, rest | others, candidate)
+    problem = found["onnx"] if not folder.weight_files and manifest is None else found["torch"]
+    assert isinstance(problem, ValenceError)
+    raise problem
+
+
+def _preference(exports: Sequence[Export], has_gpu: bool) -> list[tuple[RunningEngine, str]]:
+    """List engines from the fastest to the slowest, each with the reason to take it."""
+    order: list[tuple[RunningEngine, str]] = [("torch", "PyTorch finds a GPU")] if has_gpu else []
+    if exports and exports[0].format == "openvino":
+        order.append(("openvino", f"{exports[0].file} is the folder's latest export"))
+    if exports and exports[0].precision == "int8":
+        order.append(("native", "the fastest on a processor with AVX512-VNNI, and no score depends on the batch"))
+    order.append(("onnx", "the folder has an export for ONNX Runtime, which runs on every processor"))
+    order.append(("openvino", "the folder has an export for OpenVINO"))
+    order.append(("torch", "the folder has no export that runs here, so its weights are run as they are"))
+    return order
+
+
+def _find(folder: ModelFolder, name: RunningEngine, exports: Sequence[Export]) -> Export | ValenceError | None:
+    """Find what an engine would run (None: the weights), or why it cannot."""
+    if name == "torch":
+        return _why_not_torch(folder)
+    if name == "native" and (reason := why_not_native()):
+        return EngineError(f"the native engine cannot run: {reason}")
+    if name == "openvino" and find_spec("openvino") is None:
+        return MissingExtraError("openvino", "The OpenVINO engine")
+    wanted = "--engine openvino" if name == "openvino" else "--precision int8" if name == "native" else ""
+    file_format = "openvino" if name == "openvino" else "onnx"
+    for entry in exports:
+        if entry.format == file_format and (name != "native" or entry.precision == "int8"):
+            return entry
+    kind = {"openvino": "OpenVINO export", "native": "int8 export", "onnx": "ONNX export"}[name]
+    return EngineError(f"{folder.name}: no {kind}; make one with: valence export {folder.name} {wanted}".rstrip())
+
+
+def _why_not_torch(folder: ModelFolder) -> ValenceError | None:
+    if not folder.weight_files:
+        holds = "exported engines only" if folder.manifest_file.is_file() else "no weights"
+        return EngineError(f"{folder.name}: it holds {holds}, so torch cannot run it")
+    if find_spec("torch") is None:
+        no_export = "" if folder.manifest_file.is_file() else f"{folder.name} has no ONNX export, and "
+        return MissingExtraError("train", f"{no_export}running weights with torch")
+    return None
+
+
+def _has_gpu(folder: ModelFolder) -> bool:
+    """Look for a GPU; without a driver's device file PyTorch need not be imported to know."""
+    if not folder.weight_files or find_spec("torch") is None or not Path("/dev/nvidia0").exists():
+        return False
+    from valence.runtime.torch_engine import has_gpu
+
+    return has_gpu()
+
+
+def _is_stale(folder: ModelFolder, export: Export) -> bool:
+    return bool(folder.weight_files) and fingerprint(folder.weight_files) != export.source_fingerprint
+
+
+def open_engine(folder: ModelFolder, engine: EngineName = "auto", threads: int | None = None) -> Engine:
     """Open the engine that runs a model.
 
     Args:
@@ -113,32 +256,22 @@ def open_engine(folder: ModelFolder, engine: EngineName | None = None, threads: 
         MissingExtraError: if torch is needed and not installed.
         InputError: if there is no such engine, or no such number of threads.
     """
-    if engine not in (None, "onnx", "torch"):
-        raise InputError(f"engine must be 'onnx' or 'torch', found {engine!r}")
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise InputError(f"threads must be a whole number from 1, found {threads!r}")
-    manifest = None if engine == "torch" else read_manifest(folder)
-    if manifest is not None:
-        export = manifest.exports[manifest.default]
-        if folder.weight_files and fingerprint(folder.weight_files) != export.source_fingerprint:
-            raise EngineError(
-                f"{folder.name}: {export.file} was exported from other weights than the folder holds now; "
-                f"export them: valence export {folder.name}"
-            )
-        return OnnxEngine(folder.manifest_file.parent / export.file, export.precision, threads)
-    if engine == "onnx":
-        raise EngineError(f"{folder.name}: no ONNX export; make one with: valence export {folder.name}")
-    if not folder.weight_files:
-        raise EngineError(
-            f"{folder.name}: it holds {'exported engines only' if folder.manifest_file.is_file() else 'no weights'}, "
-            "so torch cannot run it"
-        )
-    if find_spec("torch") is None or find_spec("safetensors") is None:
-        no_export = "" if folder.manifest_file.is_file() else f"{folder.name} has no ONNX export, and "
-        raise MissingExtraError("train", f"{no_export}running weights with torch")
-    from valence.runtime.torch_engine import TorchEngine
+    choice = choose_engine(folder, engine)
+    exports = folder.manifest_file.parent
+    if choice.export is None:
+        from valence.runtime.torch_engine import TorchEngine
 
-    return TorchEngine.from_folder(folder)
+        return TorchEngine.from_folder(folder, threads=threads)
+    if choice.name == "native":
+        assert choice.export.beside is not None
+        return NativeEngine(exports / choice.export.beside, threads)
+    if choice.name == "openvino":
+        from valence.runtime.openvino_engine import OpenVinoEngine
+
+        return OpenVinoEngine(exports / choice.export.file, choice.export.precision, threads)
+    return OnnxEngine(exports / choice.export.file, choice.export.precision, threads)
 
 
 def _choose_labels(folder: ModelFolder, labels: Sequence[str] | None, n_classes: int) -> tuple[str, ...]:

@@ -2,16 +2,17 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from valence.errors import EngineError
 from valence.files import read_json, write_json
 from valence.folder import ModelFolder
 
-__all__ = ["Export", "Manifest", "Precision", "read_manifest"]
+__all__ = ["Export", "Format", "Manifest", "Precision", "read_manifest"]
 
 Precision = Literal["fp32", "int8"]
-_FORMAT = 1
+Format = Literal["onnx", "openvino"]
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -20,25 +21,39 @@ class Export:
 
     Args:
         file: its name within the onnx folder.
+        beside: the file that holds its tensors, in the same folder; None where they are in `file`.
+        format: "onnx", or "openvino" for .xml.
         precision: of its products.
         n_classes: the width of its logits.
-        bytes: its size.
-        sha256: of its content.
+        bytes: the size of its files.
+        sha256: of their content, one after the other.
         source_sha256: of the weights it was made from.
         source_fingerprint: of the same files; see `valence.files.fingerprint`.
-        agreement: how it compared with the source in fp32; see `valence.runtime.export.agreement`.
+        sample: what texts it was compared with its source on.
+        agreement: by engine that runs it, how that compared with the source in fp32; see
+            `valence.runtime.export.agreement`. Only an engine named here is chosen without being asked for.
+        two_steps: products whose activations had to be taken in two steps by ONNX Runtime.
         versions: of the packages that made it.
     """
 
     file: str
+    beside: str | None
+    format: Format
     precision: Precision
     n_classes: int
     bytes: int
     sha256: str
     source_sha256: str
     source_fingerprint: str
-    agreement: dict[str, Any]
+    sample: str
+    agreement: dict[str, dict[str, Any]]
+    two_steps: list[str]
     versions: dict[str, str]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Its files in the onnx folder."""
+        return (self.file,) if self.beside is None else (self.file, self.beside)
 
 
 @dataclass(frozen=True)
@@ -95,8 +110,13 @@ def read_manifest(folder: ModelFolder) -> Manifest | None:
     if not isinstance(manifest.default, str) or manifest.default not in exports:
         raise EngineError(f"{path}: names {manifest.default!r} as its default, which it does not list")
     for file, export in exports.items():
-        if export.file != file or Path(file).name != file:
-            raise EngineError(f"{path}: an engine must lie beside its manifest, found {export.file!r}")
-        if not (path.parent / file).is_file():
-            raise EngineError(f"{path}: {file} is not there")
+        for part in export.files:
+            if export.file != file or not isinstance(part, str) or Path(part).name != part:
+                raise EngineError(f"{path}: an engine must lie beside its manifest, found {part!r}")
+            if not (path.parent / part).is_file():
+                raise EngineError(f"{path}: {part} is not there")
+        if export.format not in get_args(Format) or export.precision not in get_args(Precision):
+            raise EngineError(f"{path}: {file}: unknown format {export.format!r} or precision {export.precision!r}")
+        if not isinstance(export.agreement, dict):
+            raise EngineError(f"{path}: {file}: expected the agreement of each engine, found {export.agreement!r}")
     return manifest

@@ -1,5 +1,9 @@
 """The ONNX engine: ONNX Runtime on the CPU."""
 
+import ctypes
+import os
+import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from valence.errors import EngineError
+from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
 __all__ = ["OnnxEngine"]
@@ -15,25 +20,24 @@ __all__ = ["OnnxEngine"]
 class OnnxEngine:
     """Runs an exported graph.
 
+    One session of all threads serves a batch alone. Batches side by side share a second session, which runs each in
+    the thread that calls it and is made when it is first needed.
+
     Args:
         path: the ONNX file.
         precision: for the engine's name.
-        threads: how many to use; ONNX Runtime's own choice if None.
+        threads: how many to use at most; as many as there are processors if None.
     """
 
     def __init__(self, path: Path, precision: str = "fp32", threads: int | None = None) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors come as exceptions
-        if threads is not None:
-            options.intra_op_num_threads = threads
-        try:
-            self._session: Any = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as problem:  # ONNX Runtime's own exceptions share no base class
-            raise EngineError(f"{path}: ONNX Runtime cannot load it: {problem}") from None
-        self._inputs = {entry.name for entry in self._session.get_inputs()}
-        outputs = {entry.name: entry.shape for entry in self._session.get_outputs()}
+        self.sessions = thread_count(threads)
+        self.name = f"onnx {precision}"
+        self.files = (path,)
+        self._lock = threading.Lock()
+        self._by_threads: dict[int, Any] = {}  # number of threads -> session
+        session = self._session(self.sessions)
+        self._inputs = {entry.name for entry in session.get_inputs()}
+        outputs = {entry.name: entry.shape for entry in session.get_outputs()}
         if not {"input_ids", "attention_mask"} <= self._inputs or "logits" not in outputs:
             raise EngineError(
                 f"{path}: expected inputs input_ids and attention_mask and an output logits, "
@@ -43,19 +47,19 @@ class OnnxEngine:
         if not isinstance(n_classes, int):
             raise EngineError(f"{path}: the width of its logits is not fixed")
         self._n_classes = n_classes
-        self.name = f"onnx {precision}"
-        self.files = (path,)
+        _engines.add(self)
 
     @property
     def n_classes(self) -> int:
         """C, the width of the logits."""
         return self._n_classes
 
-    def logits(self, batch: TokenBatch) -> NDArray[np.float32]:
-        """Run one batch.
+    def logits(self, batch: TokenBatch, side_by_side: bool = False) -> NDArray[np.float32]:
+        """Run one batch. Threads may call this at the same time.
 
         Args:
             batch: B texts.
+            side_by_side: whether other batches run at the same time; this one then uses a single thread.
 
         Returns:
             [B, C].
@@ -67,8 +71,51 @@ class OnnxEngine:
         if "token_type_ids" in self._inputs:
             types = batch.token_type_ids
             feed["token_type_ids"] = np.zeros_like(batch.input_ids) if types is None else types
+        session = self._session(1 if side_by_side else self.sessions)
         try:
-            logits: NDArray[np.float32] = self._session.run(["logits"], feed)[0]
-        except Exception as problem:  # as above
+            logits: NDArray[np.float32] = session.run(["logits"], feed)[0]
+        except Exception as problem:  # ONNX Runtime's own exceptions share no base class
             raise EngineError(f"ONNX Runtime failed on a batch of {batch.input_ids.shape}: {problem}") from None
         return logits
+
+    def _session(self, threads: int) -> Any:
+        """Get the session of so many threads."""
+        session = self._by_threads.get(threads)
+        if session is None:
+            with self._lock:
+                session = self._by_threads.get(threads)
+                if session is None:
+                    session = self._by_threads[threads] = _open(self.files[0], threads)
+        return session
+
+    def forget_threads(self) -> None:
+        """In a forked process: leave sessions whose threads are gone as they are, for even closing one would hang."""
+        for threads, session in self._by_threads.items():
+            if threads > 1:
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))  # so that nothing ever closes it
+        self._by_threads = {threads: session for threads, session in self._by_threads.items() if threads == 1}
+        self._lock = threading.Lock()
+
+
+_engines: weakref.WeakSet[OnnxEngine] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for engine in tuple(_engines):
+        engine.forget_threads()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _open(path: Path, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors come as exceptions
+    options.intra_op_num_threads = threads
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as problem:  # ONNX Runtime's own exceptions share no base class
+        raise EngineError(f"{path}: ONNX Runtime cannot load it: {problem}") from None

@@ -5,13 +5,26 @@ Shapes: B batch, T tokens.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.text.tokenizer import TokenizedText
+__all__ = ["TokenBatch", "Tokens", "collate", "plan_batches"]
 
-__all__ = ["TokenBatch", "collate", "plan_batches"]
+
+class Tokens(Protocol):
+    """A tokenised text, or a window of one."""
+
+    @property
+    def ids(self) -> NDArray[np.int32]:
+        """[T]."""
+        ...
+
+    @property
+    def type_ids(self) -> NDArray[np.int32] | None:
+        """[T]; None where all are 0."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,29 +39,41 @@ class TokenBatch:
     """[B, T]; None where every token is of type 0."""
 
 
-def plan_batches(lengths: Sequence[int], max_tokens: int, max_texts: int = 512) -> list[NDArray[np.intp]]:
+def plan_batches(
+    lengths: Sequence[int], max_tokens: int, max_texts: int = 512, max_padding: int | None = None, min_batches: int = 1
+) -> list[NDArray[np.intp]]:
     """Group texts by length under a budget.
 
     Args:
         lengths: tokens per text.
         max_tokens: the most a batch may hold, padding counted; a longer text gets a batch of its own.
         max_texts: the most texts in a batch.
+        max_padding: the padding of a batch, in tokens, from which another batch is cheaper; no limit if None.
+        min_batches: how many batches of about equal size are wanted at least, where there are as many texts.
 
     Returns:
         For each batch the indices of its texts; longest first, so that too little memory shows at once.
     """
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
+    budget = max_tokens if min_batches == 1 else min(max_tokens, -(-sum(lengths) // min_batches))
     batches: list[NDArray[np.intp]] = []
     start = 0
     while start < len(order):
         longest = max(lengths[order[start]], 1)
-        size = min(max(max_tokens // longest, 1), max_texts)
-        batches.append(order[start : start + size])
-        start += size
+        end = min(start + min(max(budget // longest, 1), max_texts), len(order))
+        if max_padding is not None and (end - start) * (longest - lengths[order[end - 1]]) > max_padding:
+            padding = 0
+            for stop in range(start + 1, end):
+                padding += longest - lengths[order[stop]]
+                if padding > max_padding:
+                    end = stop
+                    break
+        batches.append(order[start:end])
+        start = end
     return batches
 
 
-def collate(texts: Sequence[TokenizedText], pad_token_id: int) -> TokenBatch:
+def collate(texts: Sequence[Tokens], pad_token_id: int) -> TokenBatch:
     """Put texts in one batch, padded on the right to the longest.
 
     Args:
@@ -64,8 +89,9 @@ def collate(texts: Sequence[TokenizedText], pad_token_id: int) -> TokenBatch:
     has_types = any(text.type_ids is not None for text in texts)
     token_type_ids = np.zeros((len(texts), longest), dtype=np.int64) if has_types else None
     for row, text in enumerate(texts):
-        input_ids[row, : len(text.ids)] = text.ids
-        attention_mask[row, : len(text.ids)] = 1
+        n = len(text.ids)
+        input_ids[row, :n] = text.ids
+        attention_mask[row, :n] = 1
         if token_type_ids is not None and text.type_ids is not None:
-            token_type_ids[row, : len(text.ids)] = text.type_ids
+            token_type_ids[row, :n] = text.type_ids
     return TokenBatch(input_ids, attention_mask, token_type_ids)

@@ -4,7 +4,9 @@ Source: the `tokenizers` package; WordPiece as in Devlin et al. 2019, "BERT".
 """
 
 import json
-from collections.abc import Sequence
+import os
+import threading
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,16 +22,36 @@ from tokenizers.processors import BertProcessing
 from valence.errors import InputError, ModelError, ModelNotFoundError
 from valence.files import read_json, write_json, write_text
 from valence.folder import ModelFolder
+from valence.text.segments import segments
 
-__all__ = ["LongText", "Text", "TokenizedText", "Tokenizer"]
+__all__ = ["LongText", "Text", "TokenizedText", "TokenizedWindow", "Tokenizer"]
 
 Text = str | tuple[str, str]
 """One text, or a pair of texts that are read together."""
-LongText = Literal["truncate", "error"]
-"""What to do with a text of more tokens than the model reads."""
+LongText = Literal["error", "truncate", "window"]
+"""What to do with a text of more tokens than the model reads: refuse it, leave out its end, read it in windows."""
 
 _SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _MAX_WORD_CHARACTERS = 100  # longer words become [UNK], as in BERT's own WordPiece
+_SEGMENT_CHARACTERS = 16_384  # what is tokenised at once of a longer text; bounds the memory
+_SEGMENTS = 64  # tokenised at a time
+_LONGEST_WHOLE = 4 * _SEGMENT_CHARACTERS
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedWindow:
+    """The token ids of a part of a text, as the model reads it."""
+
+    ids: NDArray[np.int32]
+    """[T], with special tokens; for a pair with the whole first text."""
+    type_ids: NDArray[np.int32] | None
+    """As in `TokenizedText`."""
+    n_tokens: int
+    """Tokens of the text in this window, without special tokens and, in a pair, without the first text."""
+    start: int
+    """Its first character in the text, from 0; in a pair in the second text."""
+    end: int
+    """The character after its last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,42 +59,49 @@ class TokenizedText:
     """The token ids of one text, special tokens included."""
 
     ids: NDArray[np.int32]
-    """[T], at most as long as the model reads."""
+    """[T], at most as long as the model reads; of a text in windows those of the first."""
     type_ids: NDArray[np.int32] | None
     """[T], 0 for the first and 1 for the second text of a pair; None for a single text (all 0)."""
     n_tokens: int
     """Tokens the whole text has; more than T if it was truncated."""
+    windows: tuple[TokenizedWindow, ...] = ()
+    """Two or more; empty where the text was not divided."""
 
     @property
     def truncated(self) -> bool:
         """Whether the end of the text was left out."""
-        return self.n_tokens > len(self.ids)
+        return self.n_tokens > len(self.ids) and not self.windows
 
 
 class Tokenizer:
-    """A WordPiece tokenizer with a limit.
+    """A WordPiece tokenizer with a limit. Threads may share it.
 
     Args:
         rust: the tokenizer; its truncation and padding are switched off.
         max_length: the longest result in tokens, special tokens included.
         pad_token_id: for batches.
+        threads: Rust threads for several texts; as many as there are processors if None. All tokenizers of a
+            process share them, so the first to need them decides, or the environment variable RAYON_NUM_THREADS.
     """
 
-    def __init__(self, rust: RustTokenizer, max_length: int, pad_token_id: int = 0) -> None:
+    def __init__(self, rust: RustTokenizer, max_length: int, pad_token_id: int = 0, threads: int | None = None) -> None:
         rust.no_truncation()
         rust.no_padding()
         self._rust = rust
         self._truncating: RustTokenizer | None = None
+        self._threads = threads
+        self._divisible = _is_divisible(rust)
         self.max_length = max_length
         self.pad_token_id = pad_token_id
 
     @classmethod
-    def from_folder(cls, folder: ModelFolder, max_length: int | None = None) -> "Tokenizer":
+    def from_folder(cls, folder: ModelFolder, max_length: int | None = None, threads: int | None = None) -> "Tokenizer":
         """Load the tokenizer of a model.
 
         Args:
             folder: the model, with a tokenizer.json or a vocab.txt.
             max_length: in tokens; the model's own limit (max_position_embeddings) if None.
+            threads: as for the class.
 
         Returns:
             The tokenizer.
@@ -98,15 +127,20 @@ class Tokenizer:
                 f"{folder.path}: the tokenizer's ids reach {largest}, the model's vocabulary has {vocab_size} rows"
             )
         pad = folder.config.get("pad_token_id", 0)
-        return cls(rust, max_length or limit, pad if isinstance(pad, int) else 0)
+        return cls(rust, max_length or limit, pad if isinstance(pad, int) else 0, threads)
 
-    def __call__(self, texts: Sequence[Text], long_text: LongText = "truncate", first: int = 0) -> list[TokenizedText]:
+    def __call__(
+        self, texts: Sequence[Text], long_text: LongText = "truncate", first: int = 0, stride: int = 0
+    ) -> list[TokenizedText]:
         """Tokenise texts.
 
         Args:
             texts: texts or pairs.
-            long_text: "truncate" leaves out the end (of a pair: of the longer text), "error" refuses.
+            long_text: "truncate" leaves out the end (of a pair: of the longer text), "error" refuses, "window"
+                divides the text (of a pair: the second; where the first leaves too little room for that, the pair
+                is truncated).
             first: the number of the first text in the caller's counting, for messages.
+            stride: tokens that neighbouring windows share.
 
         Returns:
             One result per text, in order.
@@ -114,25 +148,141 @@ class Tokenizer:
         Raises:
             InputError: if a text is not Unicode text, or too long under "error".
         """
-        _check(texts, first)
-        encodings = self._rust.encode_batch_fast(list(texts))
-        lengths = [len(encoding) for encoding in encodings]
-        long = [index for index, n_tokens in enumerate(lengths) if n_tokens > self.max_length]
-        if long and long_text == "error":
-            raise InputError(
-                f"text {first + long[0] + 1} has {lengths[long[0]]} tokens, the limit is {self.max_length}: "
-                "shorten it, or allow truncation"
-            )
-        for index, encoding in zip(long, self._truncate([texts[index] for index in long]), strict=True):
-            encodings[index] = encoding
-        return [
-            TokenizedText(
-                np.array(encoding.ids, dtype=np.int32),
-                np.array(encoding.type_ids, dtype=np.int32) if isinstance(text, tuple) else None,
-                n_tokens,
-            )
-            for text, encoding, n_tokens in zip(texts, encodings, lengths, strict=True)
-        ]
+        for index, text in enumerate(texts):
+            self.check(text, first + index + 1)
+        tokenized = self.encode(texts, long_text, stride)
+        if long_text == "error":
+            for index, outcome in enumerate(tokenized):
+                if outcome.truncated:
+                    raise self.too_long(outcome, first + index + 1)
+        return tokenized
+
+    def check(self, text: Any, number: int) -> None:
+        """Refuse what is not Unicode text.
+
+        Args:
+            text: a text or a pair, one would hope.
+            number: its number, for the message.
+
+        Raises:
+            InputError: if it is neither.
+        """
+        parts = text if isinstance(text, tuple) and len(text) == 2 else (text,)
+        for part in parts:
+            if not isinstance(part, str):
+                raise InputError(f"text {number} must be a string or a pair of strings, found {text!r:.80}")
+            try:
+                part.isascii() or part.encode("utf-8")
+            except UnicodeEncodeError as problem:
+                raise InputError(
+                    f"text {number} is not valid Unicode: "
+                    f"character {problem.start + 1} is {part[problem.start]!r}, half of a surrogate pair"
+                ) from None
+
+    def too_long(self, text: TokenizedText, number: int) -> InputError:
+        """Make the error that "error" asks for.
+
+        Args:
+            text: the text.
+            number: its number, for the message.
+
+        Returns:
+            The error.
+        """
+        return InputError(
+            f"text {number} has {text.n_tokens} tokens, the limit is {self.max_length}: "
+            "shorten it, allow truncation, or read it in windows"
+        )
+
+    def encode(self, texts: Sequence[Text], long_text: LongText = "truncate", stride: int = 0) -> list[TokenizedText]:
+        """Tokenise texts that were checked; see `__call__`. What "error" would refuse is truncated.
+
+        Args:
+            texts: texts or pairs.
+            long_text: see `__call__`.
+            stride: see `__call__`.
+
+        Returns:
+            One result per text, in order.
+        """
+        whole = [index for index, text in enumerate(texts) if not self._divisible or _size(text) <= _LONGEST_WHOLE]
+        found: list[TokenizedText | None] = [None] * len(texts)
+        divided = long_text == "window"
+        for index, encoding in zip(whole, self._run([texts[index] for index in whole]), strict=True):
+            if not (divided and len(encoding) > self.max_length):
+                found[index] = self._fitted(texts[index], encoding)
+        for index, text in enumerate(texts):
+            if found[index] is None:
+                found[index] = self._encode_long(text, divided, stride)
+        return found  # type: ignore[return-value]  # none is None now
+
+    def _fitted(self, text: Text, encoding: Any) -> TokenizedText:
+        """Read the ids of a text that was tokenised whole, and leave out the end of a long one."""
+        n_tokens = len(encoding)
+        is_pair = isinstance(text, tuple)
+        if n_tokens > self.max_length and is_pair:
+            encoding = self._truncate(text)
+        ids = np.array(encoding.ids, dtype=np.int32)
+        if len(ids) > self.max_length:
+            ids = np.concatenate([ids[: self.max_length - 1], ids[-1:]])
+        return TokenizedText(ids, np.array(encoding.type_ids, dtype=np.int32) if is_pair else None, n_tokens)
+
+    def _encode_long(self, text: Text, divided: bool, stride: int) -> TokenizedText:
+        """Tokenise one long text in segments; divide it into windows, or leave out its end."""
+        is_pair = isinstance(text, tuple)
+        if is_pair and not divided:
+            return self._fitted(text, self._run([text])[0])
+        before, content = text if isinstance(text, tuple) else ("", text)
+        around = self._rust.encode(before, "" if is_pair else None)  # [CLS] [SEP], or [CLS] the first text [SEP] [SEP]
+        frame = np.array(around.ids, dtype=np.int32)
+        ids, starts, ends = self._contents(content, divided)
+        room = self.max_length - len(frame)
+        n_tokens = len(frame) + len(ids)
+
+        def framed(start: int, stop: int) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
+            inside = np.concatenate([frame[:-1], ids[start:stop], frame[-1:]])
+            if not is_pair:
+                return inside, None
+            return inside, (np.arange(len(inside)) >= len(frame) - 1).astype(np.int32)
+
+        if not divided or len(ids) <= room:
+            return TokenizedText(*framed(0, room), n_tokens)
+        if room < max(1, 2 * stride):  # the first text of a pair takes it
+            return self._encode_long(text, False, stride)
+        windows = []
+        for start in range(0, len(ids) - stride, room - stride):
+            stop = min(start + room, len(ids))
+            place = int(starts[start]), int(ends[stop - 1])
+            windows.append(TokenizedWindow(*framed(start, stop), stop - start, *place))
+        return TokenizedText(windows[0].ids, windows[0].type_ids, n_tokens, tuple(windows))
+
+    def _contents(self, text: str, with_places: bool) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+        """Tokenise without special tokens: ids, and where asked for the first character and the one after the last."""
+        parts = segments(text, _SEGMENT_CHARACTERS) if self._divisible else [(0, text)]
+        ids, starts, ends = [], [], []
+        for first in range(0, len(parts), _SEGMENTS):
+            group = parts[first : first + _SEGMENTS]
+            encodings = self._run([part for _, part in group], special=False, places=with_places)
+            for (start, _), encoding in zip(group, encodings, strict=True):
+                ids.append(np.array(encoding.ids, dtype=np.int32))
+                if with_places:
+                    places = np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2) + start
+                    starts.append(places[:, 0])
+                    ends.append(places[:, 1])
+        none = [np.empty(0, dtype=np.int32)]
+        return np.concatenate(ids), np.concatenate(starts or none), np.concatenate(ends or none)
+
+    def _run(self, texts: Sequence[Text], special: bool = True, places: bool = False) -> list[Any]:
+        """Tokenise in Rust, in threads where there are several texts."""
+        encodings: list[Any]
+        if self._threads == 1:
+            pairs = (text if isinstance(text, tuple) else (text, None) for text in texts)
+            encodings = [self._rust.encode(text, pair, add_special_tokens=special) for text, pair in pairs]
+        else:
+            _start_rust_threads(self._threads)
+            encode = self._rust.encode_batch if places else self._rust.encode_batch_fast
+            encodings = encode(list(texts), add_special_tokens=special)
+        return encodings
 
     def save(self, folder: Path) -> None:
         """Write tokenizer.json, vocab.txt and tokenizer_config.json, without truncation or padding.
@@ -159,32 +309,47 @@ class Tokenizer:
         }
         write_json(folder / "tokenizer_config.json", settings)
 
-    def _truncate(self, texts: list[Text]) -> list[Any]:
-        """Tokenise again with the limit; a copy does it, so that threads can share this tokenizer."""
-        if not texts:
-            return []
+    def _truncate(self, pair: Text) -> Any:
+        """Tokenise a pair with the limit; a copy does it, so that threads can share this tokenizer."""
         if self._truncating is None:
             truncating = RustTokenizer.from_str(self._rust.to_str())
             truncating.enable_truncation(self.max_length, strategy="longest_first")
             self._truncating = truncating
-        encodings: list[Any] = self._truncating.encode_batch_fast(texts)
-        return encodings
+        return self._truncating.encode(*pair)
 
 
-def _check(texts: Sequence[Any], first: int) -> None:
-    """Refuse what is not Unicode text, naming the text."""
-    for index, text in enumerate(texts):
-        parts = text if isinstance(text, tuple) and len(text) == 2 else (text,)
-        for part in parts:
-            if not isinstance(part, str):
-                raise InputError(f"text {first + index + 1} must be a string or a pair of strings, found {text!r:.80}")
+_threads_started = False
+_starting_threads = threading.Lock()
+
+
+def _start_rust_threads(threads: int | None) -> None:
+    """Start the threads that all tokenizers share; they read their number from the environment, once."""
+    global _threads_started
+    if _threads_started:
+        return
+    with _starting_threads:
+        variable = "RAYON_NUM_THREADS"
+        if not _threads_started and threads is not None and variable not in os.environ:
+            os.environ[variable] = str(threads)
             try:
-                part.encode("utf-8")
-            except UnicodeEncodeError as problem:
-                raise InputError(
-                    f"text {first + index + 1} is not valid Unicode: "
-                    f"character {problem.start + 1} is {part[problem.start]!r}, half of a surrogate pair"
-                ) from None
+                RustTokenizer(WordPiece()).encode_batch_fast(["", ""])
+            finally:
+                del os.environ[variable]
+        _threads_started = True
+
+
+def _size(text: Text) -> int:
+    return len(text) if isinstance(text, str) else max(map(len, text))
+
+
+def _is_divisible(rust: RustTokenizer) -> bool:
+    """Tell whether tokens never cross a space, as in BERT's own tokenizer."""
+    added: Iterable[Any] = rust.get_added_tokens_decoder().values()
+    return (
+        isinstance(rust.normalizer, BertNormalizer)
+        and isinstance(rust.pre_tokenizer, BertPreTokenizer)
+        and not any(character.isspace() for token in added for character in token.content)
+    )
 
 
 def _try(rust: RustTokenizer, path: Path) -> None:

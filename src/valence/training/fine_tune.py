@@ -26,6 +26,7 @@ from valence.model.config import Architecture
 from valence.model.heads import TaskModel
 from valence.runtime.classifier import Classifier
 from valence.runtime.export.export import export_model
+from valence.runtime.export.sample import Sample
 from valence.runtime.torch_engine import TorchEngine
 from valence.text.tokenizer import TokenizedText, Tokenizer
 from valence.training.devices import make_accelerator, trains_in_bf16
@@ -235,7 +236,11 @@ def _finish(
                 run.recipe.epochs * sum(len(text.ids) for text in texts) / max(progress.seconds, 1e-9), 1
             ),
             "weights_sha256": folder.weights_hash(),
-            "agreement_sample": {"train_sha256": settings["train"]["sha256"], "rows": sample.tolist()},
+            "agreement_sample": {
+                "source": run.train.source.name,
+                "train_sha256": settings["train"]["sha256"],
+                "rows": sample.tolist(),
+            },
             "versions": {
                 name: importlib.metadata.version(name) for name in ("valence", "torch", "accelerate", "tokenizers")
             },
@@ -247,7 +252,8 @@ def _finish(
                 "python": platform.python_version(),
             },
         }
-        export_model(folder, "fp32")
+        marked = Sample([run.train.texts[row] for row in sample], f"{len(sample):,} of the training texts")
+        export_model(folder, "fp32", marked)
         write_json(folder.reports / "training.json", report)
     except OSError as problem:
         raise TrainingError(

@@ -1,14 +1,18 @@
-"""A classifier as an ONNX graph of our own, from standard operators.
+"""A classifier as an ONNX graph of our own, from standard operators, and the tensors it reads.
 
 What a traced copy would not have: one product for queries, keys and values; no work in the last layer for tokens
 that the classifier never reads; int8 weights with one scale per output channel, and activations quantised with one
-scale per token, so that a text's logits do not depend on the texts beside it.
+scale per token, so that a text's logits do not depend on the texts beside it. Where one scale is too coarse, a product
+is taken in two steps: the second multiplies what the rounding of the first left over.
+
+The tensors have names and shapes that the native engine reads too; see `valence.runtime.int8_tensors`.
 
 Shapes: B batch, T tokens, N = B x T tokens of all texts, D width, H heads, C classes, V vocabulary.
 Source: ONNX operator set 20; `MatMulIntegerToFloat` is ONNX Runtime's own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,18 +23,67 @@ from onnx import TensorProto, helper, numpy_helper
 from valence.model.config import EncoderConfig
 from valence.runtime.manifest import Precision
 
-__all__ = ["build_graph"]
+__all__ = ["Graph", "build_graph", "products"]
 
 _OPSET = 20
 _IR_VERSION = 9
 _MASKED = -1e9  # added to the attention scores of padding
 _INT8_LEVELS = 127
+_UNSIGNED_LEVELS = 255
 _ZERO_POINT = 128  # of activations as uint8, the form that x86 multiplies fastest
+# GELU is never below -0.16997: with this added its values are unsigned, and have twice the levels. The native engine
+# adds the same.
+_GELU_SHIFT = 0.17006
 
 _Weights = Mapping[str, NDArray[np.float32]]
 
 
-def build_graph(weights: _Weights, config: EncoderConfig, n_classes: int, precision: Precision) -> onnx.ModelProto:
+@dataclass(frozen=True)
+class Graph:
+    """A graph and what it reads.
+
+    Args:
+        model: the operators and small constants.
+        tensors: by the names of the model's initializers that have a type and a shape but no values yet.
+    """
+
+    model: onnx.ModelProto
+    tensors: dict[str, NDArray[Any]]
+
+    def whole(self) -> onnx.ModelProto:
+        """Put the tensors' values into the model.
+
+        Returns:
+            A model that needs nothing beside it.
+        """
+        model = onnx.ModelProto()
+        model.CopyFrom(self.model)
+        for initializer in model.graph.initializer:
+            if initializer.name in self.tensors:
+                initializer.CopyFrom(numpy_helper.from_array(self.tensors[initializer.name], initializer.name))
+        return model
+
+
+def products(config: EncoderConfig) -> list[str]:
+    """Name the products with weights that int8 makes coarser.
+
+    Args:
+        config: the encoder's shape.
+
+    Returns:
+        Names such as "encoder.layers.0.feed_forward.up", from the first to the last.
+    """
+    parts = ("attention.query_key_value", "attention.output", "feed_forward.up", "feed_forward.down")
+    return [f"encoder.layers.{layer}.{part}" for layer in range(config.n_layers) for part in parts] + ["head.transform"]
+
+
+def build_graph(
+    weights: _Weights,
+    config: EncoderConfig,
+    n_classes: int,
+    precision: Precision,
+    two_steps: Collection[str] = (),
+) -> Graph:
     """Write the graph.
 
     Args:
@@ -38,22 +91,32 @@ def build_graph(weights: _Weights, config: EncoderConfig, n_classes: int, precis
         config: the encoder's shape.
         n_classes: C.
         precision: "fp32", or "int8" for the products with weights and the word embeddings.
+        two_steps: in int8, the products whose activations are taken in two steps; see `products`.
 
     Returns:
         A model with inputs input_ids and attention_mask (and token_type_ids for BERT), int64 [B, T], and the output
         logits, float32 [B, C].
     """
-    return _GraphWriter(weights, config, n_classes, precision).write()
+    return _GraphWriter(weights, config, n_classes, precision, two_steps).write()
 
 
 class _GraphWriter:
-    def __init__(self, weights: _Weights, config: EncoderConfig, n_classes: int, precision: Precision) -> None:
+    def __init__(
+        self,
+        weights: _Weights,
+        config: EncoderConfig,
+        n_classes: int,
+        precision: Precision,
+        two_steps: Collection[str],
+    ) -> None:
         self.weights = weights
         self.config = config
         self.n_classes = n_classes
         self.precision = precision
+        self.two_steps = two_steps
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
+        self.tensors: dict[str, NDArray[Any]] = {}
         self.counter = 0
 
     def op(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
@@ -64,24 +127,31 @@ class _GraphWriter:
         return name
 
     def constant(self, name: str, values: Any, dtype: Any = np.float32) -> str:
-        """Add a constant, once per name; return its name."""
+        """Add a small constant, once per name; return its name."""
         if name not in self.constants:
-            array = np.array(values, dtype=dtype, order="C")
-            self.constants[name] = numpy_helper.from_array(array, name)
+            self.constants[name] = numpy_helper.from_array(np.array(values, dtype=dtype, order="C"), name)
+        return name
+
+    def tensor(self, name: str, values: NDArray[Any]) -> str:
+        """Add a tensor of the model, whose values lie outside of the graph; return its name."""
+        if name not in self.tensors:
+            array = self.tensors[name] = np.ascontiguousarray(values)
+            kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+            self.constants[name] = onnx.TensorProto(name=name, data_type=kind, dims=array.shape)
         return name
 
     def integers(self, *values: int) -> str:
         """Add a constant list of int64, such as a shape."""
         return self.constant("ints_" + "_".join(map(str, values)), values, np.int64)
 
-    def write(self) -> onnx.ModelProto:
+    def write(self) -> Graph:
         hidden, bias = self.embeddings(), self.attention_bias()  # [B, T, D], [B, 1, 1, T]
         last = self.config.n_layers - 1
         for layer in range(self.config.n_layers):
             hidden = self.layer(f"encoder.layers.{layer}", hidden, bias, first_token_only=layer == last)
-        transformed = self.linear(hidden, "head.transform")  # [B, D]
+        transformed = self.linear(hidden, "head", "transform")  # [B, D]
         transformed = self.op("Relu" if self.config.architecture == "distilbert" else "Tanh", transformed)
-        logits = self.float_linear(transformed, "head.classifier")
+        logits = self.float_linear(transformed, "head.classifier", ("head.classifier",))
         self.nodes.append(helper.make_node("Identity", [logits], ["logits"], name="logits"))
         names = ["input_ids", "attention_mask"] + (["token_type_ids"] if self.config.n_token_types else [])
         graph = helper.make_graph(
@@ -93,8 +163,7 @@ class _GraphWriter:
         )
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("com.microsoft", 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="valence")
-        onnx.checker.check_model(model)
-        return model
+        return Graph(model, self.tensors)
 
     def embeddings(self) -> str:
         """Return [B, T, D]."""
@@ -102,24 +171,24 @@ class _GraphWriter:
         length = self.op("Shape", "input_ids", start=1, end=2)
         positions = self.op(
             "Slice",
-            self.constant("positions", self.weights[prefix + "positions.weight"]),
+            self.tensor("positions", self.weights[prefix + "positions.weight"]),
             self.integers(0),
             length,
             self.integers(0),
         )  # [T, D]
         embedded = self.op("Add", self.words(self.weights[prefix + "words.weight"]), positions)
         if self.config.n_token_types:
-            table = self.constant("token_types", self.weights[prefix + "token_types.weight"])
+            table = self.tensor("token_types", self.weights[prefix + "token_types.weight"])
             embedded = self.op("Add", embedded, self.op("Gather", table, "token_type_ids"))
         return self.norm(embedded, prefix + "norm")
 
     def words(self, table: NDArray[np.float32]) -> str:
         """Look up [B, T, D]; in int8 every row of the table is stored with a scale of its own."""
         if self.precision == "fp32":
-            return self.op("Gather", self.constant("words", table), "input_ids")
+            return self.op("Gather", self.tensor("words", table), "input_ids")
         rows, scales = _quantise_rows(table)
-        looked_up = self.op("Gather", self.constant("words", rows, np.int8), "input_ids")
-        scale = self.op("Gather", self.constant("words_scale", scales[:, None]), "input_ids")  # [B, T, 1]
+        looked_up = self.op("Gather", self.tensor("words", rows), "input_ids")
+        scale = self.op("Gather", self.tensor("words.scale", scales[:, None]), "input_ids")  # [B, T, 1]
         return self.op("Mul", self.op("Cast", looked_up, to=TensorProto.FLOAT), scale)
 
     def attention_bias(self) -> str:
@@ -133,22 +202,22 @@ class _GraphWriter:
         """Take [B, T, D] to the same, or to [B, D] of the first token."""
         readers = self.op("Gather", hidden, self.constant("first", 0, np.int64), axis=1) if first_token_only else hidden
         mixed = self.attention(prefix + ".attention", hidden, readers, bias, first_token_only)
-        attended = self.linear(mixed, prefix + ".attention.output")
+        attended = self.linear(mixed, prefix + ".attention", "output")
         attended = self.norm(self.op("Add", attended, readers), prefix + ".attention_norm")
-        transformed = self.linear(attended, prefix + ".feed_forward.up")
+        transformed = self.linear(attended, prefix + ".feed_forward", "up")
         transformed = self.activation(transformed)
-        transformed = self.linear(transformed, prefix + ".feed_forward.down")
+        transformed = self.linear(transformed, prefix + ".feed_forward", "down", activated=True)
         return self.norm(self.op("Add", transformed, attended), prefix + ".feed_forward_norm")
 
     def attention(self, prefix: str, hidden: str, readers: str, bias: str, first_token_only: bool) -> str:
         """Mix the values: [B, T, D], or [B, D] for the first token only."""
         n_heads, width = self.config.n_heads, self.config.hidden_size
         if first_token_only:
-            query = self.linear(readers, prefix + ".query")  # [B, D]
+            query = self.linear(readers, prefix, "query")  # [B, D]
             query = self.op("Reshape", query, self.integers(-1, n_heads, 1, width // n_heads))  # [B, H, 1, D/H]
-            key, value = self.split(self.linear(hidden, prefix + ".key", prefix + ".value"), 2)
+            key, value = self.split(self.linear(hidden, prefix, "key", "value"), 2)
         else:
-            projected = self.linear(hidden, prefix + ".query", prefix + ".key", prefix + ".value")
+            projected = self.linear(hidden, prefix, "query", "key", "value")
             query, key, value = self.split(projected, 3)
         keys = self.op("Transpose", key, perm=[0, 2, 3, 1])  # [B, H, D/H, T]
         values = self.op("Transpose", value, perm=[0, 2, 1, 3])  # [B, H, T, D/H]
@@ -180,55 +249,86 @@ class _GraphWriter:
         return self.op(
             "LayerNormalization",
             values,
-            self.constant(prefix + ".weight", self.weights[prefix + ".weight"]),
-            self.constant(prefix + ".bias", self.weights[prefix + ".bias"]),
+            self.tensor(prefix + ".weight", self.weights[prefix + ".weight"]),
+            self.tensor(prefix + ".bias", self.weights[prefix + ".bias"]),
             axis=-1,
             epsilon=self.config.layer_norm_eps,
         )
 
-    def linear(self, values: str, *prefixes: str) -> str:
-        """Multiply with one weight, or with several side by side, in the graph's precision."""
-        return self.float_linear(values, *prefixes) if self.precision == "fp32" else self.int8_linear(values, *prefixes)
+    def linear(self, values: str, prefix: str, *parts: str, activated: bool = False) -> str:
+        """Multiply with one weight, or with several side by side, in the graph's precision.
 
-    def float_linear(self, values: str, *prefixes: str) -> str:
-        weight = np.concatenate([self.weights[prefix + ".weight"] for prefix in prefixes])  # [out, in]
-        product = self.op("MatMul", values, self.constant(prefixes[0] + ".weight", weight.T))
-        return self.op("Add", product, self.bias(prefixes))
+        `activated`: the values come from the activation function, so they have a known least value.
+        """
+        name = f"{prefix}.{'_'.join(parts)}"
+        sources = tuple(f"{prefix}.{part}" for part in parts)
+        if self.precision == "fp32":
+            return self.float_linear(values, name, sources)
+        return self.int8_linear(values, name, sources, activated)
 
-    def int8_linear(self, values: str, *prefixes: str) -> str:
+    def float_linear(self, values: str, name: str, sources: tuple[str, ...]) -> str:
+        product = self.op("MatMul", values, self.tensor(name + ".weight", self.stacked(sources, ".weight").T))
+        return self.op("Add", product, self.tensor(name + ".bias", self.stacked(sources, ".bias")))
+
+    def int8_linear(self, values: str, name: str, sources: tuple[str, ...], activated: bool) -> str:
         """Multiply in int8: one scale per token, one per output channel, sums in int32."""
-        weight = np.concatenate([self.weights[prefix + ".weight"] for prefix in prefixes])  # [out, in]
-        rows, scales = _quantise_rows(weight)
+        rows, scales = _quantise_rows(self.stacked(sources, ".weight"))  # [out, in]
+        bias = self.tensor(name + ".bias", self.stacked(sources, ".bias"))
+        operands = (self.tensor(name + ".weight", rows.T), self.tensor(name + ".scale", scales))
+        in_two_steps = _product_of(name) in self.two_steps
+        if activated and not in_two_steps:
+            shift = 0.0 if self.config.activation == "relu" else _GELU_SHIFT
+            quantised, token_scale = self.quantise_activated(values, shift)
+            added = self.constant(name + ".shift", shift * scales * rows.sum(axis=1, dtype=np.float32))
+            product = self.product(quantised, *operands, zero_point=0)
+            return self.op("Add", self.op("Mul", product, token_scale), self.op("Sub", bias, added))
         quantised, token_scale = self.quantise_tokens(values)
-        product = self.op(
-            "MatMulIntegerToFloat",
-            quantised,
-            self.constant(prefixes[0] + ".weight", rows.T, np.int8),
-            self.constant("unit_scale", 1.0),
-            self.constant(prefixes[0] + ".scale", scales),
-            self.constant("zero_point", _ZERO_POINT, np.uint8),
-            domain="com.microsoft",
+        product = self.op("Mul", self.product(quantised, *operands), token_scale)
+        if in_two_steps:
+            rounded = self.op("DequantizeLinear", quantised, self.unit_scale(), self.zero_point(_ZERO_POINT))
+            left_over = self.op("Sub", values, self.op("Mul", rounded, token_scale))
+            quantised, token_scale = self.quantise_tokens(left_over)
+            product = self.op("Add", product, self.op("Mul", self.product(quantised, *operands), token_scale))
+        return self.op("Add", product, bias)
+
+    def product(self, quantised: str, weight: str, scale: str, zero_point: int = _ZERO_POINT) -> str:
+        """Multiply uint8 [..., K] with int8 [K, out]; a unit scale of the activations lets it leave as float."""
+        zero = self.zero_point(zero_point)
+        return self.op(
+            "MatMulIntegerToFloat", quantised, weight, self.unit_scale(), scale, zero, domain="com.microsoft"
         )
-        return self.op("Add", self.op("Mul", product, token_scale), self.bias(prefixes))
 
     def quantise_tokens(self, values: str) -> tuple[str, str]:
         """Give every token a scale of its own: [..., D] to uint8 [..., D] and float32 [..., 1]."""
         largest = self.op("ReduceMax", self.op("Abs", values), self.integers(-1), keepdims=1)
-        largest = self.op("Max", largest, self.constant("least", 1e-10))
-        scale = self.op("Mul", largest, self.constant("inverse_levels", 1.0 / _INT8_LEVELS))
-        scaled = self.op("Mul", values, self.op("Reciprocal", scale))
-        quantised = self.op(
-            "QuantizeLinear",
-            scaled,
-            self.constant("unit_scale", 1.0),
-            self.constant("zero_point", _ZERO_POINT, np.uint8),
-        )
-        return quantised, scale
+        return self.scaled(values, largest, _INT8_LEVELS, _ZERO_POINT)
 
-    def bias(self, prefixes: tuple[str, ...]) -> str:
-        return self.constant(
-            prefixes[0] + ".bias", np.concatenate([self.weights[prefix + ".bias"] for prefix in prefixes])
-        )
+    def quantise_activated(self, values: str, shift: float) -> tuple[str, str]:
+        """Do the same with values not below -shift: shifted, so that they are unsigned and have twice the levels."""
+        shifted = self.op("Add", values, self.constant("activation_shift", shift)) if shift else values
+        largest = self.op("ReduceMax", shifted, self.integers(-1), keepdims=1)
+        return self.scaled(shifted, largest, _UNSIGNED_LEVELS, 0)
+
+    def scaled(self, values: str, largest: str, levels: int, zero_point: int) -> tuple[str, str]:
+        largest = self.op("Max", largest, self.constant("least", 1e-10))
+        scale = self.op("Mul", largest, self.constant(f"inverse_{levels}", 1.0 / levels))
+        scaled = self.op("Mul", values, self.op("Reciprocal", scale))
+        return self.op("QuantizeLinear", scaled, self.unit_scale(), self.zero_point(zero_point)), scale
+
+    def unit_scale(self) -> str:
+        return self.constant("unit_scale", 1.0)
+
+    def zero_point(self, value: int) -> str:
+        return self.constant(f"zero_point_{value}", value, np.uint8)
+
+    def stacked(self, sources: tuple[str, ...], kind: str) -> NDArray[np.float32]:
+        return np.concatenate([self.weights[source + kind] for source in sources])
+
+
+def _product_of(name: str) -> str:
+    """Name the product that a weight belongs to: in the last layer the query has a weight of its own."""
+    prefix, _, part = name.rpartition(".")
+    return f"{prefix}.query_key_value" if part in ("query", "key_value") else name
 
 
 def _quantise_rows(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

@@ -1,0 +1,150 @@
+"""valence info."""
+
+import json
+import math
+import os
+import platform
+import struct
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from valence.cli.output import echo_json, one_line
+from valence.errors import CheckpointError, ValenceError
+from valence.folder import ModelFolder
+from valence.hub import DEFAULT, find_model
+from valence.runtime.load import choose_engine
+from valence.runtime.machine import processor_features
+from valence.runtime.manifest import read_manifest
+from valence.runtime.threads import available_cpus, cgroup_cpus
+from valence.text.tokenizer import Tokenizer
+
+__all__ = ["command"]
+
+# What is shown of config.json: our name, then the key of DistilBERT and that of BERT.
+_SHAPE = (
+    ("layers", "n_layers", "num_hidden_layers"),
+    ("width", "dim", "hidden_size"),
+    ("heads", "n_heads", "num_attention_heads"),
+    ("feed_forward_width", "hidden_dim", "intermediate_size"),
+)
+_FAMILIES = {"distilbert": "DistilBERT", "bert": "BERT"}
+_MAX_HEADER_BYTES = 100_000_000  # the limit that safetensors itself has
+
+
+@click.command(
+    "info",
+    epilog="""\b
+Examples:
+  valence info
+  valence info ./my-model
+  valence info ./my-model --json
+""",
+)
+@click.argument("model", default=DEFAULT)
+@click.option("--revision", help="Branch, tag or commit, for a hub id.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(model: str, revision: str | None, as_json: bool) -> None:
+    """Say what MODEL is, which engines it has, and which one runs here and why.
+
+    MODEL is 'default', a folder or a hub id.
+    """
+    facts = _describe(find_model(model, revision))
+    if as_json:
+        echo_json(facts)
+    else:
+        click.echo("\n".join(map(one_line, _lines(facts))))
+
+
+def _describe(folder: ModelFolder) -> dict[str, Any]:
+    config = folder.config
+    manifest = read_manifest(folder)
+    return {
+        "name": folder.name,
+        "path": str(folder.path),
+        "architecture": config.get("model_type"),
+        "shape": {name: config[key] for name, *keys in _SHAPE for key in keys if key in config},
+        "parameters": _count_parameters(folder),
+        "weights": [file.name for file in folder.weight_files],
+        "classes": None if folder.labels is None else list(folder.labels),
+        "problem_type": folder.problem_type,
+        "max_tokens": Tokenizer.from_folder(folder).max_length,
+        "exports": [] if manifest is None else [asdict(export) for export in manifest.exports.values()],
+        "engine": _engine(folder),
+        "machine": {
+            "architecture": platform.machine(),
+            "processors": os.cpu_count(),
+            "usable": available_cpus(),
+            "container_limit": cgroup_cpus(),
+            "features": list(processor_features()),
+        },
+    }
+
+
+def _engine(folder: ModelFolder) -> dict[str, Any]:
+    try:
+        choice = choose_engine(folder, "auto")
+    except ValenceError as problem:  # the rest is worth knowing all the same
+        return {"name": None, "reason": str(problem), "others": {}}
+    return {"name": choice.name, "reason": choice.reason, "others": dict(choice.others)}
+
+
+def _count_parameters(folder: ModelFolder) -> int | None:
+    """Add up the sizes that the headers of safetensors files state; None for weights in another form, or none."""
+    if not folder.weight_files or any(path.suffix != ".safetensors" for path in folder.weight_files):
+        return None
+    return sum(math.prod(shape) for path in folder.weight_files for shape in _shapes(path))
+
+
+def _shapes(path: Path) -> list[list[int]]:
+    try:
+        with path.open("rb") as file:
+            (size,) = struct.unpack("<Q", file.read(8))
+            if size > _MAX_HEADER_BYTES:
+                raise ValueError(f"a header of {size} bytes")
+            header = json.loads(file.read(size))
+        return [list(map(int, tensor["shape"])) for name, tensor in header.items() if name != "__metadata__"]
+    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        raise CheckpointError(f"{path}: not a readable safetensors file: {problem}") from None
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    shape, engine, machine = facts["shape"], facts["engine"], facts["machine"]
+    family = _FAMILIES.get(facts["architecture"], facts["architecture"] or "unknown")
+    parameters = facts["parameters"]
+    rows = [
+        ("model", facts["name"] if facts["name"] == facts["path"] else f"{facts['name']} ({facts['path']})"),
+        ("architecture", ", ".join([family, *(f"{name.replace('_', ' ')} {value}" for name, value in shape.items())])),
+        ("parameters", "not known" if parameters is None else f"{parameters:,}"),
+        ("weights", ", ".join(facts["weights"]) or "none: exported engines only"),
+        ("classes", ", ".join(facts["classes"] or ["not named"])),
+        ("problem type", facts["problem_type"] or "not stated"),
+        ("token limit", str(facts["max_tokens"])),
+        ("exports", "" if facts["exports"] else "none"),
+        *(("", _export_line(export)) for export in facts["exports"]),
+        ("runs here", f"{engine['name'] or 'nothing'}: {engine['reason']}"),
+        *(("", f"not {name}: {reason}") for name, reason in engine["others"].items()),
+        ("processors", _processors(machine)),
+        ("instructions", ", ".join(machine["features"]) or "not known"),
+    ]
+    return [f"{name:<14}{value}".rstrip() for name, value in rows]
+
+
+def _export_line(export: dict[str, Any]) -> str:
+    agreements = "; ".join(
+        f"{engine} agrees on {figures['labels']:.2%} of labels, 99th percentile of the difference in score "
+        f"{figures['p99_difference']:.4f}"
+        for engine, figures in export["agreement"].items()
+    )
+    return (
+        f"{export['file']}: {export['precision']}, {export['bytes'] / 1e6:.1f} MB, compared on {export['sample']}: "
+        f"{agreements}"
+    )
+
+
+def _processors(machine: dict[str, Any]) -> str:
+    limit = machine["container_limit"]
+    allowed = "no container limit" if limit is None else f"the container allows {limit:g}"
+    return f"{machine['usable']} usable of {machine['processors']}, {machine['architecture']}, {allowed}"
