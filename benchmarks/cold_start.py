@@ -13,11 +13,12 @@ import importlib.metadata
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from valence.benchmark.pool import ask_once
+from valence.benchmark.process import run_to_end
 
 RESULTS = Path(__file__).parent / "results" / "cold_start.json"
 PACKAGES = ("valence", "transformers", "torch", "onnxruntime")
@@ -29,61 +30,15 @@ print(pipeline("text-classification", model=sys.argv[1])(sys.argv[2]))
 """
 
 
-def make_distilbert(folder: Path) -> None:
-    """Write a DistilBERT classifier of the usual size with random weights and a real vocabulary.
-
-    Args:
-        folder: where.
-    """
-    from tokenizers import Tokenizer
-    from transformers import DistilBertConfig, DistilBertForSequenceClassification, DistilBertTokenizerFast
-
-    import valence.hub
-
-    source = valence.hub.find_model("default").path / "tokenizer.json"
-    tokenizer = Tokenizer.from_file(str(source))
-    config = DistilBertConfig(vocab_size=tokenizer.get_vocab_size())
-    DistilBertForSequenceClassification(config).save_pretrained(folder)
-    DistilBertTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
-
-
-def run(command: list[str]) -> tuple[float, float]:
-    """Run a process to its end.
-
-    Args:
-        command: what to run.
-
-    Returns:
-        Seconds by the clock, and its peak memory in MiB.
-
-    Raises:
-        RuntimeError: if it fails.
-    """
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{command[0]} ended with status {process.returncode}")
-    return seconds, usage.ru_maxrss / 1024
-
-
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--make-model", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.make_model is not None:
-        make_distilbert(arguments.make_model)
-        return
     valence = str(Path(sys.executable).parent / "valence")
     with tempfile.TemporaryDirectory() as folder:
-        # In a process of its own: a child's peak memory counts what its parent had when it was forked.
-        subprocess.run([sys.executable, __file__, "--make-model", folder], check=True)
+        ask_once("write", source=None, target=folder)
         commands = {
             "valence classify, embedded default": [valence, "classify", SENTENCE],
             "transformers pipeline, DistilBERT 66 M": [sys.executable, "-c", _PIPELINE, folder, SENTENCE],
@@ -91,7 +46,7 @@ def main() -> None:
         measured: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for round_number in range(arguments.runs + 1):
             for name, command in commands.items():
-                figures = run(command)
+                figures = run_to_end(command)
                 if round_number:  # the first round fills the file cache
                     measured[name].append(figures)
     rows = {

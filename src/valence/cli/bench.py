@@ -36,7 +36,7 @@ Examples:
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="The weights of the default model.")
 @click.option("--only", help="Contenders, by commas; the pipeline of transformers always takes part.")
 @click.option(
-    "--minutes", type=click.FloatRange(0, min_open=True), default=40, show_default=True, help="About how long."
+    "--minutes", type=click.FloatRange(0, min_open=True), default=25, show_default=True, help="About how long."
 )
 @click.option("--repeats", type=click.IntRange(1), default=5, show_default=True, help="The most passes of one row.")
 @click.option("--quick", is_flag=True, help="A few texts: whether it works, not how fast.")

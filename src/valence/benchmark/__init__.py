@@ -1,0 +1,1 @@
+"""valence beside its peers: the same weights, the same texts, in turn."""

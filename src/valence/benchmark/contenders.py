@@ -1,0 +1,143 @@
+"""Who takes part, and how each is used. What a peer does is in `valence.benchmark.peers`; nothing heavy is imported."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from valence.errors import InputError
+
+__all__ = ["BASELINE", "BUDGETS", "CONTENDERS", "EMBEDDED", "MODES", "Answer", "Contender", "choose_contenders"]
+
+Answer = tuple[str, float]
+"""A label and its score, as every contender gives them."""
+
+MODES = {
+    "list": "all texts in one call",
+    "one": "one text at a time",
+    "batch32": "batches of 32, unsorted",
+    "sorted": "sorted batches",
+    "sorted2": "sorted batches, two side by side",
+}
+"""How texts are handed over. In the two last, the tokens of a batch are bounded; the best of `BUDGETS` is taken."""
+
+BUDGETS = (512, 1024, 2048, 4096)
+"""Tokens in a sorted batch, padding counted: a peer gets the one it is fastest with."""
+
+BASELINE = "transformers"
+EMBEDDED = "valence-embedded"
+"""What `valence.load()` gives; it takes part with the default model alone."""
+_EXPORTED = ("transformers", "torch", "onnx", "onnxscript")  # what a plain torch.onnx.export of the model needs
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One engine, peer's or ours, in one precision.
+
+    Args:
+        key: its name for `--only`.
+        title: its name in tables.
+        packages: what must be installed.
+        modes: how it is measured on short texts.
+        long_modes: how it is measured on long texts.
+        documented: the modes in which its own documentation uses it.
+        ours: whether it is valence.
+        compiles_shapes: whether it compiles something for every new shape, so that every shape must be met before
+            the clock starts.
+        alone: whether it is measured with single texts too.
+    """
+
+    key: str
+    title: str
+    packages: tuple[str, ...]
+    modes: tuple[str, ...]
+    long_modes: tuple[str, ...] = ()
+    documented: tuple[str, ...] = ()
+    ours: bool = False
+    compiles_shapes: bool = False
+    alone: bool = True
+
+
+def _peer(
+    key: str, title: str, packages: tuple[str, ...], long_texts: bool, compiles_shapes: bool = False
+) -> Contender:
+    return Contender(
+        key,
+        title,
+        packages,
+        modes=("one", "batch32", "sorted", "sorted2"),
+        long_modes=("one", "sorted", "sorted2") if long_texts else (),
+        documented=("one", "batch32"),
+        compiles_shapes=compiles_shapes,
+    )
+
+
+def _valence(
+    key: str, title: str, packages: tuple[str, ...], long_texts: bool, compiles_shapes: bool = False
+) -> Contender:
+    return Contender(
+        f"valence-{key}",
+        f"valence {title}",
+        packages,
+        modes=("list", "one"),
+        long_modes=("list",) if long_texts else (),
+        documented=("list", "one"),
+        ours=True,
+        compiles_shapes=compiles_shapes,
+    )
+
+
+_ALL = (
+    Contender(
+        BASELINE,
+        "transformers pipeline fp32",
+        ("transformers", "torch"),
+        modes=("list", "batch32", "sorted"),
+        long_modes=("list",),
+        documented=("list",),
+    ),
+    Contender(
+        "transformers-bf16",
+        "transformers bf16",
+        ("transformers", "torch"),
+        modes=("sorted",),
+        long_modes=("sorted",),
+        alone=False,
+    ),
+    _peer("onnxruntime-int8", "ONNX Runtime dynamic int8", ("onnxruntime", *_EXPORTED), True),
+    _peer("openvino-fp32", "OpenVINO fp32", ("openvino", *_EXPORTED), False, True),
+    _peer("openvino-bf16", "OpenVINO bf16", ("openvino", *_EXPORTED), True, True),
+    _peer("openvino-int8", "OpenVINO static int8", ("openvino", "nncf", *_EXPORTED), True, True),
+    _peer("ctranslate2-fp32", "CTranslate2 fp32", ("ctranslate2", "transformers", "torch"), False),
+    _peer("ctranslate2-int8", "CTranslate2 int8", ("ctranslate2", "transformers", "torch"), True),
+    _valence("native", "native int8", (), True),
+    _valence("onnx-int8", "onnx int8", ("onnx", "torch"), True),
+    _valence("onnx-fp32", "onnx fp32", ("onnx", "torch"), False),
+    _valence("openvino", "openvino int8", ("openvino", "nncf", "onnx", "torch"), True, True),
+    _valence("torch-fp32", "torch fp32", ("torch",), False),
+    _valence("torch-bf16", "torch bf16", ("torch",), False),
+    _valence("embedded", "as installed", (), True),
+)
+CONTENDERS = {contender.key: contender for contender in _ALL}
+"""By key."""
+
+
+def choose_contenders(only: Sequence[str]) -> tuple[list[Contender], dict[str, str]]:
+    """Choose who takes part.
+
+    Args:
+        only: keys; all if empty. The baseline, which all others are compared with, always takes part.
+
+    Returns:
+        Who can take part here, and for each of the others the reason why not, by key.
+
+    Raises:
+        InputError: if there is no such contender.
+    """
+    if unknown := [key for key in only if key not in CONTENDERS]:
+        raise InputError(f"no contender is called {', '.join(unknown)}; there are: {', '.join(CONTENDERS)}")
+    wanted = [contender for contender in _ALL if not only or contender.key in only or contender.key == BASELINE]
+    missing = {
+        contender.key: [package for package in contender.packages if find_spec(package) is None] for contender in wanted
+    }
+    able = [contender for contender in wanted if not missing[contender.key]]
+    return able, {key: f"not installed: {', '.join(packages)}" for key, packages in missing.items() if packages}

@@ -1,0 +1,66 @@
+"""What was measured on: the processor, its instructions, the versions."""
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from valence.runtime.machine import processor_features
+
+__all__ = ["PACKAGES", "describe_machine", "versions"]
+
+PACKAGES = (
+    "valence",
+    "tokenizers",
+    "onnxruntime",
+    "openvino",
+    "nncf",
+    "ctranslate2",
+    "transformers",
+    "torch",
+    "onnx",
+    "numpy",
+)
+
+
+def describe_machine() -> dict[str, Any]:
+    """Describe the machine.
+
+    Returns:
+        The processor's name, cores and instructions, the memory, and the Python.
+    """
+    return {
+        "processor": _field("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
+        "family": f"{_field('/proc/cpuinfo', 'cpu family')}.{_field('/proc/cpuinfo', 'model')}",
+        "cores": os.cpu_count(),
+        "features": list(processor_features()),
+        "memory_gib": round(int(_field("/proc/meminfo", "MemTotal").split()[0] or 0) / 2**20, 1)
+        if _field("/proc/meminfo", "MemTotal")
+        else None,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """List the versions of what is installed.
+
+    Returns:
+        By package.
+    """
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _field(path: str, name: str) -> str:
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == name), "")
