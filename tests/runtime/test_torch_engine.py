@@ -9,6 +9,7 @@ import pytest
 from tiny import tiny_config
 from valence.errors import EngineError, InputError
 from valence.folder import ModelFolder
+from valence.runtime.load import load
 from valence.text.batching import TokenBatch
 from words import WORDS
 
@@ -136,3 +137,16 @@ def test_gpu_gives_a_text_the_same_in_every_batch(tiny_classifier):
     for row, length in enumerate([40, 20, 11, 3]):
         alone = TokenBatch(batch.input_ids[row : row + 1, :length], batch.attention_mask[row : row + 1, :length])
         np.testing.assert_allclose(engine.logits(alone)[0], together[row], atol=0.02 * np.abs(together).max())
+
+
+@needs_bf16
+def test_precision_is_an_option_of_loading(tiny_classifier):
+    exact, coarse = (load(tiny_classifier, engine="torch", precision=precision) for precision in ("fp32", "bf16"))
+    assert (exact.engine.name, coarse.engine.name) == ("torch fp32", "torch bf16")
+    text = "a good film"
+    assert 0 < np.abs(coarse.logits([text]) - exact.logits([text])).max() < 0.2
+
+
+def test_precision_is_for_torch_only():
+    with pytest.raises(InputError, match="precision='bf16' is for the torch engine"):
+        load("default", precision="bf16")

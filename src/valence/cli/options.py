@@ -30,6 +30,7 @@ def model_options(command: _Command) -> _Command:
     def with_options(
         revision: str | None,
         engine: str,
+        precision: str | None,
         labels: str | None,
         max_length: int | None,
         long_text: str,
@@ -40,6 +41,7 @@ def model_options(command: _Command) -> _Command:
     ) -> None:
         loading = {
             "engine": engine,
+            "precision": precision,
             "labels": None if labels is None else parse_label_names(labels),
             "max_length": max_length,
             "long_text": long_text,
@@ -59,6 +61,11 @@ def model_options(command: _Command) -> _Command:
                 default="auto",
                 show_default=True,
                 help="What runs it; `valence info MODEL` says what 'auto' chooses, and why.",
+            ),
+            click.option(
+                "--precision",
+                type=click.Choice(["fp32", "bf16"]),
+                help="Of the torch engine.  [default: bf16 on a GPU, fp32 on a CPU]",
             ),
             click.option("--labels", help="Class names instead of the model's own: A,B or a file of one name a line."),
             click.option("--max-length", type=int, help="Tokens read of a text.  [default: the model's limit]"),
@@ -83,7 +90,7 @@ def model_options(command: _Command) -> _Command:
                 show_default=True,
                 help="How windows become one answer: mean of the logits, highest score, or vote.",
             ),
-            click.option("--threads", type=click.IntRange(1), help="For the ONNX engine.  [default: its own choice]"),
+            click.option("--threads", type=click.IntRange(1), help="How many to use at most.  [default: one for each processor]"),
         ]
     ):
         decorated = option(decorated)
