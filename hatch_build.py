@@ -47,12 +47,13 @@ class CompileKernels(BuildHookInterface):
             print(f"valence: the native engine was not compiled ({problem}); ONNX Runtime is used", file=sys.stderr)
 
 
-def compile_kernels(source: Path, library: Path) -> str | None:
+def compile_kernels(source: Path, library: Path, options: tuple[str, ...] = ()) -> str | None:
     """Compile the kernels.
 
     Args:
         source: the C file.
         library: the shared library to write.
+        options: more for the compiler.
 
     Returns:
         What went wrong, or None.
@@ -63,7 +64,7 @@ def compile_kernels(source: Path, library: Path) -> str | None:
     if compiler is None:
         return "no C compiler; on Debian and Ubuntu: apt-get install gcc libc6-dev"
     temporary = library.with_suffix(f".{os.getpid()}.partial")
-    command = [*shlex.split(compiler), *FLAGS, "-o", str(temporary), str(source), "-lpthread", "-lm"]
+    command = [*shlex.split(compiler), *FLAGS, *options, "-o", str(temporary), str(source), "-lpthread", "-lm"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -111,6 +111,24 @@ typedef struct {
     int columns;
 } Quantised;
 
+/* ---------------------------------------------------------------- where the time goes */
+
+#ifdef PROFILE /* for benchmarks/profile_native.py, which runs one thread */
+enum Phase { EMBEDDINGS, QUERY_KEY_VALUE, ATTENTION, OUTPUT, NORMS, UP_AND_ACTIVATION, DOWN, HEAD, PHASES };
+static uint64_t phase_cycles[PHASES], phase_since;
+EXPORT const uint64_t *valence_phases(void) { return phase_cycles; }
+#define BEGIN_PROFILE() (phase_since = __builtin_ia32_rdtsc())
+#define END_PHASE(phase)                                  \
+    do {                                                  \
+        const uint64_t cycles = __builtin_ia32_rdtsc();   \
+        phase_cycles[phase] += cycles - phase_since;      \
+        phase_since = cycles;                             \
+    } while (0)
+#else
+#define BEGIN_PROFILE() ((void)0)
+#define END_PHASE(phase) ((void)0)
+#endif
+
 /* ---------------------------------------------------------------- memory */
 
 static void *allocate(size_t size) {
@@ -570,6 +588,7 @@ static void run_layer(Call *call, const Layer *layer, int is_last, int thread) {
         linear_to_floats(&call->hidden_int8, readers, &layer->query_key_value, query.begin, query.end, call->first_query + query.begin, hidden);
     }
     wait_for_others(call);
+    END_PHASE(QUERY_KEY_VALUE);
     Range units = share(call->texts * groups, 1, thread, threads);
     for (int unit = units.begin; unit < units.end; unit++) {
         const int text = unit / groups, group = unit % groups, start = (int)call->starts[text];
@@ -580,20 +599,26 @@ static void run_layer(Call *call, const Layer *layer, int is_last, int thread) {
                          (int)(call->starts[text + 1] - start), start, thread);
     }
     wait_for_others(call);
+    END_PHASE(ATTENTION);
     columns = share(hidden, GROUP, thread, threads);
     Range rows = share(readers, 1, thread, threads);
     float *added = call->projected; /* free again */
     linear_to_floats(&call->mixed_int8, readers, &layer->output, columns.begin, columns.end, added + columns.begin, hidden);
     wait_for_others(call);
+    END_PHASE(OUTPUT);
     add_and_norm(call, call->hidden, added, &layer->attention_norm, rows);
     wait_for_others(call);
+    END_PHASE(NORMS);
     Range wide = share(shape->feed_forward, GROUP, thread, threads);
     linear_to_quantised(&call->hidden_int8, readers, &layer->up, wide.begin, wide.end, shape->activation, &call->raised_int8);
     wait_for_others(call);
+    END_PHASE(UP_AND_ACTIVATION);
     linear_to_floats(&call->raised_int8, readers, &layer->down, columns.begin, columns.end, added + columns.begin, hidden);
     wait_for_others(call);
+    END_PHASE(DOWN);
     add_and_norm(call, call->hidden, added, &layer->feed_forward_norm, rows);
     wait_for_others(call);
+    END_PHASE(NORMS);
 }
 
 static void classify(Call *call, int thread) {
@@ -618,11 +643,14 @@ static void classify(Call *call, int thread) {
 
 static void run_share(Call *call, int thread) {
     const Model *model = call->model;
+    BEGIN_PROFILE();
     embed(call, share(call->tokens, 1, thread, call->threads));
     wait_for_others(call);
+    END_PHASE(EMBEDDINGS);
     for (int layer = 0; layer < model->shape.layers; layer++)
         run_layer(call, &model->layers[layer], layer == model->shape.layers - 1, thread);
     classify(call, thread);
+    END_PHASE(HEAD);
 }
 
 #pragma GCC pop_options
