@@ -52,7 +52,7 @@ def make_model(architecture="distilbert", **changes):
 
 def graph_of(model):
     weights = {name: parameter.detach().numpy() for name, parameter in model.named_parameters()}
-    return build_graph(weights, model.config, 3, "fp32")
+    return build_graph(weights, model.config, 3, "fp32").whole()
 
 
 @pytest.fixture(scope="module")

@@ -197,7 +197,7 @@ def test_batches_run_side_by_side_only_where_that_helps(tokenizer):
     assert run(2, ["good"]) == run(2, "good") == alone
     assert run(1, numbered(500)) == alone
     assert run(2, numbered(500)) == together
-    assert run(2, ["good " * 60, "bad " * 60]) == together
+    assert run(2, ["good " * 62, "bad " * 62]) == together
     assert run(2, ["good film", "bad film"]) == alone  # done before a thread has begun
     assert run(4, ["good " * 62, "bad " * 30, "film " * 30]) == alone  # all would wait for the first
 

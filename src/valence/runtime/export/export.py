@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from valence.checkpoint.checkpoint import load_model
-from valence.errors import EngineError, ExportError
+from valence.errors import EngineError, ExportError, ValenceError
 from valence.files import fingerprint, sha256
 from valence.folder import ModelFolder
 from valence.model.heads import TaskModel
@@ -213,7 +213,7 @@ class _Exporter:
 
     def keep(self, temporary: Path, agreement: dict[str, Agreement], two_steps: list[str]) -> Export:
         target = self.folder.manifest_file.parent
-        before = read_manifest(self.folder)
+        before = self.listed()
         # Without a manifest nothing in the folder runs: files of two exports never come together.
         self.folder.manifest_file.unlink(missing_ok=True)
         parts = [self.file] if self.beside is None else [self.file, self.beside]
@@ -234,10 +234,14 @@ class _Exporter:
             two_steps=two_steps,
             versions={name: importlib.metadata.version(name) for name in ("valence", *_PACKAGES[self.format])},
         )
-        exports = {
-            file: old
-            for file, old in (before.exports if before else {}).items()
-            if old.source_sha256 == export.source_sha256
-        }
+        exports = {file: old for file, old in before.items() if old.source_sha256 == export.source_sha256}
         Manifest(export.file, exports | {export.file: export}).write(self.folder)
         return export
+
+    def listed(self) -> dict[str, Export]:
+        """What the folder's manifest lists; nothing where it is damaged, or an older version's."""
+        try:
+            before = read_manifest(self.folder)
+        except ValenceError:
+            return {}
+        return before.exports if before else {}
