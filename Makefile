@@ -47,6 +47,7 @@ default-model: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/valence bench --checkpoint models/default --json benchmarks/results/performance.json
 	$(BIN)/valence bench --stream 1000000 --json benchmarks/results/stream.json
+	$(BIN)/python benchmarks/profile_native.py
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/training_speed.py ../shared/data/sst2/train.tsv --base ../shared/models/all-MiniLM-L6-v2
 	$(BIN)/python benchmarks/topics.py

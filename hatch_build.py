@@ -19,7 +19,7 @@ FOLDER = Path("src/valence/runtime/native")
 FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra")
 
 
-class CompileKernels(BuildHookInterface):
+class CompileKernels(BuildHookInterface[Any]):
     """Adds the compiled library to a wheel, and to the source tree for an editable install."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
@@ -60,17 +60,17 @@ def compile_kernels(source: Path, library: Path, options: tuple[str, ...] = ()) 
     """
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return f"it is for Linux on x86-64, this is {sys.platform} on {platform.machine()}"
-    compiler = os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), None)
+    compiler = os.environ.get("CC") or next(filter(shutil.which, ("gcc", "cc")), None)
     if compiler is None:
         return "no C compiler; on Debian and Ubuntu: apt-get install gcc libc6-dev"
     temporary = library.with_suffix(f".{os.getpid()}.partial")
-    command = [*shlex.split(compiler), *FLAGS, *options, "-o", str(temporary), str(source), "-lpthread", "-lm"]
     try:
+        command = [*shlex.split(compiler), *FLAGS, *options, "-o", str(temporary), str(source), "-lpthread", "-lm"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             return f"{compiler} failed: {done.stderr.strip()[-500:]}"
         temporary.replace(library)
-    except OSError as failed:
+    except (OSError, ValueError) as failed:  # ValueError: a CC that cannot be divided into words
         return f"{compiler}: {failed}"
     finally:
         temporary.unlink(missing_ok=True)

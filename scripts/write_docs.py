@@ -71,13 +71,14 @@ def measured_table() -> str:
     agreement = ", ".join(f"{figures['labels']:.1%} ({engine})" for engine, figures in export["agreement"].items())
     cold = _read(RESULTS / "cold_start.json")
     ours, theirs = cold["rows"].values()
+    where = f"{dev['machine']['processors']} cores, {dev['model']['engine']}"
     return f"""| the embedded default | |
 | --- | --- |
 | accuracy on SST-2 dev (95 % interval) | {_interval(dev["accuracy"])} |
 | parameters | {training["parameters"] / 1e6:.1f} M |
 | size | {export["bytes"] / 1e6:.1f} MB, {export["precision"]} |
 | labels as in fp32, {export["sample"]} | {agreement} |
-| speed on SST-2 dev, {dev["machine"]["processors"]} cores, {dev["model"]["engine"]} | {dev["texts_per_second"]:,.0f} texts/s |
+| speed on SST-2 dev, {where} | {dev["texts_per_second"]:,.0f} texts/s |
 | first label from a cold process | {_cold(ours)}; a `transformers` pipeline in the same run: {_cold(theirs)} |"""
 
 
@@ -98,6 +99,23 @@ def evaluation_table() -> str:
             f"| {report['data']['name']} | {report['n_texts']:,} | {_interval(report['accuracy'])} | {figures} |"
         )
     return "\n".join(lines)
+
+
+def profile_table() -> str:
+    """Render where the native engine's time goes.
+
+    Returns:
+        Markdown.
+    """
+    report = _read(RESULTS / "profile_native.json")
+    models = {"distilbert": "66 M parameters", "default": "the default model"}
+    lines = [f"| step | {' | '.join(models.values())} |", "| --- | --- | --- |"]
+    lines += [
+        f"| {step} | " + " | ".join(f"{report[model]['shares'][step]:.1%}" for model in models) + " |"
+        for step in report["default"]["shares"]
+    ]
+    speeds = " | ".join(f"{report[model]['texts_per_second']:,.0f}" for model in models)
+    return "\n".join([*lines, f"| texts/s on one thread | {speeds} |"])
 
 
 def cold_start_table() -> str:
@@ -143,7 +161,13 @@ def topics_output() -> str:
 
 def _bench(render: Callable[..., str], *arguments: str) -> Callable[[], str]:
     """Render a table of `valence bench`."""
-    return lambda: render(_read(RESULTS / "performance.json"), *arguments)
+    return lambda: _where_measured("performance.json", lambda report: render(report, *arguments))
+
+
+def _where_measured(name: str, render: Callable[[dict[str, Any]], str]) -> str:
+    """Render a file of results, or say that it is not there."""
+    path = RESULTS / name
+    return render(_read(path)) if path.is_file() else f"Not measured yet: `make bench` writes `{name}`."
 
 
 _TABLES: dict[str, Callable[[], str]] = {
@@ -151,6 +175,9 @@ _TABLES: dict[str, Callable[[], str]] = {
     "evaluations": evaluation_table,
     "cold start": cold_start_table,
     "training speed": training_speed_table,
+    "bench chart": lambda: _where_measured(
+        "performance.json", lambda report: "![texts per second of every engine](performance.svg)"
+    ),
     "bench machine": _bench(tables.machine_text),
     "bench aims": _bench(tables.aims_table),
     "bench short": _bench(tables.throughput_table, "short", "random"),
@@ -162,8 +189,9 @@ _TABLES: dict[str, Callable[[], str]] = {
     "bench default accuracy": _bench(tables.accuracy_table, "default"),
     "bench cold": _bench(tables.cold_table),
     "bench floor": _bench(tables.floor_text),
+    "profile": profile_table,
     "bench skipped": _bench(tables.skipped_text),
-    "bench stream": lambda: tables.stream_table(_read(RESULTS / "stream.json")),
+    "bench stream": lambda: _where_measured("stream.json", tables.stream_table),
     "topics": topics_output,
 }
 
@@ -193,8 +221,10 @@ def documents() -> dict[Path, str]:
     """
     pages = {
         ROOT / "docs" / "commands.md": command_reference(),
-        ROOT / "docs" / "performance.svg": throughput_chart(_read(RESULTS / "performance.json"), "short", "random"),
     }
+    if (RESULTS / "performance.json").is_file():
+        chart = throughput_chart(_read(RESULTS / "performance.json"), "short", "random")
+        pages[ROOT / "docs" / "performance.svg"] = chart
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         if path not in pages:
             pages[path] = filled(path.read_text(encoding="utf-8"))

@@ -138,7 +138,7 @@ def test_a_worker_that_dies(tiny_classifier, tmp_path, data):
         for entrant in entrants:
             entrant.start()
         entrants[0].worker.kill()
-        done = label_all([Row(entrant, "list") for entrant in entrants], str(texts), 1, 2, said.append)
+        done = label_all([Row(entrant, "list") for entrant in entrants], str(texts), (2, 8), 1, 2, said.append)
         assert [row.entrant for row in done] == [entrants[1]]
         assert "its process ended" in entrants[0].facts["skipped"]
         assert len(done[0].answers) == 2

@@ -33,7 +33,7 @@ def test_the_default_model(run):
     assert said["problem type"] == "single_label_classification"
     assert said["token limit"] == "512"
     assert said["weights"] == "none: exported engines only"
-    assert "labels agree" in done.stdout.decode()
+    assert "onnx agrees on 99." in done.stdout.decode()
 
 
 def test_json_says_the_same(run, model):
@@ -44,7 +44,7 @@ def test_json_says_the_same(run, model):
     assert facts["classes"] == ["NEGATIVE", "POSITIVE"]
     assert facts["max_tokens"] == 64
     assert [export["precision"] for export in facts["exports"]] == ["fp32"]
-    assert facts["exports"][0]["agreement"]["labels"] == 1.0
+    assert facts["exports"][0]["agreement"]["onnx"]["labels"] == 1.0
     assert facts["machine"]["usable"] <= facts["machine"]["processors"] == os.cpu_count()
 
 

@@ -13,6 +13,8 @@ import pytest
 
 import valence
 from valence import ConfigError, EngineError, InputError, ModelError, ValenceError
+from valence.folder import ModelFolder
+from valence.runtime.load import choose_engine
 
 SOURCE = Path(valence.__file__).parent.parent
 
@@ -51,7 +53,7 @@ def test_engine_asked_for_and_not_there(model):
 
 
 def test_options_of_no_use(model):
-    with pytest.raises(InputError, match="engine must be 'onnx' or 'torch', found 'tensorflow'"):
+    with pytest.raises(InputError, match="one of auto, native, onnx, openvino, torch, found 'tensorflow'"):
         valence.load(model, engine="tensorflow")
     with pytest.raises(InputError, match="threads must be a whole number from 1, found 0"):
         valence.load(model, threads=0)
@@ -71,15 +73,15 @@ def test_threads_change_nothing(model):
     [
         ("{", "not readable as JSON"),
         ("[]", "expected a JSON object"),
-        ("{}", "format None is not 1"),
-        ('{"format": 2}', "format 2 is not 1"),
-        ('{"format": 1}', "not a manifest"),
-        ('{"format": 1, "exports": []}', "not a manifest"),
-        ('{"format": 1, "exports": {"model.onnx": {}}, "default": "model.onnx"}', "not a manifest"),
-        ('{"format": 1, "exports": {"model.onnx": 5}, "default": "model.onnx"}', "not a manifest"),
-        ('{"format": 1, "exports": {}, "default": "model.onnx"}', "which it does not list"),
-        ('{"format": 1, "exports": {}, "default": ["model.onnx"]}', "which it does not list"),
-        ('{"format": 1, "exports": {}}', "not a manifest"),
+        ("{}", "format None is not 2"),
+        ('{"format": 1}', "format 1 is not 2"),
+        ('{"format": 2}', "not a manifest"),
+        ('{"format": 2, "exports": []}', "not a manifest"),
+        ('{"format": 2, "exports": {"model.onnx": {}}, "default": "model.onnx"}', "not a manifest"),
+        ('{"format": 2, "exports": {"model.onnx": 5}, "default": "model.onnx"}', "not a manifest"),
+        ('{"format": 2, "exports": {}, "default": "model.onnx"}', "which it does not list"),
+        ('{"format": 2, "exports": {}, "default": ["model.onnx"]}', "which it does not list"),
+        ('{"format": 2, "exports": {}}', "not a manifest"),
     ],
 )
 def test_corrupt_manifest(model, content, message):
@@ -240,6 +242,27 @@ def test_base_install_says_what_a_command_needs(base_install, command, extra):
     done = without_extras(base_install, *command)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert f"pip install 'valence[{extra}]'" in done.stderr
+
+
+def test_the_reason_of_a_choice(model):
+    choice = choose_engine(ModelFolder(model, "m"))
+    assert (choice.name, choice.export.file) == ("onnx", "model.onnx")
+    assert "every processor" in choice.reason
+    assert choice.others["torch"] == "onnx is preferred"
+    assert "m: no OpenVINO export" in choice.others["openvino"]
+    assert set(choice.others) == {"native", "openvino", "torch"}
+    assert choose_engine(ModelFolder(model, "m"), "torch").export is None
+
+
+def test_an_engine_that_was_not_compared_is_not_chosen(model):
+    path = model / "onnx" / "manifest.json"
+    content = json.loads(path.read_text())
+    content["exports"]["model.onnx"]["agreement"] = {}
+    path.write_text(json.dumps(content))
+    choice = choose_engine(ModelFolder(model, "m"))
+    assert choice.name == "torch"
+    assert choice.others["onnx"] == "model.onnx was not found to agree with its source in this engine"
+    assert valence.load(model, engine="onnx").engine.name == "onnx fp32"
 
 
 def test_an_export_of_other_weights_is_refused(model):

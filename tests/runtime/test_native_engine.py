@@ -313,7 +313,8 @@ def test_the_end_comes_while_helpers_sleep_or_work(tmp_path):
         ("print('bye')", 0, ""),
         ("import time; time.sleep(0.05); print('bye')", 0, ""),
         ("import threading\n"
-         "threading.Thread(target=lambda: [together(engine, [text(300)] * 8) for _ in range(10**6)], daemon=True).start()\n"
+         "work = lambda: [together(engine, [text(300)] * 8) for _ in range(10**6)]\n"
+         "threading.Thread(target=work, daemon=True).start()\n"
          "together(engine, [text(300)]); print('bye')", 0, ""),
         ("import os, signal, threading\n"
          "threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()\n"

@@ -20,7 +20,7 @@ MODES = {
 }
 """How texts are handed over. In the two last, the tokens of a batch are bounded; the best of `BUDGETS` is taken."""
 
-BUDGETS = (512, 1024, 2048, 4096)
+BUDGETS = (512, 1024, 2048)
 """Tokens in a sorted batch, padding counted: a peer gets the one it is fastest with."""
 
 BASELINE = "transformers"
@@ -38,7 +38,7 @@ class Contender:
         title: its name in tables.
         packages: what must be installed.
         modes: how it is measured on short texts.
-        long_modes: how it is measured on long texts.
+        slow: whether it is left out on long texts, and for the default model where the usual shape is run too.
         documented: the modes in which its own documentation uses it.
         ours: whether it is valence.
         compiles_shapes: whether it compiles something for every new shape, so that every shape must be met before
@@ -50,36 +50,39 @@ class Contender:
     title: str
     packages: tuple[str, ...]
     modes: tuple[str, ...]
-    long_modes: tuple[str, ...] = ()
+    slow: bool = False
     documented: tuple[str, ...] = ()
     ours: bool = False
     compiles_shapes: bool = False
     alone: bool = True
 
+    @property
+    def long_modes(self) -> tuple[str, ...]:
+        """How it is measured on long texts: all in one call, or in all ways that do not pad them in vain."""
+        if self.slow:
+            return ()
+        return ("list",) if "list" in self.modes else tuple(mode for mode in self.modes if mode != "batch32")
 
-def _peer(
-    key: str, title: str, packages: tuple[str, ...], long_texts: bool, compiles_shapes: bool = False
-) -> Contender:
+
+def _peer(key: str, title: str, packages: tuple[str, ...], slow: bool, compiles_shapes: bool = False) -> Contender:
     return Contender(
         key,
         title,
         packages,
         modes=("one", "batch32", "sorted", "sorted2"),
-        long_modes=("one", "sorted", "sorted2") if long_texts else (),
+        slow=slow,
         documented=("one", "batch32"),
         compiles_shapes=compiles_shapes,
     )
 
 
-def _valence(
-    key: str, title: str, packages: tuple[str, ...], long_texts: bool, compiles_shapes: bool = False
-) -> Contender:
+def _valence(key: str, title: str, packages: tuple[str, ...], slow: bool, compiles_shapes: bool = False) -> Contender:
     return Contender(
         f"valence-{key}",
         f"valence {title}",
         packages,
         modes=("list", "one"),
-        long_modes=("list",) if long_texts else (),
+        slow=slow,
         documented=("list", "one"),
         ours=True,
         compiles_shapes=compiles_shapes,
@@ -92,7 +95,6 @@ _ALL = (
         "transformers pipeline fp32",
         ("transformers", "torch"),
         modes=("list", "batch32", "sorted"),
-        long_modes=("list",),
         documented=("list",),
     ),
     Contender(
@@ -100,22 +102,21 @@ _ALL = (
         "transformers bf16",
         ("transformers", "torch"),
         modes=("sorted",),
-        long_modes=("sorted",),
         alone=False,
     ),
-    _peer("onnxruntime-int8", "ONNX Runtime dynamic int8", ("onnxruntime", *_EXPORTED), True),
-    _peer("openvino-fp32", "OpenVINO fp32", ("openvino", *_EXPORTED), False, True),
-    _peer("openvino-bf16", "OpenVINO bf16", ("openvino", *_EXPORTED), True, True),
-    _peer("openvino-int8", "OpenVINO static int8", ("openvino", "nncf", *_EXPORTED), True, True),
-    _peer("ctranslate2-fp32", "CTranslate2 fp32", ("ctranslate2", "transformers", "torch"), False),
-    _peer("ctranslate2-int8", "CTranslate2 int8", ("ctranslate2", "transformers", "torch"), True),
-    _valence("native", "native int8", (), True),
-    _valence("onnx-int8", "onnx int8", ("onnx", "torch"), True),
-    _valence("onnx-fp32", "onnx fp32", ("onnx", "torch"), False),
-    _valence("openvino", "openvino int8", ("openvino", "nncf", "onnx", "torch"), True, True),
-    _valence("torch-fp32", "torch fp32", ("torch",), False),
-    _valence("torch-bf16", "torch bf16", ("torch",), False),
-    _valence("embedded", "as installed", (), True),
+    _peer("onnxruntime-int8", "ONNX Runtime dynamic int8", ("onnxruntime", *_EXPORTED), False),
+    _peer("openvino-fp32", "OpenVINO fp32", ("openvino", *_EXPORTED), True, True),
+    _peer("openvino-bf16", "OpenVINO bf16", ("openvino", *_EXPORTED), False, True),
+    _peer("openvino-int8", "OpenVINO static int8", ("openvino", "nncf", *_EXPORTED), False, True),
+    _peer("ctranslate2-fp32", "CTranslate2 fp32", ("ctranslate2", "transformers", "torch"), True),
+    _peer("ctranslate2-int8", "CTranslate2 int8", ("ctranslate2", "transformers", "torch"), False),
+    _valence("native", "native int8", (), False),
+    _valence("onnx-int8", "onnx int8", ("onnx", "torch"), False),
+    _valence("onnx-fp32", "onnx fp32", ("onnx", "torch"), True),
+    _valence("openvino", "openvino int8", ("openvino", "nncf", "onnx", "torch"), False, True),
+    _valence("torch-fp32", "torch fp32", ("torch",), True),
+    _valence("torch-bf16", "torch bf16", ("torch",), True),
+    _valence("embedded", "as installed", (), False),
 )
 CONTENDERS = {contender.key: contender for contender in _ALL}
 """By key."""

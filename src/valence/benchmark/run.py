@@ -14,12 +14,14 @@ from valence.benchmark.pool import ContenderError, ask_once
 from valence.benchmark.report import build_report
 from valence.benchmark.turns import Row, Single, cold_starts, label_all, label_single
 from valence.benchmark.workloads import LENGTHS, calibration_texts, read_workloads, texts_of_length, write_texts
+from valence.hub import DEFAULT
 from valence.text.tokenizer import Tokenizer
 
 __all__ = ["Settings", "run_benchmark"]
 
 _SHARES = {"cold": 0.10, "short": 0.45, "single": 0.35, "long": 0.95}  # of the time that is left when it begins
 _QUICK_LENGTHS = (8, 64)
+_CHARACTERS_PER_TOKEN = 4  # of English, about
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,11 @@ def run_benchmark(settings: Settings, say: Callable[[str], None]) -> dict[str, A
     models = [choose_model(name, settings.work, settings.checkpoint) for name in settings.models]
     settings.work.mkdir(parents=True, exist_ok=True)
     samples = write_texts(calibration, settings.work / "calibration.json")
-    entrants = [entrant for model in models for entrant in enter(model, chosen, missing, samples, say)]
+    entrants: list[Entrant] = []
+    for model in models:
+        without_slow = model.key == DEFAULT and len(models) > 1 and not settings.only
+        able = [contender for contender in chosen if not (contender.slow and without_slow)]
+        entrants += enter(model, able, missing, samples, say)
     rows: dict[str, list[Row]] = {}
     singles: list[Single] = []
     try:
@@ -92,7 +98,8 @@ def run_benchmark(settings: Settings, say: Callable[[str], None]) -> dict[str, A
                 for entrant in _able(entrants)
                 for mode in (entrant.contender.modes if workload.name == "short" else entrant.contender.long_modes)
             ]
-            rows[workload.name] = label_all(planned, texts, share(workload.name), settings.repeats, say)
+            size = len(workload.texts), sum(map(len, workload.texts)) // _CHARACTERS_PER_TOKEN
+            rows[workload.name] = label_all(planned, texts, size, share(workload.name), settings.repeats, say)
         for entrant in _able(entrants):
             entrant.facts |= entrant.ask("end")
     finally:

@@ -15,12 +15,13 @@ from valence.errors import EngineError
 
 __all__ = ["Row", "Single", "cold_starts", "label_all", "label_single"]
 
-_EVERY = 4  # the token budget of sorted batches is chosen on every fourth text
+_SAMPLE_TOKENS = 6000  # about as many, of texts spread over all, choose the token budget of sorted batches
+_WARM_UP_TEXTS = 24
 _LEAST_BASELINE = 3  # passes of what all others are divided by
 _CALLS = 200  # with a single text
 _LEAST_CALLS = 20  # with a long one
 _CHUNKS = 5  # turns in which the calls are made
-_FEW_TOKENS = 64  # texts up to this length get all the calls, however slow
+_FEW_TOKENS = 32  # texts up to this length get all the calls, however slow
 _CLEARLY_SLOWER = 1.1
 
 Say = Callable[[str], None]
@@ -98,12 +99,15 @@ def cold_starts(entrants: Sequence[Entrant], seconds: float, repeats: int, say: 
             }
 
 
-def label_all(rows: Sequence[Row], texts: str, seconds: float, repeats: int, say: Say) -> list[Row]:
+def label_all(
+    rows: Sequence[Row], texts: str, size: tuple[int, int], seconds: float, repeats: int, say: Say
+) -> list[Row]:
     """Measure passes over many texts.
 
     Args:
         rows: who, and how.
         texts: the file of the texts.
+        size: how many texts these are, and about how many tokens they have.
         seconds: about how long it may take.
         repeats: the most passes of each row.
         say: told what was found.
@@ -120,7 +124,7 @@ def label_all(rows: Sequence[Row], texts: str, seconds: float, repeats: int, say
         row.answers = found.get("answers", row.answers)
         return f"{found['seconds']:.2f} s"
 
-    _take_turns(rows, _entrant_of, lambda row: _warm(row, texts), "warm-up", say)
+    _take_turns(rows, _entrant_of, lambda row: _warm(row, texts, size), "warm-up", say)
     _take_turns(rows, _entrant_of, run, "pass 1", say)
     rows = [row for row in rows if row.entrant.able]
     for number, some in enumerate(_plan_rounds(rows, until - time.monotonic(), repeats), start=2):
@@ -128,9 +132,11 @@ def label_all(rows: Sequence[Row], texts: str, seconds: float, repeats: int, say
     return [row for row in rows if row.entrant.able]
 
 
-def _warm(row: Row, texts: str) -> str:
+def _warm(row: Row, texts: str, size: tuple[int, int]) -> str:
     """Choose the token budget of sorted batches; let a contender that compiles shapes meet them all."""
     contender = row.entrant.contender
+    n_texts, n_tokens = size
+    sampled = max(1, n_tokens // _SAMPLE_TOKENS)
 
     def run(budget: int, every: int) -> float:
         seconds: float = row.entrant.ask("run", texts=texts, mode=row.mode, budget=budget, every=every)["seconds"]
@@ -140,8 +146,8 @@ def _warm(row: Row, texts: str) -> str:
         fastest = float("inf")
         for budget in BUDGETS:
             if contender.compiles_shapes:
-                run(budget, _EVERY)
-            seconds = run(budget, _EVERY)
+                run(budget, sampled)
+            seconds = run(budget, sampled)
             if seconds < fastest:
                 fastest, row.budget = seconds, budget
             elif seconds > _CLEARLY_SLOWER * fastest:
@@ -149,7 +155,7 @@ def _warm(row: Row, texts: str) -> str:
     if contender.compiles_shapes:
         row.first_seconds = run(row.budget, 1)
         return f"{row.first_seconds:.2f} s"
-    run(row.budget, 8 * _EVERY)
+    run(row.budget, max(1, n_texts // _WARM_UP_TEXTS))
     return ""
 
 

@@ -19,7 +19,7 @@ _COMMANDS = {
     "classify": "Label texts from the arguments, a file or standard input.",
     "train": "Fine-tune a classifier on labelled texts.",
     "evaluate": "Measure a classifier on labelled texts.",
-    "export": "Write a model as an ONNX engine.",
+    "export": "Write a model for a fast engine, in fp32 or int8.",
     "info": "Say what a model is, which engine runs it here, and why.",
     "bench": "Measure valence beside its peers.",
     "models": "List models on the hub that valence can load.",

@@ -90,7 +90,9 @@ def model_options(command: _Command) -> _Command:
                 show_default=True,
                 help="How windows become one answer: mean of the logits, highest score, or vote.",
             ),
-            click.option("--threads", type=click.IntRange(1), help="How many to use at most.  [default: one for each processor]"),
+            click.option(
+                "--threads", type=click.IntRange(1), help="How many to use at most.  [default: one for each processor]"
+            ),
         ]
     ):
         decorated = option(decorated)

@@ -223,7 +223,8 @@ def _find(folder: ModelFolder, name: RunningEngine, exports: Sequence[Export]) -
         if entry.format == file_format and (name != "native" or entry.beside is not None):
             return entry
     kind = {"openvino": "OpenVINO export", "native": "int8 export", "onnx": "ONNX export"}[name]
-    return EngineError(f"{folder.name}: no {kind}; make one with: valence export {folder.name} {wanted}".rstrip())
+    advice = "" if folder.embedded else f"; make one with: valence export {folder.name} {wanted}".rstrip()
+    return EngineError(f"{folder.name}: no {kind}{advice}")
 
 
 def _why_not_torch(folder: ModelFolder) -> ValenceError | None:

@@ -117,6 +117,14 @@ def read_manifest(folder: ModelFolder) -> Manifest | None:
                 raise EngineError(f"{path}: {part} is not there")
         if export.format not in get_args(Format) or export.precision not in get_args(Precision):
             raise EngineError(f"{path}: {file}: unknown format {export.format!r} or precision {export.precision!r}")
-        if not isinstance(export.agreement, dict):
-            raise EngineError(f"{path}: {file}: expected the agreement of each engine, found {export.agreement!r}")
+        if not isinstance(export.bytes, int) or not _is_agreement(export.agreement):
+            raise EngineError(f"{path}: {file}: expected its size and the agreement of each engine as numbers")
     return manifest
+
+
+def _is_agreement(value: Any) -> bool:
+    names = ("n_texts", "labels", "largest_difference", "p99_difference")
+    return isinstance(value, dict) and all(
+        isinstance(figures, dict) and all(isinstance(figures.get(name), int | float) for name in names)
+        for figures in value.values()
+    )

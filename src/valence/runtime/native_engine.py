@@ -98,6 +98,7 @@ class NativeEngine:
         weights = _Weights(path, tensors)
         self._tables = weights.tables  # read where they lie as long as the model is open
         self._has_types = weights.shape.token_types > 0
+        self._vocabulary = int(weights.shape.vocabulary)
         self._n_classes = int(weights.shape.classes)
         self._model = self._library.valence_open(
             ctypes.byref(weights.shape), ctypes.byref(weights.model), weights.layers
@@ -108,6 +109,9 @@ class NativeEngine:
     def __del__(self) -> None:
         if getattr(self, "_model", None):
             self._library.valence_close(self._model)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NativeEngine, (self.files[0], self.sessions)  # a copy, or another process, opens the file itself
 
     @property
     def n_classes(self) -> int:
@@ -128,7 +132,10 @@ class NativeEngine:
             EngineError: if the batch holds what the model has no embedding for, or memory is short.
         """
         is_token = batch.attention_mask.astype(bool)
-        ids = batch.input_ids[is_token].astype(np.int32)  # [N], text after text
+        ids = batch.input_ids[is_token]  # [N], text after text
+        if ids.size and (ids.min() < 0 or ids.max() >= self._vocabulary):
+            raise EngineError(f"a token of the batch is not one of the {self._vocabulary:,} that the model knows")
+        ids = ids.astype(np.int32)
         has_types = self._has_types and batch.token_type_ids is not None
         types = batch.token_type_ids[is_token].astype(np.int32) if has_types else None  # type: ignore[index]
         starts = np.zeros(len(is_token) + 1, dtype=np.int64)
@@ -147,8 +154,8 @@ class NativeEngine:
             raise EngineError(f"not enough memory for a batch of {len(ids)} tokens")
         if status:
             raise EngineError(
-                f"a batch of {batch.input_ids.shape} holds a text without tokens or longer than the model reads, "
-                "or a token that the model does not know"
+                f"a batch of {batch.input_ids.shape} holds a text without tokens or longer than the model reads, or a "
+                "token type that the model does not know"
             )
         return logits
 

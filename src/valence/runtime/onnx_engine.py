@@ -75,7 +75,8 @@ class OnnxEngine:
         try:
             logits: NDArray[np.float32] = session.run(["logits"], feed)[0]
         except Exception as problem:  # ONNX Runtime's own exceptions share no base class
-            raise EngineError(f"ONNX Runtime failed on a batch of {batch.input_ids.shape}: {problem}") from None
+            shape = batch.input_ids.shape
+            raise EngineError(f"ONNX Runtime failed on a batch of {shape}: {str(problem).strip()}") from None
         return logits
 
     def _session(self, threads: int) -> Any:
@@ -113,9 +114,9 @@ def _open(path: Path, threads: int) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors come as exceptions
+    options.log_severity_level = 4  # errors come as exceptions
     options.intra_op_num_threads = threads
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as problem:  # ONNX Runtime's own exceptions share no base class
-        raise EngineError(f"{path}: ONNX Runtime cannot load it: {problem}") from None
+        raise EngineError(f"{path}: ONNX Runtime cannot load it: {str(problem).strip()}") from None

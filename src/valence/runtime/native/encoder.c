@@ -100,7 +100,6 @@ typedef struct {
     Layer *layers;
     Linear transform;
     float *classifier, *classifier_bias;
-    pthread_mutex_t scratch_lock;
     Scratch *scratch;
 } Model;
 
@@ -754,7 +753,13 @@ static void *help(void *argument) {
     return NULL;
 }
 
-static void forget_helpers(void) { /* in the child of a fork: threads are not inherited */
+static pthread_mutex_t scratch_lock = PTHREAD_MUTEX_INITIALIZER; /* of the lists of all models, held for a moment */
+
+static void before_fork(void) { pthread_mutex_lock(&scratch_lock); } /* so that the child finds every list whole */
+static void after_fork_in_parent(void) { pthread_mutex_unlock(&scratch_lock); }
+
+static void after_fork_in_child(void) { /* threads are not inherited */
+    pthread_mutex_init(&scratch_lock, NULL);
     pthread_mutex_init(&pool.busy, NULL);
     pthread_mutex_init(&pool.lock, NULL);
     pthread_cond_init(&pool.wake, NULL);
@@ -763,12 +768,11 @@ static void forget_helpers(void) { /* in the child of a fork: threads are not in
     pool.helpers = 0;
 }
 
-static void register_fork(void) { pthread_atfork(NULL, NULL, forget_helpers); }
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static void register_fork(void) { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
 
 /* Make sure that there are helpers; returns how many threads a call can have. */
 static int call_helpers(int threads) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, register_fork);
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the threads of the program */
@@ -836,7 +840,6 @@ EXPORT void valence_close(Model *model) {
         free(model->scratch);
         model->scratch = next;
     }
-    pthread_mutex_destroy(&model->scratch_lock);
     free(model);
 }
 
@@ -849,7 +852,7 @@ EXPORT Model *valence_open(const Shape *shape, const ModelWeights *weights, cons
     const int raised_unsigned = 1;
     const float shift = shape->activation == RELU ? 0.0f : GELU_SHIFT;
     model->shape = *shape;
-    pthread_mutex_init(&model->scratch_lock, NULL);
+    pthread_once(&fork_once, register_fork);
     model->words = weights->words;
     model->words_scale = weights->words_scale;
     model->positions = weights->positions;
@@ -878,10 +881,10 @@ EXPORT Model *valence_open(const Shape *shape, const ModelWeights *weights, cons
 
 /* Take room from the model's list, or make it: what a call needed before, the next one finds. */
 static Scratch *take_scratch(Model *model, size_t size) {
-    pthread_mutex_lock(&model->scratch_lock);
+    pthread_mutex_lock(&scratch_lock);
     Scratch *scratch = model->scratch;
     if (scratch) model->scratch = scratch->next;
-    pthread_mutex_unlock(&model->scratch_lock);
+    pthread_mutex_unlock(&scratch_lock);
     if (!scratch) scratch = calloc(1, sizeof(Scratch));
     if (scratch && scratch->size < size) {
         free(scratch->bytes);
@@ -896,10 +899,10 @@ static Scratch *take_scratch(Model *model, size_t size) {
 }
 
 static void give_scratch(Model *model, Scratch *scratch) {
-    pthread_mutex_lock(&model->scratch_lock);
+    pthread_mutex_lock(&scratch_lock);
     scratch->next = model->scratch;
     model->scratch = scratch;
-    pthread_mutex_unlock(&model->scratch_lock);
+    pthread_mutex_unlock(&scratch_lock);
 }
 
 static char *carve(char **place, size_t size) {
