@@ -114,7 +114,10 @@ def test_no_compiler_is_an_error_where_kernels_are_required(source, tmp_path):
 def test_the_wheel_classifies_outside_the_checkout(wheel, tmp_path):
     site = tmp_path / "site"
     environment = install(wheel, site)
-    code = "import valence; c = valence.load(); print(valence.__file__, c('Hello, my dog is cute').label, c.engine.name, sep='\\n')"
+    code = (
+        "import valence; c = valence.load(); "
+        "print(valence.__file__, c('Hello, my dog is cute').label, c.engine.name, sep='\\n')"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
