@@ -124,7 +124,7 @@ def alone(engine: Engine, item: TokenizedText) -> np.ndarray:
 TEXTS = st.lists(
     st.builds(text, st.integers(2, 80) | st.sampled_from([POSITIONS]), st.integers(0, 9), st.booleans()),
     min_size=1,
-    max_size=8,
+    max_size=6,
 )
 
 
@@ -138,7 +138,7 @@ def test_what_it_says_of_itself(opened):
     assert engine.name.split()[0] in ("torch", "onnx", "openvino", "native")
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=10)
 @given(texts=TEXTS, side_by_side=st.booleans())
 def test_parity(opened, reference, texts, side_by_side):
     engine, bound = opened
@@ -148,7 +148,7 @@ def test_parity(opened, reference, texts, side_by_side):
         assert np.abs(row - alone(reference, item)).max() <= max(bound, 1e-5)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=10)
 @given(texts=TEXTS, random=st.randoms())
 def test_a_text_is_independent_of_its_batch_and_place(opened, texts, random):
     engine, _ = opened

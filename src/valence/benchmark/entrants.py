@@ -97,6 +97,13 @@ class Entrant:
         assert self.worker is not None
         return self.worker.ask(do, **arguments)
 
+    def finish(self) -> None:
+        """End its worker, and note the most memory it took and the CPU time it used between its turns."""
+        found = self.ask("end")
+        self.close()
+        self.facts["peak_mib"] = max(found["peak_mib"], self.facts.get("peak_mib", 0.0))
+        self.facts["idle_cpu_seconds"] = found["idle_cpu_seconds"] + self.facts.get("idle_cpu_seconds", 0.0)
+
     def drop(self, reason: object) -> None:
         """Let it take part no longer.
 

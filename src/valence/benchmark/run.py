@@ -88,10 +88,12 @@ def run_benchmark(settings: Settings, say: Callable[[str], None]) -> dict[str, A
             _start(entrant, settings.quick, say)
         for workload in workloads:
             if workload.name == "long":
+                _start_anew(entrants, settings.quick, say)
                 words = [text for other in workloads for text in other.texts]
                 singles = label_single(
                     _singles(_able(entrants), words, settings.quick), share("single"), settings.quick, say
                 )
+                _start_anew(entrants, settings.quick, say)
             texts = write_texts(workload.texts, settings.work / f"{workload.name}.json")
             planned = [
                 Row(entrant, mode)
@@ -101,7 +103,7 @@ def run_benchmark(settings: Settings, say: Callable[[str], None]) -> dict[str, A
             size = len(workload.texts), sum(map(len, workload.texts)) // _CHARACTERS_PER_TOKEN
             rows[workload.name] = label_all(planned, texts, size, share(workload.name), settings.repeats, say)
         for entrant in _able(entrants):
-            entrant.facts |= entrant.ask("end")
+            entrant.finish()
     finally:
         for entrant in entrants:
             entrant.close()
@@ -126,6 +128,14 @@ def _start(entrant: Entrant, quick: bool, say: Callable[[str], None]) -> None:
     except ContenderError as problem:
         entrant.drop(problem)
         say(f"{entrant.name} is out: {problem}")
+
+
+def _start_anew(entrants: list[Entrant], quick: bool, say: Callable[[str], None]) -> None:
+    """Give back the memory of those that keep something for every shape they have met."""
+    for entrant in _able(entrants):
+        if entrant.contender.compiles_shapes:
+            entrant.finish()
+            _start(entrant, quick, say)
 
 
 def _singles(entrants: list[Entrant], words: list[str], quick: bool) -> list[Single]:
