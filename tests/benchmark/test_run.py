@@ -1,5 +1,6 @@
 """A whole run: who takes part, what is found, what is left out."""
 
+import dataclasses
 import json
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from valence.benchmark.contenders import CONTENDERS, choose_contenders
 from valence.benchmark.entrants import Entrant, choose_model
 from valence.benchmark.pool import ContenderError, Worker, ask_once
-from valence.benchmark.run import Settings, run_benchmark
+from valence.benchmark.run import Settings, _start_anew, run_benchmark
 from valence.benchmark.turns import Row, label_all
 from valence.benchmark.workloads import read_workloads
 from valence.errors import DataError, InputError, ModelNotFoundError
@@ -143,6 +144,26 @@ def test_a_worker_that_dies(tiny_classifier, tmp_path, data):
         assert "its process ended" in entrants[0].facts["skipped"]
         assert len(done[0].answers) == 2
         assert any("is out" in line for line in said)
+    finally:
+        for entrant in entrants:
+            entrant.close()
+
+
+def test_what_keeps_memory_for_every_shape_starts_anew(tiny_classifier, tmp_path):
+    model = choose_model(str(tiny_classifier), tmp_path, None)
+    embedded = CONTENDERS["valence-embedded"]
+    entrants = [Entrant(model, dataclasses.replace(embedded, compiles_shapes=keeps)) for keeps in (True, False)]
+    try:
+        for entrant in entrants:
+            entrant.start()
+        before = [entrant.worker for entrant in entrants]
+        _start_anew(entrants, True, lambda line: None)
+        assert [entrant.worker is old for entrant, old in zip(entrants, before, strict=True)] == [False, True]
+        peak = entrants[0].facts["peak_mib"]
+        for entrant in entrants:
+            entrant.finish()
+            assert entrant.worker is None
+        assert entrants[0].facts["peak_mib"] >= peak > 20
     finally:
         for entrant in entrants:
             entrant.close()

@@ -39,7 +39,7 @@ def test_what_it_says(run, model):
     size = (model / "onnx" / "model.onnx").stat().st_size / 1e6
     assert first == f"{model / 'onnx' / 'model.onnx'}: {size:.1f} MB, compared on built-in sentences"
     assert second.startswith(
-        "  onnx: the label of the source for 100.00% of 1,000 texts, difference in score up to 0.0000"
+        "  onnx: the label of the source for 100.00% of 1,000 texts; the score differs by 0.0000 (99th"
     )
 
 
