@@ -105,10 +105,17 @@ def _kept_sample(folder: ModelFolder) -> Sample:
     path = folder.reports / "training.json"
     kept: Any = read_json(path).get("agreement_sample") if path.is_file() else None
     try:
-        source = find_source(kept["source"], "train")
+        name = kept["source"]
+        source = find_source(name if name.startswith("hub:") else str(folder.path / name), "train")
         if source.sha256() != kept["train_sha256"]:
             return Sample()
         texts = [text for table in source.tables() for text in _texts(table, None)]
         return Sample([texts[row] for row in kept["rows"]], f"{len(kept['rows']):,} training texts of {source.title}")
-    except (KeyError, TypeError, IndexError, ValenceError):  # no training data here: not needed for an export
+    except (
+        AttributeError,
+        KeyError,
+        TypeError,
+        IndexError,
+        ValenceError,
+    ):  # no training data here: not needed for an export
         return Sample()

@@ -89,6 +89,11 @@ class FineTuning:
         }
 
 
+def _seen_from(folder: Path, source: str) -> str:
+    """Name a file by the way to it from the model folder, so that a report tells nothing of the machine."""
+    return source if source.startswith("hub:") else os.path.relpath(source, folder)
+
+
 def _describe(data: Examples) -> dict[str, Any]:
     read = json.dumps([data.texts, data.labels.tolist()]).encode()  # depends on the columns, too
     return {
@@ -237,7 +242,7 @@ def _finish(
             ),
             "weights_sha256": folder.weights_hash(),
             "agreement_sample": {
-                "source": run.train.source.name,
+                "source": _seen_from(run.out, run.train.source.name),
                 "train_sha256": settings["train"]["sha256"],
                 "rows": sample.tolist(),
             },
