@@ -390,7 +390,7 @@ def engine(tmp_path, tensors) -> NativeEngine:
 @pytest.mark.parametrize("token", [-1, VOCABULARY, 2**31 - 1, -(2**31)])
 def test_tokens_that_it_does_not_know(engine, token):
     batch = TokenBatch(np.array([[1, 2, token]]), np.ones((1, 3), dtype=np.int64))
-    with pytest.raises(EngineError, match=r"a batch of \(1, 3\) holds .* a token that the model does not know"):
+    with pytest.raises(EngineError, match="a token of the batch is not one of the 50 that the model knows"):
         engine.logits(batch)
     batch.attention_mask[0, 2] = 0  # padding may be anything
     assert np.array_equal(engine.logits(batch), together(engine, [TokenizedText(np.array([1, 2]), None, 2)]))
