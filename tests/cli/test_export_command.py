@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from valence.cli.export import _kept_sample
 from valence.files import read_json
 from valence.folder import ModelFolder
+from valence.runtime.export.sample import BUILT_IN, Sample
 from valence.runtime.manifest import read_manifest
 from valence.runtime.native_engine import why_not_native
 
@@ -82,7 +84,9 @@ def test_a_refusal_names_figures_and_products(run, tmp_path, vocabulary):
                 parameter[:, 0] = 1e4
     save_model(task_model, folder, ("a", "b"))
     shutil.copy(vocabulary, folder / "vocab.txt")
-    done = run("export", folder, "--precision", "int8")
+    rows = tmp_path / "rows.tsv"
+    rows.write_text("text\n" + "\n".join(f"{a} {b} {c}" for a in "abcd" for b in "ijkl" for c in "opqr") + "\n")
+    done = run("export", folder, "--precision", "int8", "--sample", rows)
     message = done.stderr.decode().splitlines()[-1]
     assert (done.returncode, done.stdout) == (1, b"")
     assert message.startswith(f"valence: error: {folder}: the int8 export gives onnx: the label of the source for ")
@@ -90,7 +94,7 @@ def test_a_refusal_names_figures_and_products(run, tmp_path, vocabulary):
     assert any(name in message for name in products(config))
     assert message.endswith("--allow-disagreement keeps it")
     assert not (folder / "onnx" / "manifest.json").exists()
-    kept = run("export", folder, "--precision", "int8", "--allow-disagreement")
+    kept = run("export", folder, "--precision", "int8", "--allow-disagreement", "--sample", rows)
     assert kept.returncode == 0, kept.stderr
     assert (folder / "onnx" / "manifest.json").is_file()
 
@@ -126,13 +130,13 @@ def test_train_marks_the_texts_that_export_reads(run, home):
     assert read_manifest(ModelFolder(home / "model", "m")).exports["model.onnx"].agreement["onnx"]["n_texts"] == 1000
     done = run("export", "model", cwd=home)
     assert done.returncode == 0, done.stderr
-    assert sample_of(home / "model").startswith("1,000 training texts of ")
-    assert "train" in sample_of(home / "model")
+    assert sample_of(home / "model") == "1,000 training texts of home-train"
+    done = run("export", home / "model", cwd=home.parent)  # wherever one stands
+    assert done.returncode == 0, done.stderr
+    assert sample_of(home / "model") == "1,000 training texts of home-train"
 
 
 def test_the_marked_texts_are_those_rows(home, monkeypatch):
-    from valence.cli.export import _kept_sample
-
     monkeypatch.chdir(home)
     folder = ModelFolder(home / "model", "m")
     lines = (home / "train.tsv").read_text().splitlines()[1:]
@@ -140,22 +144,23 @@ def test_the_marked_texts_are_those_rows(home, monkeypatch):
     assert list(_kept_sample(folder).texts) == [lines[row].split("\t")[0] for row in rows]
 
 
-@pytest.mark.parametrize("state", ["changed", "gone", "elsewhere", "no report", "damaged report"])
-def test_without_the_same_file_the_sample_is_built_in(run, home, state):
+@pytest.mark.parametrize("state", ["changed", "gone", "moved", "no report", "damaged report"])
+def test_without_the_same_file_the_sample_is_built_in(home, state):
     data, report = home / "train.tsv", home / "model" / "reports" / "training.json"
     if state == "changed":
         data.write_text(data.read_text() + "good film\t1\n")
     elif state == "gone":
         data.unlink()
+    elif state == "moved":
+        shutil.move(home / "model", home.parent / "model")
+        home = home.parent
     elif state == "no report":
         report.unlink()
     elif state == "damaged report":
         content = read_json(report)
         content["agreement_sample"]["rows"] = [10**9]
         report.write_text(json.dumps(content))
-    done = run("export", home / "model", cwd=home.parent if state == "elsewhere" else home)
-    assert done.returncode == 0, done.stderr
-    assert sample_of(home / "model") == "built-in sentences"
+    assert _kept_sample(ModelFolder(home / "model", "m")) == Sample(BUILT_IN, "built-in sentences")
 
 
 def test_a_trained_model_exports_in_int8(run, home):

@@ -1,5 +1,6 @@
 """valence export."""
 
+import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -106,16 +107,10 @@ def _kept_sample(folder: ModelFolder) -> Sample:
     kept: Any = read_json(path).get("agreement_sample") if path.is_file() else None
     try:
         name = kept["source"]
-        source = find_source(name if name.startswith("hub:") else str(folder.path / name), "train")
+        source = find_source(name if name.startswith("hub:") else os.path.abspath(folder.path / name), "train")
         if source.sha256() != kept["train_sha256"]:
             return Sample()
         texts = [text for table in source.tables() for text in _texts(table, None)]
         return Sample([texts[row] for row in kept["rows"]], f"{len(kept['rows']):,} training texts of {source.title}")
-    except (
-        AttributeError,
-        KeyError,
-        TypeError,
-        IndexError,
-        ValenceError,
-    ):  # no training data here: not needed for an export
-        return Sample()
+    except (AttributeError, KeyError, TypeError, IndexError, ValenceError):
+        return Sample()  # no training data here: not needed for an export
