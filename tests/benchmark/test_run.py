@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 
@@ -117,6 +118,20 @@ def test_a_model_without_weights(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InputError, match="expected a folder with weights"):
         choose_model(str(tmp_path), tmp_path, None)
+
+
+def test_models_are_told_apart(tiny_classifier, tmp_path, data):
+    first, second = (shutil.copytree(tiny_classifier, tmp_path / place / "same") for place in ("a", "b"))
+    with pytest.raises(InputError, match="two models are called same"):
+        run_benchmark(Settings((str(first), str(second)), data, tmp_path / "work", ("valence-native",)), print)
+    path = second / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    found = [choose_model(str(folder), tmp_path, None) for folder in (first, second)]
+    assert found[0].folder != found[1].folder
+    named_default = shutil.copytree(tiny_classifier, tmp_path / "default")
+    assert choose_model(str(named_default), tmp_path, None).key == "default (folder)"
 
 
 def test_a_request_that_fails_says_why_and_the_worker_lives_on(tmp_path):

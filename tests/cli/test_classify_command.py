@@ -204,6 +204,7 @@ def test_output_is_utf8_whatever_the_locale(classify):
 def test_long_texts_refused(classify):
     done = classify("--long-text", "error", "--max-length", "8", stdin=b"good\n" + b"good " * 10 + b"\n")
     refused(done, "text 2 has 12 tokens, the limit is 8")
+    assert texts_of(done.stdout) == ["good"]  # what came before it is not lost
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_the_default_model(run):
     assert said["classes"] == "NEGATIVE, POSITIVE"
     assert said["problem type"] == "single_label_classification"
     assert said["token limit"] == "512"
-    assert said["weights"] == "none: exported engines only"
+    assert said["weights"] == "none"
     assert "onnx agrees on 99." in done.stdout.decode()
 
 

@@ -17,9 +17,10 @@ from valence.errors import EngineError, ExportError
 from valence.files import sha256
 from valence.folder import ModelFolder
 from valence.hub import find_model
+from valence.runtime.choice import choose_engine
 from valence.runtime.export.sample import BUILT_IN, Sample
 from valence.runtime.int8_tensors import read_tensors
-from valence.runtime.load import choose_engine, load
+from valence.runtime.load import load
 from valence.runtime.manifest import Manifest, read_manifest
 from valence.runtime.native_engine import NativeEngine, why_not_native
 from valence.text.batching import TokenBatch

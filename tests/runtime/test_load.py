@@ -14,7 +14,7 @@ import pytest
 import valence
 from valence import ConfigError, EngineError, InputError, ModelError, ValenceError
 from valence.folder import ModelFolder
-from valence.runtime.load import choose_engine
+from valence.runtime.choice import choose_engine
 
 SOURCE = Path(valence.__file__).parent.parent
 
@@ -263,6 +263,44 @@ def test_an_engine_that_was_not_compared_is_not_chosen(model):
     assert choice.name == "torch"
     assert choice.others["onnx"] == "model.onnx was not found to agree with its source in this engine"
     assert valence.load(model, engine="onnx").engine.name == "onnx fp32"
+
+
+def test_no_engine_that_agreed(model):
+    path = model / "onnx" / "manifest.json"
+    content = json.loads(path.read_text())
+    content["exports"]["model.onnx"]["agreement"] = {}
+    path.write_text(json.dumps(content))
+    (model / "model.safetensors").unlink()
+    with pytest.raises(EngineError, match=r"was not found to agree .* --engine onnx runs it all the same"):
+        valence.load(model)
+    assert valence.load(model, engine="onnx").engine.name == "onnx fp32"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bytes": None},
+        {"agreement": {"onnx": {}}},
+        {"agreement": {"onnx": None}},
+        {"agreement": [1]},
+        {"agreement": {"onnx": {"n_texts": 1, "labels": "all", "largest_difference": 0, "p99_difference": 0}}},
+    ],
+    ids=str,
+)
+def test_a_manifest_without_figures(model, changes):
+    path = model / "onnx" / "manifest.json"
+    content = json.loads(path.read_text())
+    content["exports"]["model.onnx"] |= changes
+    path.write_text(json.dumps(content))
+    with pytest.raises(EngineError, match="expected its size and the agreement of each engine as numbers"):
+        valence.load(model)
+
+
+def test_weights_of_another_family_are_not_for_torch(model):
+    shutil.rmtree(model / "onnx")
+    edit(model / "config.json", model_type="gpt2")
+    with pytest.raises(ConfigError, match="model_type 'gpt2' is not supported"):
+        valence.load(model)
 
 
 def test_an_export_of_other_weights_is_refused(model):

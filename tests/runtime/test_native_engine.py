@@ -1,8 +1,10 @@
 """The native engine: what it computes, the same bits in any company, and nothing that brings it down."""
 
 import concurrent.futures
+import copy
 import gc
 import json
+import pickle
 import struct
 import subprocess
 import sys
@@ -19,10 +21,11 @@ from hypothesis import strategies as st
 import valence
 from valence.errors import EngineError, InputError
 from valence.folder import ModelFolder
+from valence.model.config import ACTIVATIONS
 from valence.runtime import native_engine
+from valence.runtime.choice import choose_engine
 from valence.runtime.execution import run_alone, run_tokenized
 from valence.runtime.int8_tensors import Int8Tensors, read_tensors, write_tensors
-from valence.runtime.load import choose_engine
 from valence.runtime.native_engine import NativeEngine, why_not_native
 from valence.text.batching import TokenBatch, collate
 from valence.text.tokenizer import TokenizedText
@@ -168,7 +171,7 @@ SHAPES = [  # heads of 16, 32 and 64 columns
 ]
 
 
-@pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "-".join(map(str, shape.values())))
 def test_it_computes_what_it_says(tmp_path, shape, activation):
     tensors = random_tensors(**shape, activation=activation)
@@ -328,6 +331,23 @@ def test_the_end_comes_while_helpers_sleep_or_work(tmp_path):
         done = script(warm + rest, tmp_path)
         assert (done.returncode, done.stdout) == (status, "bye\n"), done.stderr
         assert done.stderr.strip().split("\n")[-1] == last_line
+
+
+def test_copies_live_on_their_own(tmp_path, tensors):
+    engine = start(tmp_path, tensors)
+    expected = together(engine, [text(9)])
+    for again in (copy.copy(engine), copy.deepcopy(engine), pickle.loads(pickle.dumps(engine))):
+        assert np.array_equal(together(again, [text(9)]), expected)
+        del again
+        assert np.array_equal(together(engine, [text(9)]), expected)
+
+
+def test_the_same_tensors_are_the_same_bytes(tmp_path, tensors):
+    contents = set()
+    for number in range(8):
+        write_tensors(tmp_path / f"{number}", tensors)
+        contents.add((tmp_path / f"{number}").read_bytes())
+    assert len(contents) == 1
 
 
 def test_memory_stays_flat(tmp_path):

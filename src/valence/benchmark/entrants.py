@@ -11,6 +11,7 @@ from valence.benchmark.floor import product_operations
 from valence.benchmark.ours import classify_options
 from valence.benchmark.pool import ContenderError, Worker, ask_once
 from valence.errors import InputError
+from valence.files import fingerprint
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
 
@@ -155,16 +156,22 @@ def choose_model(name: str, work: Path, checkpoint: Path | None) -> Model:
     """
     if name == RANDOM:
         return Model(RANDOM, "DistilBERT of the usual shape, random weights", None, work / RANDOM, True)
-    title = "the default model" if name == DEFAULT else Path(name).name
+    key, title = (DEFAULT, "the default model") if name == DEFAULT else 2 * (_name_of_folder(name),)
     source = checkpoint if name == DEFAULT else Path(name)
+    prepared = work / key
     if source is not None:
         folder = ModelFolder(source.expanduser(), str(source))
         if not folder.weight_files:
             raise InputError(f"{source}: expected a folder with weights, found none")
         if len(folder.labels or ()) < 2:
             raise InputError(f"{source}: expected a classifier of two classes or more with names in config.json")
-    key = DEFAULT if name == DEFAULT else title
-    return Model(key, title, source, work / key, source is not None)
+        prepared = work / f"{key}-{fingerprint(folder.weight_files)[:12]}"  # other weights are never mistaken for these
+    return Model(key, title, source, prepared, source is not None)
+
+
+def _name_of_folder(path: str) -> str:
+    name = Path(path).expanduser().resolve().name
+    return f"{name} (folder)" if name in ("", DEFAULT, RANDOM) else name
 
 
 def enter(

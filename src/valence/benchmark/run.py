@@ -14,6 +14,7 @@ from valence.benchmark.pool import ContenderError, ask_once
 from valence.benchmark.report import build_report
 from valence.benchmark.turns import Row, Single, cold_starts, label_all, label_single
 from valence.benchmark.workloads import LENGTHS, calibration_texts, read_workloads, texts_of_length, write_texts
+from valence.errors import InputError
 from valence.hub import DEFAULT
 from valence.text.tokenizer import Tokenizer
 
@@ -73,6 +74,9 @@ def run_benchmark(settings: Settings, say: Callable[[str], None]) -> dict[str, A
     workloads = read_workloads(settings.data, settings.quick)
     calibration = calibration_texts(settings.data)
     models = [choose_model(name, settings.work, settings.checkpoint) for name in settings.models]
+    keys = [model.key for model in models]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise InputError(f"two models are called {', '.join(twice)}: rename a folder, or measure one after the other")
     settings.work.mkdir(parents=True, exist_ok=True)
     samples = write_texts(calibration, settings.work / "calibration.json")
     entrants: list[Entrant] = []

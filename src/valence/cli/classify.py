@@ -95,15 +95,14 @@ def _of_file(classifier: Classifier, texts: Iterator[Text]) -> Iterator[tuple[Te
 
 
 def _in_windows(classifier: Classifier, windows: Iterator[list[Text]]) -> Iterator[tuple[Text, Prediction]]:
-    """Answer each window as it comes."""
+    """Answer each window as it comes; of a window with a text that is refused, those before it."""
     done = 0
     for window in windows:
         try:
-            predictions = classifier(window)
+            yield from zip(window, classifier.stream(window), strict=True)
         except InputError:
             _find_culprit(classifier, window, done)
             raise
-        yield from zip(window, predictions, strict=True)
         sys.stdout.flush()
         done += len(window)
 

@@ -69,6 +69,8 @@ def command(
     The engine is compared with its source in fp32 before it is kept, and onnx/manifest.json says how well
     the two agree.
     """
+    if text_column and sample is None:
+        raise click.UsageError("--text-column goes with --sample")
     if any(find_spec(package) is None for package in ("torch", "safetensors", "onnx")):
         raise MissingExtraError("train", "Exporting")
     if model != DEFAULT and not Path(model).expanduser().is_dir():  # before anything is fetched

@@ -15,7 +15,7 @@ from valence.cli.output import echo_json, one_line
 from valence.errors import CheckpointError, ValenceError
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
-from valence.runtime.load import choose_engine
+from valence.runtime.choice import choose_engine
 from valence.runtime.machine import processor_features
 from valence.runtime.manifest import read_manifest
 from valence.runtime.threads import available_cpus, cgroup_cpus
@@ -118,7 +118,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         ("model", facts["name"] if facts["name"] == facts["path"] else f"{facts['name']} ({facts['path']})"),
         ("architecture", ", ".join([family, *(f"{name.replace('_', ' ')} {value}" for name, value in shape.items())])),
         ("parameters", "not known" if parameters is None else f"{parameters:,}"),
-        ("weights", ", ".join(facts["weights"]) or "none: exported engines only"),
+        ("weights", ", ".join(facts["weights"]) or "none"),
         ("classes", ", ".join(facts["classes"] or ["not named"])),
         ("problem type", facts["problem_type"] or "not stated"),
         ("token limit", str(facts["max_tokens"])),

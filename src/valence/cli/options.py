@@ -7,7 +7,7 @@ from typing import Any, get_args
 import click
 
 from valence.data.labels import parse_label_names
-from valence.runtime.load import EngineName
+from valence.runtime.choice import EngineName, TorchPrecision
 from valence.runtime.scores import AGGREGATIONS
 
 __all__ = ["model_options"]
@@ -64,7 +64,7 @@ def model_options(command: _Command) -> _Command:
             ),
             click.option(
                 "--precision",
-                type=click.Choice(["fp32", "bf16"]),
+                type=click.Choice(get_args(TorchPrecision)),
                 help="Of the torch engine.  [default: bf16 on a GPU, fp32 on a CPU]",
             ),
             click.option("--labels", help="Class names instead of the model's own: A,B or a file of one name a line."),

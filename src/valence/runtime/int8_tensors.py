@@ -57,9 +57,13 @@ def write_tensors(path: Path, tensors: Int8Tensors) -> dict[str, tuple[int, int]
 
     metadata = {name: str(value) for name, value in vars(tensors).items() if name != "arrays"}
     content = save(dict(tensors.arrays), metadata | {"format": _FORMAT})
-    path.write_bytes(content)
     (size,) = struct.unpack_from("<Q", content)
     header = json.loads(content[8 : 8 + size])
+    # safetensors writes the metadata in any order; the same tensors shall be the same bytes.
+    ordered = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    ordered += b" " * (-len(ordered) % 8)  # the data is aligned
+    path.write_bytes(struct.pack("<Q", len(ordered)) + ordered + content[8 + size :])
+    size = len(ordered)
     places = {name: entry["data_offsets"] for name, entry in header.items() if name != "__metadata__"}
     return {name: (8 + size + begin, end - begin) for name, (begin, end) in places.items()}
 

@@ -24,7 +24,7 @@ __all__ = ["NativeEngine", "why_not_native"]
 _LIBRARY = Path(__file__).parent / "native" / "_encoder.so"
 _GROUP = 64  # columns that share an activation scale
 _LANES = 16  # floats in a vector
-_ACTIVATIONS = {"gelu": 0, "gelu_new": 1, "relu": 2}
+_ACTIVATIONS = {"gelu": 0, "gelu_new": 1, "gelu_pytorch_tanh": 1, "relu": 2}
 _HEAD_ACTIVATIONS = {"distilbert": 0, "bert": 1}
 _OUT_OF_MEMORY = 1
 

@@ -91,7 +91,7 @@ class FineTuning:
 
 def _seen_from(folder: Path, source: str) -> str:
     """Name a file by the way to it from the model folder, so that a report tells nothing of the machine."""
-    return source if source.startswith("hub:") else os.path.relpath(source, folder)
+    return source if source.startswith("hub:") else os.path.relpath(Path(source).expanduser(), folder)
 
 
 def _describe(data: Examples) -> dict[str, Any]:
