@@ -4,13 +4,14 @@ import functools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from valence.errors import ConfigError, ModelNotFoundError
 from valence.files import is_unicode, read_json, sha256
 
-__all__ = ["PROBLEM_TYPES", "ModelFolder"]
+__all__ = ["PROBLEM_TYPES", "Architecture", "ModelFolder"]
 
+Architecture = Literal["distilbert", "bert"]
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 _PLACEHOLDER = re.compile(r"(LABEL_)?\d+")
 
@@ -42,6 +43,18 @@ class ModelFolder:
     def config(self) -> dict[str, Any]:
         """The content of config.json."""
         return read_json(self.path / "config.json", ConfigError)
+
+    @property
+    def architecture(self) -> Architecture:
+        """The family that the config's model_type names."""
+        found = self.config.get("model_type")
+        known: tuple[Architecture, ...] = get_args(Architecture)
+        for architecture in known:
+            if found == architecture:
+                return architecture
+        raise ConfigError(
+            f"{self.path / 'config.json'}: model_type {found!r} is not supported; valence loads {', '.join(known)}"
+        )
 
     @functools.cached_property
     def labels(self) -> tuple[str, ...] | None:

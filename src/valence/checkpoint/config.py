@@ -2,11 +2,11 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from valence.errors import ConfigError
-from valence.folder import ModelFolder
-from valence.model.config import Architecture, EncoderConfig
+from valence.folder import Architecture, ModelFolder
+from valence.model.config import EncoderConfig
 from valence.model.heads import Task
 
 __all__ = ["encoder_config", "foreign_config"]
@@ -85,9 +85,7 @@ def encoder_config(folder: ModelFolder) -> EncoderConfig:
     """
     where = folder.path / "config.json"
     found = folder.config
-    architecture: Any = found.get("model_type")
-    if architecture not in get_args(Architecture):
-        raise ConfigError(f"{where}: model_type {architecture!r} is not supported; valence loads {', '.join(_KEYS)}")
+    architecture = folder.architecture
     keys = _KEYS[architecture]
     if absent := sorted(key.theirs for key in keys if key.default is None and found.get(key.theirs) is None):
         raise ConfigError(f"{where}: keys that a {architecture} config needs are missing: {', '.join(absent)}")

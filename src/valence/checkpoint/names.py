@@ -6,7 +6,8 @@ A row is (ours, theirs); `{}` stands for the layer. Their names are written with
 
 import re
 
-from valence.model.config import Architecture, EncoderConfig
+from valence.folder import Architecture
+from valence.model.config import EncoderConfig
 from valence.model.heads import Task
 
 __all__ = [

@@ -1,13 +1,12 @@
 """The shape of an encoder, whichever family it comes from."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from valence.errors import ConfigError
+from valence.folder import Architecture
 
-__all__ = ["ACTIVATIONS", "Architecture", "EncoderConfig"]
+__all__ = ["ACTIVATIONS", "EncoderConfig"]
 
-Architecture = Literal["distilbert", "bert"]
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
 # Far beyond any model of these families: a size above is a damaged config, found before memory is asked for.
 _LARGEST = {

@@ -9,7 +9,6 @@ from typing import Literal, get_args
 from valence.errors import ConfigError, EngineError, InputError, MissingExtraError, ValenceError
 from valence.files import fingerprint
 from valence.folder import ModelFolder
-from valence.model.config import Architecture
 from valence.runtime.engine import Engine
 from valence.runtime.manifest import Export, read_manifest
 from valence.runtime.native_engine import NativeEngine, why_not_native
@@ -136,8 +135,10 @@ def _why_not_torch(folder: ModelFolder) -> ValenceError | None:
     if not folder.weight_files:
         holds = "exported engines only" if folder.manifest_file.is_file() else "no weights"
         return EngineError(f"{folder.name}: it holds {holds}, so torch cannot run it")
-    if (kind := folder.config.get("model_type")) not in get_args(Architecture):
-        return ConfigError(f"{folder.path / 'config.json'}: model_type {kind!r} is not supported")
+    try:
+        _ = folder.architecture
+    except ConfigError as problem:
+        return problem
     if find_spec("torch") is None:
         no_export = "" if folder.manifest_file.is_file() else f"{folder.name} has no ONNX export, and "
         return MissingExtraError("train", f"{no_export}running weights with torch")

@@ -21,8 +21,7 @@ from valence.checkpoint.checkpoint import LoadedBase, load_base, save_model
 from valence.data.examples import Examples
 from valence.errors import InputError, TrainingError
 from valence.files import write_json
-from valence.folder import ModelFolder
-from valence.model.config import Architecture
+from valence.folder import Architecture, ModelFolder
 from valence.model.heads import TaskModel
 from valence.runtime.classifier import Classifier
 from valence.runtime.export.export import export_model

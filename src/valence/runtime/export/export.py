@@ -1,9 +1,11 @@
 """Exporting a model folder: write an engine's files, compare them with the source, list them in the manifest."""
 
+import functools
 import importlib.metadata
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
@@ -35,6 +37,8 @@ from valence.text.tokenizer import Tokenizer
 __all__ = ["export_model"]
 
 _MAX_FILE_BYTES = 2**31 - 1  # protobuf's limit
+_TEMPORARY = ".export-"
+_LEFT_SECONDS = 24 * 3600
 _MARGIN = 0.5  # of the bounds, while products can still be made finer: other texts are harder than the sample
 _PACKAGES = {"onnx": ("onnx", "onnxruntime"), "openvino": ("onnx", "openvino")}
 
@@ -92,11 +96,10 @@ class _Exporter:
         self.format = file_format
         self.report = report
         self.model: TaskModel = load_model(folder, "classification")
-        source = TorchEngine(self.model)
-        self.n_classes = source.n_classes
+        self.source = TorchEngine(self.model)
+        self.n_classes = self.source.n_classes
         self.weights = {name: parameter.detach().float().numpy() for name, parameter in self.model.named_parameters()}
         self.tokenizer = Tokenizer.from_folder(folder)
-        self.expected = self.scores(source)
         stem = "model" if precision == "fp32" else f"model_{precision}"
         self.file = f"{stem}.onnx" if file_format == "onnx" else f"{stem}.xml"
         self.beside: str | None = None
@@ -109,10 +112,14 @@ class _Exporter:
         target = self.folder.manifest_file.parent
         try:
             target.mkdir(exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=".export-", dir=target))
+            for leftover in target.glob(f"{_TEMPORARY}*"):  # of an export that was killed
+                if time.time() - leftover.stat().st_mtime > _LEFT_SECONDS:
+                    shutil.rmtree(leftover, ignore_errors=True)
+            temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=target))
         except OSError as problem:
             raise ExportError(f"{target}: cannot be written: {problem.strerror or problem}") from None
         try:
+            self.expected = self.scores(self.source)
             chosen, agreement = self.write_well(temporary, two_steps)
             good = {name: found for name, found in agreement.items() if found.suffices(self.precision)}
             if not good and not allow_disagreement:
@@ -134,7 +141,7 @@ class _Exporter:
         if not decide or agreement["onnx"].suffices(self.precision, _MARGIN):
             return chosen, agreement
         self.report(f"onnx: {agreement['onnx']}; looking for the products that cost most")
-        ranked = rank_products(self.model, self.tokenizer, self.sample.texts)
+        ranked = self.ranked
         count = 1
         while count <= len(ranked):
             chosen = ranked[:count]
@@ -145,6 +152,11 @@ class _Exporter:
                 break
             count = len(ranked) if count < len(ranked) < 2 * count else 2 * count
         return chosen, agreement
+
+    @functools.cached_property
+    def ranked(self) -> list[str]:
+        """The products, the one that int8 harms most first."""
+        return rank_products(self.model, self.tokenizer, self.sample.texts)
 
     def write(self, temporary: Path, two_steps: Collection[str]) -> None:
         path = temporary / self.file
@@ -202,8 +214,7 @@ class _Exporter:
     def refuse(self, agreement: dict[str, Agreement]) -> None:
         causes = ""
         if self.precision == "int8":
-            worst = rank_products(self.model, self.tokenizer, self.sample.texts)[:3]
-            causes = f" The products that int8 harms most: {', '.join(worst)}."
+            causes = f" The products that int8 harms most: {', '.join(self.ranked[:3])}."
         found = "; ".join(f"{name}: {figures}" for name, figures in agreement.items())
         raise ExportError(
             f"{self.folder.name}: the {self.precision} export gives {found} ({self.sample.name}). Needed are "

@@ -849,7 +849,6 @@ EXPORT Model *valence_open(const Shape *shape, const ModelWeights *weights, cons
     Model *model = calloc(1, sizeof(Model));
     if (!model) return NULL;
     const int hidden = shape->hidden, wide = shape->feed_forward;
-    const int raised_unsigned = 1;
     const float shift = shape->activation == RELU ? 0.0f : GELU_SHIFT;
     model->shape = *shape;
     pthread_once(&fork_once, register_fork);
@@ -868,7 +867,7 @@ EXPORT Model *valence_open(const Shape *shape, const ModelWeights *weights, cons
         status = pack_linear(&layer->query_key_value, &layers[i].query_key_value, hidden, 3 * hidden, 0, 0);
         if (!status) status = pack_linear(&layer->output, &layers[i].output, hidden, hidden, 0, 0);
         if (!status) status = pack_linear(&layer->up, &layers[i].up, hidden, wide, 0, 0);
-        if (!status) status = pack_linear(&layer->down, &layers[i].down, wide, hidden, raised_unsigned, shift);
+        if (!status) status = pack_linear(&layer->down, &layers[i].down, wide, hidden, 1, shift);
         if (!status) status = copy_norm(&layer->attention_norm, &layers[i].attention_norm, hidden);
         if (!status) status = copy_norm(&layer->feed_forward_norm, &layers[i].feed_forward_norm, hidden);
     }
