@@ -92,14 +92,15 @@ def train_with_valence(examples: Examples, base: str, folder: str, precision: Tr
     from valence.checkpoint.config import encoder_config
     from valence.hub import find_model
     from valence.text.tokenizer import Tokenizer
+    from valence.training.classification import Classification
     from valence.training.devices import make_accelerator
-    from valence.training.loop import TrainingSet, train
+    from valence.training.loop import train
     from valence.training.state import RunState
 
     model_folder = find_model(base)
     model = load_base(model_folder, encoder_config(model_folder).architecture, examples.names, SEED).model
     tokenizer = Tokenizer.from_folder(model_folder, MAX_LENGTH)
-    data = TrainingSet(tokenizer(examples.texts), examples.labels.tolist(), tokenizer.pad_token_id)
+    data = Classification(tokenizer(examples.texts), examples.labels.tolist(), tokenizer.pad_token_id)
     recipe = dataclasses.replace(RECIPES["small"](), batch_size=BATCH_SIZE, epochs=1, precision=precision)
     progress = train(model, data, recipe, SEED, RunState(Path(folder)), make_accelerator())
     return {"seconds": progress.seconds, "loss": progress.history[0]["train_loss"]}

@@ -1,6 +1,6 @@
 """Write what the documents say from what was measured and from the commands' own help: `make docs`.
 
-docs/commands.md and docs/performance.svg are written whole; README.md and docs/*.md have tables between
+docs/commands.md and docs/*.svg are written whole; README.md and docs/*.md have tables between
 `<!-- NAME -->` and `<!-- end -->`. A test fails where a document is not what this writes.
 """
 
@@ -11,9 +11,11 @@ from typing import Any
 
 import click
 
+from learning_curves import learning_curves
 from valence.benchmark import tables
 from valence.benchmark.chart import throughput_chart
 from valence.cli import cli
+from valence.evaluation.compare import as_markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT = ROOT / "src" / "valence" / "default_model"
@@ -170,6 +172,78 @@ def _where_measured(name: str, render: Callable[[dict[str, Any]], str]) -> str:
     return render(_read(path)) if path.is_file() else f"Not measured yet: `make bench` writes `{name}`."
 
 
+def pretraining_table() -> str:
+    """Render what pretraining changed.
+
+    Returns:
+        Markdown.
+    """
+    if not all((RESULTS / name).is_file() for name in ("raw_model.json", "pretraining.json")):
+        return "Not measured yet."
+    measured, run = _read(RESULTS / "raw_model.json"), _read(RESULTS / "pretraining.json")
+    before, after = measured["before"], measured["after"]
+    rows = [
+        ("perplexity of hidden words", "perplexity", ",.1f"),
+        ("hidden words that are the most likely one", "top1", ".1%"),
+        ("hidden words among the five most likely", "top5", ".1%"),
+        (f"one hidden word in each of {after['sentences']} sentences, among the five most likely", *_FOUND),
+        ("next sentences told from random ones", "next_sentence_accuracy", ".1%"),
+    ]
+    lines = [f"| on {measured['text']}, {measured['documents']:,} articles | before | after |", "| --- | --- | --- |"]
+    lines += [f"| {title} | {before[name]:{form}} | {after[name]:{form}} |" for title, name, form in rows]
+    lines += [
+        "",
+        f"{run['seconds'] / 60:.0f} minutes on {run['machine']['processors']} cores, {run['steps']:,} steps, "
+        f"{run['tokens_per_second']:,.0f} tokens/s, {run['precision']}.",
+        "",
+        "![learning curves of pretraining](pretraining.svg)",
+    ]
+    return "\n".join(lines)
+
+
+def distillation_table() -> str:
+    """Render what students keep of their teachers.
+
+    Returns:
+        Markdown.
+    """
+    found = [(title, _read(RESULTS / name)) for name, title in _DISTILLED.items() if (RESULTS / name).is_file()]
+    if not found:
+        return "Not measured yet."
+    lines = [
+        "| | layers | parameters | texts/s | figure | share kept | smaller | faster | training |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for title, report in found:
+        kept, student_layers = report["kept"], report["shape"]["n_layers"]
+        for who, layers in (("teacher", 6), ("student", student_layers)):
+            side = kept[who]
+            last = " | | | |"
+            if who == "student":
+                minutes = f"{report['seconds'] / 60:.0f} minutes"
+                last = f" {kept['share_kept']:.1%} | {kept['smaller']:.0%} | {kept['faster']:.0%} | {minutes} |"
+            lines.append(
+                f"| {title}: {who} | {layers} | {side['parameters'] / 1e6:.1f} M | {side['texts_per_second']:,.0f} | "
+                f"{side['figure']:.4f} |{last}"
+            )
+    lines += ["", *(f"{title}: the figure is {report['kept']['figure']}." for title, report in found)]
+    if (RESULTS / "distillation_raw.json").is_file():
+        lines += ["", "![learning curves of the raw student](distillation.svg)"]
+    return "\n".join(lines)
+
+
+def comparison_table() -> str:
+    """Render the default beside a BERT of the same base.
+
+    Returns:
+        Markdown.
+    """
+    path = RESULTS / "comparison.json"
+    return as_markdown(_read(path), n_texts=5).rstrip() if path.is_file() else "Not measured yet."
+
+
+_FOUND = ("found_among_five", ".0%")
+_DISTILLED = {"distillation_classifier.json": "classifier", "distillation_raw.json": "raw model"}
 _TABLES: dict[str, Callable[[], str]] = {
     "measured": measured_table,
     "evaluations": evaluation_table,
@@ -193,6 +267,25 @@ _TABLES: dict[str, Callable[[], str]] = {
     "bench skipped": _bench(tables.skipped_text),
     "bench stream": lambda: _where_measured("stream.json", tables.stream_table),
     "topics": topics_output,
+    "pretraining": pretraining_table,
+    "distillation": distillation_table,
+    "comparison": comparison_table,
+}
+
+
+_CURVES = {
+    "pretraining": (
+        "Pretraining on Wikinews",
+        {
+            "perplexity": "perplexity, held out",
+            "top5": "words among the first five",
+            "next_sentence_accuracy": "next-sentence accuracy",
+        },
+    ),
+    "distillation_raw": (
+        "Distilling six layers to three on Wikinews",
+        {"perplexity": "perplexity, held out", "top5": "words among the first five"},
+    ),
 }
 
 
@@ -225,6 +318,10 @@ def documents() -> dict[Path, str]:
     if (RESULTS / "performance.json").is_file():
         chart = throughput_chart(_read(RESULTS / "performance.json"), "short", "random")
         pages[ROOT / "docs" / "performance.svg"] = chart
+    for name, (title, panels) in _CURVES.items():
+        if (RESULTS / f"{name}.json").is_file():
+            svg = learning_curves(_read(RESULTS / f"{name}.json"), title, panels)
+            pages[ROOT / "docs" / f"{name.removesuffix('_raw')}.svg"] = svg
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         if path not in pages:
             pages[path] = filled(path.read_text(encoding="utf-8"))

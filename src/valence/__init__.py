@@ -24,6 +24,9 @@ from valence.errors import (
 if TYPE_CHECKING:
     from valence.runtime.classifier import Classifier, Prediction
     from valence.runtime.load import load
+    from valence.runtime.load_raw import load_masked_lm, load_next_sentence
+    from valence.runtime.mask_filler import MaskFill, MaskFiller
+    from valence.runtime.next_sentence import NextSentence, NextSentencePredictor
 
 __version__ = "0.1.0"
 
@@ -36,21 +39,33 @@ __all__ = [
     "ExportError",
     "HubError",
     "InputError",
+    "MaskFill",
+    "MaskFiller",
     "MissingExtraError",
     "MissingHeadError",
     "ModelError",
     "ModelNotFoundError",
+    "NextSentence",
+    "NextSentencePredictor",
     "Prediction",
     "TrainingError",
     "ValenceError",
     "load",
+    "load_masked_lm",
+    "load_next_sentence",
 ]
 
 # Loaded on first use, so that `import valence` costs nothing.
 _LAZY = {
     "Classifier": "valence.runtime.classifier",
     "Prediction": "valence.runtime.classifier",
+    "MaskFill": "valence.runtime.mask_filler",
+    "MaskFiller": "valence.runtime.mask_filler",
+    "NextSentence": "valence.runtime.next_sentence",
+    "NextSentencePredictor": "valence.runtime.next_sentence",
     "load": "valence.runtime.load",
+    "load_masked_lm": "valence.runtime.load_raw",
+    "load_next_sentence": "valence.runtime.load_raw",
 }
 
 

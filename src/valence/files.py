@@ -3,17 +3,28 @@
 import hashlib
 import json
 import os
+import struct
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from valence.errors import ModelError
+from valence.errors import CheckpointError, ModelError
 
-__all__ = ["fingerprint", "is_unicode", "read_json", "sha256", "sync_folder", "write_json", "write_text"]
+__all__ = [
+    "fingerprint",
+    "is_unicode",
+    "read_json",
+    "sha256",
+    "sync_folder",
+    "tensor_shapes",
+    "write_json",
+    "write_text",
+]
 
 _FINGERPRINT_BLOCKS = 64
 _FINGERPRINT_BYTES = 1 << 14
+_MAX_HEADER_BYTES = 100_000_000  # the limit that safetensors itself has
 
 
 def read_json(path: Path, error: type[ModelError] = ModelError) -> dict[str, Any]:
@@ -124,6 +135,29 @@ def fingerprint(paths: Iterable[Path]) -> str:
                 file.seek(max(0, size - _FINGERPRINT_BYTES) * block // (_FINGERPRINT_BLOCKS - 1))
                 digest.update(file.read(_FINGERPRINT_BYTES))
     return digest.hexdigest()
+
+
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Read the header of a safetensors file, and none of its tensors.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Names to shapes.
+
+    Raises:
+        CheckpointError: if it is no such file.
+    """
+    try:
+        with path.open("rb") as file:
+            (size,) = struct.unpack("<Q", file.read(8))
+            if size > _MAX_HEADER_BYTES:
+                raise ValueError(f"a header of {size} bytes")
+            header = json.loads(file.read(size))
+        return {name: tuple(map(int, tensor["shape"])) for name, tensor in header.items() if name != "__metadata__"}
+    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        raise CheckpointError(f"{path}: not a readable safetensors file: {problem}") from None
 
 
 def is_unicode(text: str) -> bool:

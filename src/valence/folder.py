@@ -1,13 +1,14 @@
 """A model is a folder: which files it holds and what its config says about using it."""
 
 import functools
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from valence.errors import ConfigError, ModelNotFoundError
-from valence.files import is_unicode, read_json, sha256
+from valence.files import is_unicode, read_json, sha256, tensor_shapes
 
 __all__ = ["PROBLEM_TYPES", "Architecture", "ModelFolder"]
 
@@ -125,6 +126,17 @@ class ModelFolder:
         if absent := [name for name in names if not (self.path / name).is_file()]:
             raise ModelNotFoundError(f"{self.path}: shards named in {index.name} are missing: {', '.join(absent)}")
         return tuple(self.path / name for name in names)
+
+    @functools.cached_property
+    def n_parameters(self) -> int | None:
+        """How many there are, by the weights' headers, or without weights by the training report; None if unknown."""
+        if self.weight_files:
+            if any(path.suffix != ".safetensors" for path in self.weight_files):
+                return None
+            return sum(math.prod(shape) for path in self.weight_files for shape in tensor_shapes(path).values())
+        report = self.reports / "training.json"
+        found = read_json(report).get("parameters") if report.is_file() else None
+        return found if isinstance(found, int) else None
 
     @property
     def manifest_file(self) -> Path:

@@ -1,8 +1,13 @@
 """Commands run as a user runs them: in a process of their own."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -27,3 +32,32 @@ def train_here(*arguments: object) -> None:
     from valence.cli.train import command
 
     command.main([str(argument) for argument in arguments], standalone_mode=False)
+
+
+def steps_saved(out: Path) -> int:
+    """The step of the last state on disk, 0 where there is none, more than any once the run is finished."""
+    try:
+        found = [
+            int(match[1])
+            for path in (out / "training_state").iterdir()
+            if (match := re.match(r"step-(\d+)", path.name))
+        ]
+    except FileNotFoundError:
+        return sys.maxsize if (out / "reports").exists() else 0
+    return max(found, default=0)
+
+
+def being_saved(out: Path) -> bool:
+    return any((out / "training_state").glob(".step-*.partial"))
+
+
+def stop_when(out: Path, command: list[str], ready: Callable[[], bool], how: signal.Signals) -> tuple[int, str]:
+    """Start a run and send it a signal at a moment; return its exit code and what it said."""
+    log = out.with_name(f"{out.name}.log")
+    with log.open("w") as file, subprocess.Popen(command, stdout=file, stderr=file, env=environment()) as process:
+        deadline = time.monotonic() + 100
+        while process.poll() is None and not ready():
+            assert time.monotonic() < deadline, f"the run did not come so far: {log.read_text()}"
+        process.send_signal(how)
+        code = process.wait(100)
+    return code, log.read_text()

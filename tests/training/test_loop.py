@@ -15,8 +15,9 @@ from valence.folder import ModelFolder  # noqa: E402
 from valence.model.dropout import Dropout  # noqa: E402
 from valence.model.heads import TaskModel  # noqa: E402
 from valence.text.tokenizer import Tokenizer  # noqa: E402
+from valence.training.classification import Classification  # noqa: E402
 from valence.training.devices import make_accelerator  # noqa: E402
-from valence.training.loop import TrainingSet, _mix, train  # noqa: E402
+from valence.training.loop import _mix, train  # noqa: E402
 from valence.training.recipe import Recipe  # noqa: E402
 from valence.training.sampling import epoch_batches  # noqa: E402
 from valence.training.state import Progress, RunState  # noqa: E402
@@ -51,15 +52,15 @@ def load(base: Path, dropout: bool = False) -> TaskModel:
 
 
 @pytest.fixture(scope="module")
-def data(bert_base: Path, train_tsv: Path) -> TrainingSet:
+def data(bert_base: Path, train_tsv: Path) -> Classification:
     lines = train_tsv.read_text(encoding="utf-8").splitlines()[1:]
     texts, labels = zip(*(line.split("\t") for line in lines), strict=True)
     tokenizer = Tokenizer.from_folder(ModelFolder(bert_base, str(bert_base)))
-    return TrainingSet(tokenizer(texts), [int(label) for label in labels], tokenizer.pad_token_id)
+    return Classification(tokenizer(texts), [int(label) for label in labels], tokenizer.pad_token_id)
 
 
 def run(
-    model: TaskModel, data: TrainingSet, recipe: Recipe, folder: Path, evaluate: Any = None, save_every: int = 500
+    model: TaskModel, data: Classification, recipe: Recipe, folder: Path, evaluate: Any = None, save_every: int = 500
 ) -> Progress:
     state = RunState(folder)
     folder.mkdir(exist_ok=True)
@@ -70,7 +71,7 @@ def weights(model: TaskModel) -> dict[str, Any]:
     return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 
 
-def reference_loop(model: TaskModel, data: TrainingSet, recipe: Recipe) -> tuple[list[float], list[float]]:
+def reference_loop(model: TaskModel, data: Classification, recipe: Recipe) -> tuple[list[float], list[float]]:
     """Fine-tune as a tutorial does it; give the loss and the gradient's norm of each step."""
     transformers = pytest.importorskip("transformers")
     no_decay = [p for n, p in model.named_parameters() if n.endswith("bias") or "norm" in n]
@@ -105,7 +106,7 @@ def reference_loop(model: TaskModel, data: TrainingSet, recipe: Recipe) -> tuple
     return losses, norms
 
 
-def test_the_loop_does_what_a_plain_loop_does(bert_base: Path, data: TrainingSet, tmp_path: Path) -> None:
+def test_the_loop_does_what_a_plain_loop_does(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     ours, theirs = load(bert_base), load(bert_base)
     progress = run(ours, data, recipe(), tmp_path)
     losses, norms = reference_loop(theirs, data, recipe())
@@ -123,7 +124,7 @@ def test_the_loop_does_what_a_plain_loop_does(bert_base: Path, data: TrainingSet
 
 @pytest.mark.parametrize("change", [{"gradient_clip": 100.0}, {"weight_decay": 0.0}, {"warmup_steps": 0}])
 def test_each_value_of_the_recipe_is_used(
-    bert_base: Path, data: TrainingSet, tmp_path: Path, change: dict[str, Any]
+    bert_base: Path, data: Classification, tmp_path: Path, change: dict[str, Any]
 ) -> None:
     ours, theirs = load(bert_base), load(bert_base)
     run(ours, data, recipe(epochs=1, **change), tmp_path)
@@ -132,7 +133,7 @@ def test_each_value_of_the_recipe_is_used(
     assert max(float((mine[name] - plain[name]).abs().max()) for name in mine) > 3e-4
 
 
-def test_vectors_are_spared_from_weight_decay(bert_base: Path, data: TrainingSet, tmp_path: Path) -> None:
+def test_vectors_are_spared_from_weight_decay(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     models = [load(bert_base), load(bert_base)]
     for number, decay in enumerate((0.0, 0.9)):
         run(
@@ -148,7 +149,7 @@ def test_vectors_are_spared_from_weight_decay(bert_base: Path, data: TrainingSet
         torch.testing.assert_close(with_decay[name], expected, rtol=0, atol=1e-6, msg=name)
 
 
-def test_dropout_is_drawn_from_the_seed_and_the_step(bert_base: Path, data: TrainingSet, tmp_path: Path) -> None:
+def test_dropout_is_drawn_from_the_seed_and_the_step(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     models = [load(bert_base, dropout=True) for _ in range(3)]
     for number, model in enumerate(models[:2]):
         torch.manual_seed(number)  # what was drawn before must not matter
@@ -159,7 +160,7 @@ def test_dropout_is_drawn_from_the_seed_and_the_step(bert_base: Path, data: Trai
     assert not all(torch.equal(first[name], other_seed[name]) for name in first)
 
 
-def test_every_step_draws_other_numbers(bert_base: Path, data: TrainingSet, tmp_path: Path) -> None:
+def test_every_step_draws_other_numbers(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     model = load(bert_base, dropout=True)
     drawn: list[int] = []
     model.register_forward_pre_hook(lambda *_: drawn.append(torch.initial_seed()))
@@ -176,29 +177,29 @@ def test_every_process_draws_other_numbers() -> None:
     [("best", [0.5, 0.9, 0.7], 2), ("best", [0.5, 0.9, 0.9], 3), ("last", [0.9, 0.6, 0.5], 3)],
 )
 def test_the_best_or_the_last_epoch_is_kept(
-    bert_base: Path, data: TrainingSet, tmp_path: Path, keep: str, accuracies: list[float], kept: int
+    bert_base: Path, data: Classification, tmp_path: Path, keep: str, accuracies: list[float], kept: int
 ) -> None:
     seen: list[dict[str, Any]] = []
+    model = load(bert_base)
 
-    def evaluate(model: TaskModel) -> dict[str, float]:
+    def evaluate() -> dict[str, float]:
         seen.append(weights(model))
         return {"accuracy": accuracies[len(seen) - 1], "loss": 1.0 - 0.1 * len(seen)}  # of equals, the lower loss
 
-    model = load(bert_base)
     progress = run(model, data, recipe(epochs=3, keep=keep), tmp_path, evaluate)
     assert [entry["accuracy"] for entry in progress.history] == accuracies
     assert progress.best_epoch == (kept if keep == "best" else None)
     assert all(torch.equal(value, seen[kept - 1][name]) for name, value in weights(model).items())
 
 
-def test_without_evaluation_data_the_last_epoch_is_kept(bert_base: Path, data: TrainingSet, tmp_path: Path) -> None:
+def test_without_evaluation_data_the_last_epoch_is_kept(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     best, last = load(bert_base), load(bert_base)
     run(best, data, recipe(keep="best"), tmp_path / "best")
     run(last, data, recipe(keep="last"), tmp_path / "last")
     assert all(torch.equal(a, b) for a, b in zip(best.parameters(), last.parameters(), strict=True))
 
 
-def test_a_loss_that_is_no_number_stops_the_run(bert_base: Path, data: TrainingSet, tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_stops_the_run(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"no number any more.*the state at step \d+ is kept.*--learning-rate"):
         run(load(bert_base), data, recipe(learning_rate=1e30, warmup_steps=10), tmp_path, save_every=1)
     kept = load(bert_base)
@@ -207,10 +208,12 @@ def test_a_loss_that_is_no_number_stops_the_run(bert_base: Path, data: TrainingS
     assert all(bool(value.isfinite().all()) for value in weights(kept).values())
 
 
-def test_an_evaluation_loss_that_is_no_number_stops_the_run(bert_base: Path, data: TrainingSet, tmp_path: Path) -> None:
+def test_an_evaluation_loss_that_is_no_number_stops_the_run(
+    bert_base: Path, data: Classification, tmp_path: Path
+) -> None:
     with pytest.raises(TrainingError, match="the evaluation loss is no number"):
-        run(load(bert_base), data, recipe(), tmp_path, lambda _: {"accuracy": 0.0, "loss": math.nan})
+        run(load(bert_base), data, recipe(), tmp_path, lambda: {"accuracy": 0.0, "loss": math.nan})
 
 
-def test_a_batch_may_be_larger_than_the_data(bert_base: Path, data: TrainingSet, tmp_path: Path) -> None:
+def test_a_batch_may_be_larger_than_the_data(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     assert run(load(bert_base), data, recipe(batch_size=1000), tmp_path).step == 2

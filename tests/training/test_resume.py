@@ -5,13 +5,12 @@ import random
 import re
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from processes import environment, run, train_here, valence
+from processes import being_saved, run, steps_saved, stop_when, train_here, valence
 
 from valence.errors import InputError, TrainingError
 
@@ -37,35 +36,6 @@ def uninterrupted(command: list[object], tmp_path_factory: pytest.TempPathFactor
     result = run(valence(*command, "--out", out))
     assert result.returncode == 0, result.stderr
     return out
-
-
-def steps_saved(out: Path) -> int:
-    """The step of the last state on disk, 0 where there is none, `_STEPS` once the run is finished."""
-    try:
-        found = [
-            int(match[1])
-            for path in (out / "training_state").iterdir()
-            if (match := re.match(r"step-(\d+)", path.name))
-        ]
-    except FileNotFoundError:
-        return _STEPS if (out / "reports" / "training.json").exists() else 0
-    return max(found, default=0)
-
-
-def being_saved(out: Path) -> bool:
-    return any((out / "training_state").glob(".step-*.partial"))
-
-
-def stop_when(out: Path, command: list[str], ready: Callable[[], bool], how: signal.Signals) -> tuple[int, str]:
-    """Start a run and send it a signal at a moment; return its exit code and what it said."""
-    log = out.with_name(f"{out.name}.log")
-    with log.open("w") as file, subprocess.Popen(command, stdout=file, stderr=file, env=environment()) as process:
-        deadline = time.monotonic() + 100
-        while process.poll() is None and not ready():
-            assert time.monotonic() < deadline, f"the run did not come so far: {log.read_text()}"
-        process.send_signal(how)
-        code = process.wait(100)
-    return code, log.read_text()
 
 
 def same_result(out: Path, expected: Path) -> None:

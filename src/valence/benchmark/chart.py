@@ -5,7 +5,7 @@ from typing import Any
 
 from valence.benchmark.contenders import MODES
 
-__all__ = ["throughput_chart"]
+__all__ = ["as_svg", "throughput_chart"]
 
 _OURS, _PEER, _TEXT = "#c2410c", "#94a3b8", "#1e293b"
 
@@ -22,7 +22,6 @@ def throughput_chart(report: dict[str, Any], workload: str, model: str) -> str:
         SVG, on a light ground of its own.
     """
     import altair
-    import vl_convert
 
     rows = [row for row in report["rows"] if (row["workload"], row["model"]) == (workload, model)]
     bars = [
@@ -57,6 +56,20 @@ def throughput_chart(report: dict[str, Any], workload: str, model: str) -> str:
         .configure_axis(labelColor=_TEXT, titleColor=_TEXT, labelFontSize=11)
         .configure_title(anchor="start", color=_TEXT)
     )
+    return as_svg(chart)
+
+
+def as_svg(chart: Any) -> str:
+    """Render a chart.
+
+    Args:
+        chart: of altair.
+
+    Returns:
+        SVG, the same every time.
+    """
+    import vl_convert
+
     svg: str = vl_convert.vegalite_to_svg(chart.to_json())
     names: dict[str, str] = {}  # vl-convert counts them on from chart to chart
     return re.sub(r"\bclip\d+\b", lambda found: names.setdefault(found[0], f"clip{len(names)}"), svg)

@@ -15,6 +15,7 @@ from valence.checkpoint.names import (
     canonical_name,
     head_names,
     is_head,
+    masked_lm_projection,
     saved_name,
     tensor_names,
 )
@@ -29,8 +30,11 @@ __all__ = ["LoadedBase", "load_base", "load_model", "save_model"]
 
 _TASK_NEEDS: dict[Task, str] = {
     "classification": ("it has no classifier: fine-tune it first (valence train DATA --base {name} --out FOLDER)"),
-    "masked-lm": "it has no masked-LM head, so it cannot fill in masked words: use a pretrained checkpoint",
-    "next-sentence": "it has no next-sentence head: use a BERT checkpoint that was pretrained with one",
+    "masked-lm": "it has no masked-LM head, so it cannot fill in masked words: use a pretrained checkpoint, or train "
+    "the head (valence pretrain TEXTS --base {name} --out FOLDER)",
+    "next-sentence": "it has no next-sentence head: use a BERT checkpoint that was pretrained with one, or train the "
+    "head (valence pretrain TEXTS --base {name} --architecture bert --next-sentence --out FOLDER)",
+    "pretraining": "it lacks the masked-LM or the next-sentence head",
 }
 _READABLE_TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
@@ -67,7 +71,9 @@ def load_model(folder: ModelFolder, task: Task) -> TaskModel:
     config = encoder_config(folder)
     if config.architecture == "distilbert" and task == "next-sentence":
         raise MissingHeadError(
-            f"{folder.name}: a DistilBERT has no next-sentence head and no token types: use a BERT checkpoint"
+            f"{folder.name}: a DistilBERT has no next-sentence head and no token types: use a BERT checkpoint, "
+            "whose head can be trained, too (valence pretrain TEXTS --base BERT --architecture bert --next-sentence "
+            "--out FOLDER)"
         )
     tensors = _canonical(read_tensors(folder), config, folder)
     heads = head_names(config.architecture, task)
@@ -79,7 +85,7 @@ def load_model(folder: ModelFolder, task: Task) -> TaskModel:
     if task == "classification" and folder.labels is not None and len(folder.labels) != n_classes:
         problems.append(f"config.json names {len(folder.labels)} labels, the classifier has {n_classes} rows")
     if task == "masked-lm" and config.tie_word_embeddings:
-        problems += _drop_tied(tensors, heads["head.decoder.weight"])
+        problems += _drop_tied(tensors, masked_lm_projection(config.architecture))
     model = TaskModel.outline(config, task, n_classes)
     _refuse(folder, problems + _misfits(model, tensors))
     model.allocate()
@@ -92,45 +98,55 @@ def load_base(
     architecture: Architecture,
     labels: tuple[str, ...],
     seed: int,
+    task: Task = "classification",
 ) -> LoadedBase:
-    """Load a checkpoint to fine-tune: its encoder, and its classifier if it has these very labels.
+    """Load a checkpoint to train further: its encoder, and its head if it has the one that is wanted.
 
     Args:
         folder: the checkpoint to start from.
         architecture: what to build. A BERT checkpoint can start a DistilBERT, not the other way round.
-        labels: the classes of the new task.
+        labels: the classes of the new task, for classification; only a classifier of these very labels is kept.
         seed: for the tensors that the checkpoint lacks.
+        task: the head to build.
 
     Returns:
         The model and what was left out and initialised.
 
     Raises:
         CheckpointError: if the encoder's tensors are missing, unexpected or wrongly shaped; all are named.
+        MissingHeadError: if the architecture has no such head.
     """
     config = encoder_config(folder)
     if architecture == "bert" and config.architecture == "distilbert":
         raise CheckpointError(
             f"{folder.name}: a DistilBERT checkpoint cannot start a BERT: it lacks token types and a pooler"
         )
+    if architecture == "distilbert" and task in ("next-sentence", "pretraining"):
+        raise MissingHeadError("a DistilBERT has no next-sentence head and no token types: build a BERT")
     found = _canonical(read_tensors(folder), config, folder)
-    kept: frozenset[str] = frozenset()
-    if architecture == config.architecture:
-        kept = _head_to_keep(folder, config, found, labels)
+    heads = head_names(config.architecture, task)
+    kept = frozenset(heads.values())
+    if task == "classification":
+        same = architecture == config.architecture
+        kept = _head_to_keep(folder, config, found, labels) if same else frozenset()
+    problems: list[str] = []
+    if task != "classification" and config.tie_word_embeddings:
+        problems += _drop_tied(found, masked_lm_projection(config.architecture))
     tensors = {name: tensor for name, tensor in found.items() if name in kept or not is_head(name)}
     left_out = tuple(sorted(found.keys() - tensors.keys()))
-    model = TaskModel.outline(config, "classification", len(labels))
-    heads = head_names(config.architecture, "classification")
-    _refuse(folder, _misfits(model, tensors, optional=frozenset(heads.values())))
+    model = TaskModel.outline(config, task, len(labels))
+    _refuse(folder, problems + _misfits(model, tensors, optional=frozenset(heads.values())))
     if architecture != config.architecture:
         try:
-            config, tensors = distilbert_from_bert(config, tensors)
+            config, tensors = distilbert_from_bert(config, tensors, task)
         except CheckpointError as problem:
             raise CheckpointError(f"{folder.path}: {problem}") from None
-        model = TaskModel.outline(config, "classification", len(labels))
+        model = TaskModel.outline(config, task, len(labels))
     model.allocate()
     model.initialise(seed)
     _fill(model, tensors)
-    absent = tensor_names(config, "classification").values() - tensors.keys()
+    wanted = {tensor_names(config, task)[ours] for ours, _ in model.named_parameters()}  # a tied tensor has one name
+    absent = wanted - tensors.keys()
     return LoadedBase(model, left_out, tuple(sorted(saved_name(name, architecture) for name in absent)))
 
 

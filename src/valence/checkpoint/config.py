@@ -66,6 +66,7 @@ _TASK_CLASSES: dict[Task, str] = {
     "classification": "ForSequenceClassification",
     "masked-lm": "ForMaskedLM",
     "next-sentence": "ForNextSentencePrediction",
+    "pretraining": "ForPreTraining",
 }
 _FAMILY_NAMES: dict[Architecture, str] = {"distilbert": "DistilBert", "bert": "Bert"}
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from valence.checkpoint.names import tensor_names
 from valence.errors import CheckpointError
 from valence.model.config import EncoderConfig
+from valence.model.heads import Task
 
 __all__ = ["distilbert_from_bert"]
 
@@ -20,15 +21,19 @@ _DISTILBERT_EPS = 1e-12
 _TOKEN_TYPES = "embeddings.token_type_embeddings.weight"
 
 
-def distilbert_from_bert(config: EncoderConfig, tensors: dict[str, Tensor]) -> tuple[EncoderConfig, dict[str, Tensor]]:
+def distilbert_from_bert(
+    config: EncoderConfig, tensors: dict[str, Tensor], task: Task = "classification"
+) -> tuple[EncoderConfig, dict[str, Tensor]]:
     """Rewrite a BERT encoder as a DistilBERT one.
 
     Args:
         config: of the BERT.
         tensors: of the BERT, by canonical name; its encoder's are all there and fit the config.
+        task: what the DistilBERT is for.
 
     Returns:
-        The DistilBERT's config, and its encoder's tensors by canonical name; the heads are dropped.
+        The DistilBERT's config, and its encoder's tensors by canonical name; for masked words with those of the head,
+        which is the same in both. Other heads are dropped: they differ.
 
     Raises:
         CheckpointError: if a DistilBERT cannot compute what this BERT does.
@@ -45,11 +50,11 @@ def distilbert_from_bert(config: EncoderConfig, tensors: dict[str, Tensor]) -> t
         attention_output_dropout=0.0,
         classifier_dropout=0.2,  # DistilBERT's own default
     )
-    bert_names = tensor_names(config, "classification")
+    bert_names = tensor_names(config, task)
     renamed = {
         theirs: tensors[bert_names[ours]]
-        for ours, theirs in tensor_names(target, "classification").items()
-        if ours.startswith("encoder.")
+        for ours, theirs in tensor_names(target, task).items()
+        if ours.startswith("encoder.") or (task == "masked-lm" and bert_names[ours] in tensors)
     }
     renamed[_POSITIONS] = tensors[_POSITIONS].to(torch.float32) + tensors[_TOKEN_TYPES][0].to(torch.float32)
     return target, renamed

@@ -17,6 +17,7 @@ __all__ = [
     "canonical_name",
     "head_names",
     "is_head",
+    "masked_lm_projection",
     "saved_name",
     "tensor_names",
 ]
@@ -89,6 +90,10 @@ _HEADS: dict[tuple[Architecture, Task], _Rows] = {
         ("classifier.bias", "cls.seq_relationship.bias"),
     ),
 }
+_HEADS["bert", "pretraining"] = (
+    *((f"masked_lm.{ours}", theirs) for ours, theirs in _HEADS["bert", "masked-lm"]),
+    *((f"next_sentence.{ours}", theirs) for ours, theirs in _HEADS["bert", "next-sentence"]),
+)
 # BERT's masked-LM bias goes by two names. `transformers` computes with the second; it ties them together with the
 # word embeddings and then saves the first alone, or ties neither and saves both.
 BERT_BIAS = "cls.predictions.bias"
@@ -130,6 +135,18 @@ def head_names(architecture: Architecture, task: Task) -> dict[str, str]:
         Our names (from the model's root) to theirs.
     """
     return {f"head.{ours}": theirs for ours, theirs in _HEADS[architecture, task]}
+
+
+def masked_lm_projection(architecture: Architecture) -> str:
+    """Name the last projection of the masked-LM head, which most configs tie to the word embeddings.
+
+    Args:
+        architecture: the family.
+
+    Returns:
+        Their name.
+    """
+    return dict(_HEADS[architecture, "masked-lm"])["decoder.weight"]
 
 
 def tensor_names(config: EncoderConfig, task: Task) -> dict[str, str]:

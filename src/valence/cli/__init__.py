@@ -19,6 +19,11 @@ _COMMANDS = {
     "classify": "Label texts from the arguments, a file or standard input.",
     "train": "Fine-tune a classifier on labelled texts.",
     "evaluate": "Measure a classifier on labelled texts.",
+    "compare": "Say which of two classifiers is better, and whether that is more than chance.",
+    "fill-mask": "Find the words that fit where a text says [MASK].",
+    "next-sentence": "Say whether one text follows another.",
+    "pretrain": "Train a raw model to guess hidden words of plain text.",
+    "distill": "Teach a smaller model what a larger one says.",
     "export": "Write a model for a fast engine, in fp32 or int8.",
     "info": "Say what a model is, which engine runs it here, and why.",
     "bench": "Measure valence beside its peers.",
@@ -42,7 +47,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"valence.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"valence.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -1,18 +1,14 @@
 """valence info."""
 
-import json
-import math
 import os
 import platform
-import struct
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
 
 from valence.cli.output import echo_json, one_line
-from valence.errors import CheckpointError, ValenceError
+from valence.errors import ValenceError
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
 from valence.runtime.choice import choose_engine
@@ -31,7 +27,6 @@ _SHAPE = (
     ("feed_forward_width", "hidden_dim", "intermediate_size"),
 )
 _FAMILIES = {"distilbert": "DistilBERT", "bert": "BERT"}
-_MAX_HEADER_BYTES = 100_000_000  # the limit that safetensors itself has
 
 
 @click.command(
@@ -66,7 +61,7 @@ def _describe(folder: ModelFolder) -> dict[str, Any]:
         "path": str(folder.path),
         "architecture": config.get("model_type"),
         "shape": {name: config[key] for name, *keys in _SHAPE for key in keys if key in config},
-        "parameters": _count_parameters(folder),
+        "parameters": folder.n_parameters,
         "weights": [file.name for file in folder.weight_files],
         "classes": None if folder.labels is None else list(folder.labels),
         "problem_type": folder.problem_type,
@@ -89,25 +84,6 @@ def _engine(folder: ModelFolder) -> dict[str, Any]:
     except ValenceError as problem:  # the rest is worth knowing all the same
         return {"name": None, "reason": str(problem), "others": {}}
     return {"name": choice.name, "reason": choice.reason, "others": dict(choice.others)}
-
-
-def _count_parameters(folder: ModelFolder) -> int | None:
-    """Add up the sizes that the headers of safetensors files state; None for weights in another form, or none."""
-    if not folder.weight_files or any(path.suffix != ".safetensors" for path in folder.weight_files):
-        return None
-    return sum(math.prod(shape) for path in folder.weight_files for shape in _shapes(path))
-
-
-def _shapes(path: Path) -> list[list[int]]:
-    try:
-        with path.open("rb") as file:
-            (size,) = struct.unpack("<Q", file.read(8))
-            if size > _MAX_HEADER_BYTES:
-                raise ValueError(f"a header of {size} bytes")
-            header = json.loads(file.read(size))
-        return [list(map(int, tensor["shape"])) for name, tensor in header.items() if name != "__metadata__"]
-    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
-        raise CheckpointError(f"{path}: not a readable safetensors file: {problem}") from None
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:

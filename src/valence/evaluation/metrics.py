@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["METRICS", "Figure", "Figures", "measure"]
+__all__ = ["METRICS", "Figure", "Figures", "accuracy_interval", "draws", "measure"]
 
 METRICS = ("accuracy", "precision", "recall", "f1", "auc", "loss", "mcc")
 _EPSILON = float(np.finfo(np.float64).eps)  # the loss keeps this far from 0 and 1, as scikit-learn does
@@ -68,7 +68,7 @@ def measure(
     of_true_class = probabilities[np.arange(len(labels)), labels]
     losses = -np.log(np.clip(of_true_class, _EPSILON, 1 - _EPSILON))
     values = _reference_values(labels, predicted, probabilities, losses)
-    samples = _resample(labels, predicted, probabilities, losses, _draws(len(labels), resamples, seed))
+    samples = _resample(labels, predicted, probabilities, losses, draws(len(labels), resamples, seed))
     by_name: dict[str, Figure | None] = {}
     for name in METRICS:
         value = values[name]
@@ -80,6 +80,22 @@ def measure(
         by_name[name] = Figure(value, float(low), float(high))
     confusion = np.bincount(labels * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
     return Figures(by_name, confusion.astype(np.int64), resamples, seed)
+
+
+def accuracy_interval(right: NDArray[np.bool_], resamples: int = 1000, seed: int = 0) -> Figure:
+    """Measure accuracy alone.
+
+    Args:
+        right: [N], where the classifier is right.
+        resamples: R.
+        seed: of the resampling.
+
+    Returns:
+        The accuracy, with the same interval as `measure` gives.
+    """
+    samples = [drawn @ right / drawn.sum() for drawn in draws(len(right), resamples, seed)]
+    low, high = np.quantile(samples, [0.025, 0.975])
+    return Figure(float(right.mean()), float(low), float(high))
 
 
 def _reference_values(
@@ -111,8 +127,17 @@ def _reference_values(
     }
 
 
-def _draws(n_texts: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """Draw N texts with replacement, R times; yield how often each was drawn, [N]."""
+def draws(n_texts: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """Draw N texts with replacement, R times.
+
+    Args:
+        n_texts: N.
+        resamples: R.
+        seed: the same seed gives the same draws.
+
+    Yields:
+        How often each text was drawn, [N].
+    """
     random = np.random.default_rng(seed)
     for _ in range(resamples):
         yield np.bincount(random.integers(0, n_texts, n_texts), minlength=n_texts).astype(np.float64)

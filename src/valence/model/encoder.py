@@ -166,12 +166,36 @@ class Encoder(nn.Module):
         Returns:
             [B, T, D], or [B, 1, D] for the first token only; rows of padding hold no meaning.
         """
-        mask = None if attention_mask is None else attention_mask[:, None, None].to(torch.bool)  # [B, 1, 1, T]
+        mask = _readable(attention_mask)
         hidden: Tensor = self.embeddings(input_ids, token_type_ids)
         last = len(self.layers) - 1
         for number, layer in enumerate(self.layers):
             hidden = layer(hidden, mask, first_token_only and number == last)
         return hidden
+
+    def layer_outputs(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
+    ) -> list[Tensor]:
+        """Encode a batch and keep what every layer gives.
+
+        Args:
+            input_ids: see `forward`.
+            attention_mask: see `forward`.
+            token_type_ids: see `forward`.
+
+        Returns:
+            [B, T, D] per layer, the last as `forward` gives it.
+        """
+        mask = _readable(attention_mask)
+        outputs: list[Tensor] = [self.embeddings(input_ids, token_type_ids)]
+        for layer in self.layers:
+            outputs.append(layer(outputs[-1], mask))
+        return outputs[1:]
+
+
+def _readable(attention_mask: Tensor | None) -> Tensor | None:
+    """Bring a mask to the form attention reads, bool [B, 1, 1, T]."""
+    return None if attention_mask is None else attention_mask[:, None, None].to(torch.bool)
 
 
 @torch.no_grad()

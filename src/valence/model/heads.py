@@ -14,9 +14,10 @@ from valence.model.config import EncoderConfig
 from valence.model.dropout import Dropout
 from valence.model.encoder import Activation, Encoder, initialise_weights
 
-__all__ = ["FirstTokenHead", "MaskedLMHead", "Task", "TaskModel"]
+__all__ = ["FirstTokenHead", "MaskedLMHead", "PretrainingHeads", "Task", "TaskModel"]
 
-Task = Literal["classification", "masked-lm", "next-sentence"]
+Task = Literal["classification", "masked-lm", "next-sentence", "pretraining"]
+"""What a head is for; "pretraining" is masked words and next sentences at once."""
 
 
 class FirstTokenHead(nn.Module):
@@ -82,13 +83,27 @@ class MaskedLMHead(nn.Module):
         """Score every word at every place.
 
         Args:
-            hidden: [B, T, D].
+            hidden: [..., D], such as [B, T, D], or [M, D] for chosen places alone.
 
         Returns:
-            Logits [B, T, V].
+            Logits [..., V].
         """
         logits: Tensor = self.decoder(self.norm(self.activation(self.transform(hidden))))
         return logits
+
+
+class PretrainingHeads(nn.Module):
+    """BERT's two heads on one encoder.
+
+    Args:
+        config: the encoder's shape.
+        words: see `MaskedLMHead`.
+    """
+
+    def __init__(self, config: EncoderConfig, words: nn.Embedding) -> None:
+        super().__init__()
+        self.masked_lm = MaskedLMHead(config, words)
+        self.next_sentence = FirstTokenHead(config, 2, dropout=0.0)
 
 
 class TaskModel(nn.Module):
@@ -106,19 +121,21 @@ class TaskModel(nn.Module):
         self.task = task
         self.encoder = Encoder(config)
         self.head: nn.Module
+        if task in ("next-sentence", "pretraining") and config.architecture == "distilbert":
+            raise MissingHeadError("DistilBERT has no next-sentence head and no token types: use a BERT checkpoint")
         if task == "masked-lm":
             self.head = MaskedLMHead(config, self.encoder.embeddings.words)
+        elif task == "pretraining":
+            self.head = PretrainingHeads(config, self.encoder.embeddings.words)
         elif task == "classification":
             self.head = FirstTokenHead(config, n_classes, config.classifier_dropout)
         else:
-            if config.architecture == "distilbert":
-                raise MissingHeadError("DistilBERT has no next-sentence head and no token types: use a BERT checkpoint")
             self.head = FirstTokenHead(config, 2, dropout=0.0)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
     ) -> Tensor:
-        """Run the encoder, then the head.
+        """Run the encoder, then the head, of a model that has one.
 
         Args:
             input_ids: int64 [B, T].
@@ -128,9 +145,17 @@ class TaskModel(nn.Module):
         Returns:
             Logits: [B, T, V] for masked words, [B, C] otherwise.
         """
+        assert isinstance(self.head, FirstTokenHead | MaskedLMHead), "two heads: run the encoder, then each"
         first_token_only = isinstance(self.head, FirstTokenHead)
         logits: Tensor = self.head(self.encoder(input_ids, attention_mask, token_type_ids, first_token_only))
         return logits
+
+    @property
+    def masked_lm_head(self) -> MaskedLMHead:
+        """The head that scores words, of a model that has it."""
+        head = self.head.masked_lm if isinstance(self.head, PretrainingHeads) else self.head
+        assert isinstance(head, MaskedLMHead), f"a model for {self.task} has no masked-LM head"
+        return head
 
     def initialise(self, seed: int) -> None:
         """Give every parameter a fresh value. The model lies on the CPU.
@@ -159,5 +184,6 @@ class TaskModel(nn.Module):
     def allocate(self) -> None:
         """Give an outline memory on the CPU. Its values are whatever lay there: every one must be filled."""
         self.to_empty(device="cpu")
-        if isinstance(self.head, MaskedLMHead):
-            self.head.tie(self.encoder.embeddings.words)
+        for module in self.modules():
+            if isinstance(module, MaskedLMHead):
+                module.tie(self.encoder.embeddings.words)

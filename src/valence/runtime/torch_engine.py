@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from valence.checkpoint.checkpoint import load_model
 from valence.errors import EngineError, InputError
 from valence.folder import ModelFolder
-from valence.model.heads import FirstTokenHead, TaskModel
+from valence.model.heads import FirstTokenHead, Task, TaskModel
 from valence.model.unpadded import UnpaddedClassifier, UnpaddedTexts
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
-__all__ = ["Precision", "TorchEngine", "has_bf16", "has_gpu"]
+__all__ = ["Precision", "TorchEngine", "has_bf16", "has_gpu", "limit_threads"]
 
 Precision = Literal["fp32", "bf16"]
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -46,6 +46,17 @@ def has_bf16(device: str) -> bool:
     if device == "cuda":
         return torch.cuda.get_device_capability() >= (8, 0)
     return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # type: ignore[no-untyped-call]
+
+
+def limit_threads(threads: int | None) -> None:
+    """Set how many threads PyTorch uses on the CPU, from now on in the whole process.
+
+    Args:
+        threads: how many. None: no more than there are processors, in a container too.
+    """
+    wanted = thread_count(torch.get_num_threads() if threads is None else threads)
+    if wanted != torch.get_num_threads():
+        torch.set_num_threads(wanted)
 
 
 class TorchEngine:
@@ -76,6 +87,7 @@ class TorchEngine:
         precision: Precision | None = None,
         device: Literal["cpu", "cuda"] | None = None,
         threads: int | None = None,
+        task: Task = "classification",
     ) -> "TorchEngine":
         """Load a checkpoint.
 
@@ -83,8 +95,8 @@ class TorchEngine:
             folder: the model.
             precision: of the weights and all sums over tokens. None: bf16 on a GPU that has it, otherwise fp32.
             device: None for the GPU where there is one, otherwise the CPU.
-            threads: how many PyTorch uses on the CPU, from now on in the whole process. None: no more than there are
-                processors, in a container too.
+            threads: see `limit_threads`.
+            task: which of its heads; "next-sentence" is one that classifies, too.
 
         Returns:
             The engine.
@@ -107,10 +119,8 @@ class TorchEngine:
             )
         precision = precision or ("bf16" if device == "cuda" and has_bf16(device) else "fp32")
         if device == "cpu":
-            wanted = thread_count(torch.get_num_threads() if threads is None else threads)
-            if wanted != torch.get_num_threads():
-                torch.set_num_threads(wanted)
-        model = load_model(folder, "classification").eval().to(device=device, dtype=_TYPES[precision])
+            limit_threads(threads)
+        model = load_model(folder, task).eval().to(device=device, dtype=_TYPES[precision])
         return cls(model, folder.weight_files, unpadded=device == "cuda" or precision == "bf16")
 
     @property

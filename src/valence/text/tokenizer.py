@@ -3,6 +3,7 @@
 Source: the `tokenizers` package; WordPiece as in Devlin et al. 2019, "BERT".
 """
 
+import functools
 import json
 import os
 import threading
@@ -23,6 +24,7 @@ from valence.errors import InputError, ModelError, ModelNotFoundError
 from valence.files import read_json, write_json, write_text
 from valence.folder import ModelFolder
 from valence.text.segments import segments
+from valence.text.vocabulary import Vocabulary
 
 __all__ = ["LongText", "Text", "TokenizedText", "TokenizedWindow", "Tokenizer"]
 
@@ -35,6 +37,7 @@ _SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _MAX_WORD_CHARACTERS = 100  # longer words become [UNK], as in BERT's own WordPiece
 _SEGMENT_CHARACTERS = 16_384  # what is tokenised at once of a longer text; bounds the memory
 _SEGMENTS = 64  # tokenised at a time
+_CONTENTS_TEXTS = 1024  # the same, of whole texts
 _LONGEST_WHOLE = 4 * _SEGMENT_CHARACTERS
 
 
@@ -156,6 +159,47 @@ class Tokenizer:
                 if outcome.truncated:
                     raise self.too_long(outcome, first + index + 1)
         return tokenized
+
+    @functools.cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens there are."""
+        special = {token.content for token in self._rust.get_added_tokens_decoder().values() if token.special}
+        return Vocabulary(self._rust.get_vocab(), frozenset(special | set(_SPECIAL_TOKENS)))
+
+    def special_id(self, token: str) -> int:
+        """Find a special token.
+
+        Args:
+            token: such as "[MASK]".
+
+        Returns:
+            Its id.
+
+        Raises:
+            ModelError: if the vocabulary lacks it.
+        """
+        found = self._rust.token_to_id(token)
+        if found is None:
+            raise ModelError(f"the tokenizer's vocabulary has no {token}")
+        return int(found)
+
+    def contents(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """Tokenise texts of any length, without special tokens around them and without a limit.
+
+        Args:
+            texts: any number; not checked.
+
+        Returns:
+            The ids of each, [T].
+        """
+        found: list[NDArray[np.int32]] = []
+        for first in range(0, len(texts), _CONTENTS_TEXTS):
+            group = texts[first : first + _CONTENTS_TEXTS]
+            if all(len(text) <= _LONGEST_WHOLE for text in group):
+                found += [np.array(encoding.ids, dtype=np.int32) for encoding in self._run(group, special=False)]
+            else:
+                found += [self._contents(text, with_places=False)[0] for text in group]
+        return found
 
     def check(self, text: Any, number: int) -> None:
         """Refuse what is not Unicode text.

@@ -2,41 +2,32 @@
 
 import dataclasses
 import hashlib
-import importlib.metadata
 import json
-import os
-import platform
-import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from accelerate import Accelerator
 
-from valence.checkpoint.checkpoint import LoadedBase, load_base, save_model
+from valence.checkpoint.checkpoint import LoadedBase, load_base
 from valence.data.examples import Examples
-from valence.errors import InputError, TrainingError
 from valence.files import write_json
 from valence.folder import Architecture, ModelFolder
 from valence.model.heads import TaskModel
 from valence.runtime.classifier import Classifier
-from valence.runtime.export.export import export_model
-from valence.runtime.export.sample import Sample
 from valence.runtime.torch_engine import TorchEngine
-from valence.text.tokenizer import TokenizedText, Tokenizer
+from valence.text.tokenizer import Tokenizer
+from valence.training.classification import Classification
+from valence.training.classifier_folder import save_classifier
 from valence.training.devices import make_accelerator, trains_in_bf16
-from valence.training.loop import Monitor, TrainingSet, train
+from valence.training.loop import Evaluate, Monitor, train
 from valence.training.recipe import Recipe
-from valence.training.state import Progress, RunState
+from valence.training.run import check_folder, course, describe_base, environment, run_state, warn_of_warmup
+from valence.training.state import Progress
 
-__all__ = ["FineTuning", "fine_tune"]
-
-_STATE_FOLDER = "training_state"
-_SAMPLE_TEXTS = 1000  # kept by number for comparing later exports with this model
+__all__ = ["FineTuning", "classifier_evaluator", "describe_examples", "fine_tune"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +62,6 @@ class FineTuning:
         Returns:
             Names to values.
         """
-        is_path = Path(self.base.name).expanduser() == self.base.path
         return {
             "recipe": self.recipe_name,
             **dataclasses.asdict(self.recipe),
@@ -81,19 +71,21 @@ class FineTuning:
             "architecture": self.architecture,
             "seed": self.seed,
             "labels": list(self.train.names),
-            "base": self.base.path.resolve().name if is_path else self.base.name,
-            "base_sha256": self.base.weights_hash(),
-            "train": _describe(self.train),
-            "evaluation": None if self.evaluation is None else _describe(self.evaluation),
+            **describe_base(self.base),
+            "train": describe_examples(self.train),
+            "evaluation": None if self.evaluation is None else describe_examples(self.evaluation),
         }
 
 
-def _seen_from(folder: Path, source: str) -> str:
-    """Name a file by the way to it from the model folder, so that a report tells nothing of the machine."""
-    return source if source.startswith("hub:") else os.path.relpath(Path(source).expanduser(), folder)
+def describe_examples(data: Examples) -> dict[str, Any]:
+    """Tell a labelled data set from others, for a report.
 
+    Args:
+        data: the data set.
 
-def _describe(data: Examples) -> dict[str, Any]:
+    Returns:
+        Its name, its size, and hashes of its file and of what was read.
+    """
     read = json.dumps([data.texts, data.labels.tolist()]).encode()  # depends on the columns, too
     return {
         "name": data.source.title,
@@ -125,82 +117,43 @@ def fine_tune(
         TrainingError: if the run had to stop, or cannot be resumed; the last state is kept.
     """
     accelerator = make_accelerator()
-    state = RunState(run.out / _STATE_FOLDER)
     settings = run.settings(accelerator)
     if accelerator.is_main_process:
-        _warn_of_warmup(run)
-        _check_folder(run, state, resume)
+        warn_of_warmup(run.recipe, len(run.train))
+        check_folder(run.out, resume)
     else:
         monitor = on_base = None  # the main process speaks for all
     base = load_base(run.base, run.architecture, run.train.names, run.seed)
     if on_base is not None:
         on_base(base)
     tokenizer = Tokenizer.from_folder(run.base, run.max_length)
-    texts = tokenizer(run.train.texts)
+    objective = Classification(tokenizer(run.train.texts), run.train.labels.tolist(), tokenizer.pad_token_id)
+    evaluate = None if run.evaluation is None else classifier_evaluator(run.evaluation, tokenizer, base.model)
     # The state begins only now, so that a run that could not start leaves nothing behind.
-    with state.locked() if accelerator.is_main_process else nullcontext():
-        if accelerator.is_main_process:
-            _open_state(run, state, settings, resume)
-        accelerator.wait_for_everyone()
+    with run_state(run.out, settings, accelerator, resume) as state:
         progress = train(
-            base.model,
-            TrainingSet(texts, run.train.labels.tolist(), tokenizer.pad_token_id),
-            run.recipe,
-            run.seed,
-            state,
-            accelerator,
-            None if run.evaluation is None else _evaluator(run.evaluation, tokenizer),
-            monitor,
-            run.save_every,
+            base.model, objective, run.recipe, run.seed, state, accelerator, evaluate, monitor, run.save_every
         )
         if not accelerator.is_main_process:
             return {}
-        report = _finish(run, base, settings, progress, texts, accelerator)
-        state.remove()
-    return report
+        return _finish(run, base, settings, progress, objective, accelerator)
 
 
-def _warn_of_warmup(run: FineTuning) -> None:
-    steps, warmup = run.recipe.total_steps(len(run.train)), run.recipe.warmup_steps or 0
-    if warmup >= steps:
-        warnings.warn(
-            f"the warm-up takes {warmup} steps and the whole run {steps}: the learning rate never reaches its "
-            "height; lower --warmup-steps",
-            stacklevel=3,
-        )
+def classifier_evaluator(data: Examples, tokenizer: Tokenizer, model: TaskModel) -> Evaluate:
+    """Make what measures a classifier while it is trained.
 
+    Args:
+        data: labelled texts.
+        tokenizer: of the classifier.
+        model: the classifier.
 
-def _check_folder(run: FineTuning, state: RunState, resume: bool) -> None:
-    """Refuse to write over anything."""
-    if resume and state.begun:
-        return
-    if resume and (run.out / "config.json").is_file():
-        raise InputError(f"{run.out}: the run is finished, there is nothing to resume")
-    if state.has_steps:
-        raise InputError(f"{run.out} holds an unfinished run: go on with --resume, or remove the folder")
-    if run.out.exists() and not run.out.is_dir():
-        raise InputError(f"{run.out} is not a folder: choose another --out")
-    if run.out.exists() and any(path != state.folder for path in run.out.iterdir()):
-        raise InputError(f"{run.out} exists and is not empty: choose another --out, or remove it")
-
-
-def _open_state(run: FineTuning, state: RunState, settings: dict[str, Any], resume: bool) -> None:
-    """Begin the run's state, or check that it is this run's."""
-    _check_folder(run, state, resume)  # again, now that nobody else can change it
-    try:
-        if resume and state.begun:
-            state.check(settings)
-        else:
-            state.start(settings)
-    except OSError as problem:
-        raise TrainingError(f"{run.out}: cannot be written: {problem.strerror or problem}") from None
-
-
-def _evaluator(data: Examples, tokenizer: Tokenizer) -> Callable[[TaskModel], dict[str, float]]:
+    Returns:
+        A function that gives its accuracy, and its loss in nats.
+    """
     texts = tokenizer(data.texts)
+    classifier = Classifier(tokenizer, TorchEngine(model), data.names)
 
-    def evaluate(model: TaskModel) -> dict[str, float]:
-        classifier = Classifier(tokenizer, TorchEngine(model), data.names)
+    def evaluate() -> dict[str, float]:
         probabilities = classifier.probabilities(classifier.logits_of_tokens(texts))  # [N, C]
         right = probabilities[np.arange(len(data)), data.labels]
         return {
@@ -216,52 +169,20 @@ def _finish(
     base: LoadedBase,
     settings: dict[str, Any],
     progress: Progress,
-    texts: list[TokenizedText],
+    objective: Classification,
     accelerator: Accelerator,
 ) -> dict[str, Any]:
     """Make the folder complete; the run's state is still there, so that a failure here can be resumed."""
-    try:
-        save_model(base.model, run.out, run.train.names)
-        Tokenizer.from_folder(run.base, base.model.config.max_positions).save(run.out)
-        folder = ModelFolder(run.out, str(run.out))
-        sample = np.sort(np.random.default_rng(run.seed).permutation(len(run.train))[:_SAMPLE_TEXTS])
-        report = {
-            **settings,
-            "parameters": sum(parameter.numel() for parameter in base.model.parameters()),
-            "left_out": list(base.left_out),
-            "initialised": list(base.initialised),
-            "steps": progress.step,
-            "epochs_done": progress.history,
-            "kept_epoch": progress.best_epoch or run.recipe.epochs,
-            "chosen_on": run.evaluation.source.title if run.evaluation and progress.best_epoch else None,
-            "seconds": round(progress.seconds, 1),
-            "examples_per_second": round(run.recipe.epochs * len(run.train) / max(progress.seconds, 1e-9), 1),
-            "tokens_per_second": round(
-                run.recipe.epochs * sum(len(text.ids) for text in texts) / max(progress.seconds, 1e-9), 1
-            ),
-            "weights_sha256": folder.weights_hash(),
-            "agreement_sample": {
-                "source": _seen_from(run.out, run.train.source.name),
-                "train_sha256": settings["train"]["sha256"],
-                "rows": sample.tolist(),
-            },
-            "versions": {
-                name: importlib.metadata.version(name) for name in ("valence", "torch", "accelerate", "tokenizers")
-            },
-            "machine": {
-                "device": str(accelerator.device.type),
-                "threads": torch.get_num_threads(),
-                "processors": os.cpu_count(),
-                "architecture": platform.machine(),
-                "python": platform.python_version(),
-            },
-        }
-        marked = Sample([run.train.texts[row] for row in sample], f"{len(sample):,} of the training texts")
-        export_model(folder, "fp32", marked)
-        write_json(folder.reports / "training.json", report)
-    except OSError as problem:
-        raise TrainingError(
-            f"{run.out}: the model is trained but cannot be written: {problem.strerror or problem}; "
-            "make room and go on with --resume"
-        ) from None
+    epochs = run.recipe.epochs
+    report = {
+        **settings,
+        "left_out": list(base.left_out),
+        "initialised": list(base.initialised),
+        **course(progress, epochs * len(run.train), epochs * sum(objective.lengths)),
+        "kept_epoch": progress.best_epoch or epochs,
+        "chosen_on": run.evaluation.source.title if run.evaluation and progress.best_epoch else None,
+        **save_classifier(base.model, run.out, run.base, run.train, run.seed),
+        **environment(accelerator),
+    }
+    write_json(run.out / "reports" / "training.json", report)
     return report

@@ -1,4 +1,4 @@
-"""The training loop: batches in, weights out; a step depends on the seed, the data and the step before alone.
+"""The training loop: an objective in, weights out; a step depends on the seed, the data and the step before alone.
 
 A step's random numbers come from (seed, step, process). So a run that was killed at any step goes on, from the
 last state saved, to weights that are bit for bit those of a run that was not killed (same machine, same
@@ -8,8 +8,7 @@ packages, as many processes and threads).
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,20 +16,21 @@ import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional as F
 
 from valence.errors import TrainingError
-from valence.model.heads import TaskModel
-from valence.text.batching import TokenBatch, collate
-from valence.text.tokenizer import TokenizedText
 from valence.training.devices import trains_in_bf16
 from valence.training.interrupt import Interrupt
+from valence.training.objective import Objective
 from valence.training.recipe import Recipe
 from valence.training.sampling import epoch_batches, share_of
 from valence.training.state import Progress, RunState
 
-__all__ = ["Monitor", "TrainingSet", "train"]
+__all__ = ["Evaluate", "Monitor", "train"]
 
+Evaluate = Callable[[], dict[str, float]]
+"""Measures the model being trained; gives at least "loss"."""
+
+_CURVE_POINTS = 100
 _CHECK_EVERY = 20  # steps between looks at the loss where looking stalls the device
 # What PyTorch and oneDNN say when a processor's memory is used up: no class of its own.
 _NO_MEMORY = re.compile("allocate|bad_alloc|could not create a (primitive|memory)|out of memory")
@@ -57,6 +57,14 @@ class Monitor(Protocol):
             examples_per_second: in this sitting so far.
         """
 
+    def on_evaluation(self, step: int, figures: dict[str, float]) -> None:
+        """Learn what came out on the evaluation data, other than at the end of an epoch.
+
+        Args:
+            step: steps done.
+            figures: by name.
+        """
+
     def on_epoch(self, figures: dict[str, float]) -> None:
         """Learn of an epoch.
 
@@ -66,44 +74,31 @@ class Monitor(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class TrainingSet:
-    """Tokenised examples.
-
-    Args:
-        texts: N texts.
-        labels: N class numbers.
-        pad_token_id: for batches.
-    """
-
-    texts: Sequence[TokenizedText]
-    labels: Sequence[int]
-    pad_token_id: int
-
-
 def train(
-    model: TaskModel,
-    data: TrainingSet,
+    model: nn.Module,
+    objective: Objective,
     recipe: Recipe,
     seed: int,
     state: RunState,
     accelerator: Accelerator,
-    evaluate: Callable[[TaskModel], dict[str, float]] | None = None,
+    evaluate: Evaluate | None = None,
     monitor: Monitor | None = None,
     save_every: int = 500,
+    evaluate_every: int | None = None,
 ) -> Progress:
     """Train a model until the recipe's last step; it ends with the weights the recipe keeps.
 
     Args:
-        model: a classifier, changed in place.
-        data: the examples.
+        model: what is trained, changed in place; lies on the CPU.
+        objective: what is minimised, and on which examples.
         recipe: the hyper-parameters.
         seed: for everything random.
         state: where the run's state is kept; if it holds one, the run goes on from there.
         accelerator: from `make_accelerator`.
-        evaluate: measures the model after each epoch; must give "accuracy" and "loss".
+        evaluate: measures the model after each epoch; to keep the best epoch it must give "accuracy", too.
         monitor: is told how it goes.
         save_every: steps between two states on disk.
+        evaluate_every: steps between evaluations; before the first step, too. None: after each epoch alone.
 
     Returns:
         What happened.
@@ -112,10 +107,10 @@ def train(
         TrainingError: if the loss is no number any more, memory or disk is full; the last state is kept.
         KeyboardInterrupt: after an interrupt or a termination signal, with the state saved; says so.
     """
-    run = _Run(model, data, recipe, seed, state, accelerator, save_every)
+    run = _Run(model, objective, recipe, seed, state, accelerator, evaluate, monitor)
     try:
         with Interrupt() as interrupt:
-            run.train(evaluate, monitor, interrupt)
+            run.train(interrupt, save_every, evaluate_every)
     except (MemoryError, RuntimeError) as problem:
         if isinstance(problem, MemoryError | torch.OutOfMemoryError) or _NO_MEMORY.search(str(problem)):
             raise TrainingError(
@@ -136,23 +131,25 @@ class _Run:
 
     def __init__(
         self,
-        model: TaskModel,
-        data: TrainingSet,
+        model: nn.Module,
+        objective: Objective,
         recipe: Recipe,
         seed: int,
         state: RunState,
         accelerator: Accelerator,
-        save_every: int,
+        evaluate: Evaluate | None,
+        monitor: Monitor | None,
     ) -> None:
         self.model = model.to(accelerator.device)
-        self.data = data
+        self.objective = objective
         self.recipe = recipe
         self.seed = seed
         self.state = state
         self.accelerator = accelerator
-        self.save_every = save_every
-        self.lengths = [len(text.ids) for text in data.texts]
-        self.total_steps = recipe.total_steps(len(data.texts))
+        self.evaluate = evaluate if accelerator.is_main_process else None
+        self.monitor = monitor
+        self.total_steps = recipe.total_steps(len(objective.lengths))
+        self.curve_every = max(1, self.total_steps // _CURVE_POINTS)
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(model, recipe.weight_decay),
             lr=recipe.learning_rate,
@@ -176,44 +173,48 @@ class _Run:
         """Say what an interrupted run leaves behind."""
         return f"the state at step {self.saved_step} is kept" if self.saved_step else "nothing was saved yet"
 
-    def train(
-        self,
-        evaluate: Callable[[TaskModel], dict[str, float]] | None,
-        monitor: Monitor | None,
-        interrupt: Interrupt,
-    ) -> None:
+    def train(self, interrupt: Interrupt, save_every: int, evaluate_every: int | None) -> None:
         """Run from the step reached to the last one."""
-        progress = self.progress
+        progress, monitor = self.progress, self.monitor
         steps_per_epoch = self.total_steps // self.recipe.epochs
-        if monitor is not None:
-            monitor.on_start(progress.step, self.total_steps)
+        self._begin(evaluate_every)
         earlier_seconds, examples, start = progress.seconds, 0, time.perf_counter()
         while progress.step < self.total_steps:
             epoch, first = divmod(progress.step, steps_per_epoch)
-            batches = epoch_batches(self.lengths, self.recipe.batch_size, self.seed, epoch)
+            batches = epoch_batches(self.objective.lengths, self.recipe.batch_size, self.seed, epoch)
             for batch in batches[first:]:
                 learning_rate = self.recipe.learning_rate_at(progress.step, self.total_steps)
                 self._step(batch, learning_rate)
                 progress.step += 1
                 examples += len(batch)
                 progress.seconds = earlier_seconds + time.perf_counter() - start
+                if progress.step % self.curve_every == 0:
+                    self._draw()
                 if monitor is not None:
                     rate = examples / (progress.seconds - earlier_seconds)
                     monitor.on_step(progress.step, self._last_loss, learning_rate, rate)
                 if progress.step % steps_per_epoch == 0:
                     break
+                if evaluate_every and progress.step % evaluate_every == 0:
+                    self._evaluate_within()
                 stop = self._must_stop(interrupt)
-                if stop or progress.step % self.save_every == 0:
+                if stop or progress.step % save_every == 0:
                     self._save()
                 if stop:
                     raise KeyboardInterrupt(self.kept())
-            self._end_epoch(epoch, steps_per_epoch, evaluate, monitor)
+            self._end_epoch(epoch, steps_per_epoch)
             progress.seconds = earlier_seconds + time.perf_counter() - start
             self._save()
             if self._must_stop(interrupt):
                 raise KeyboardInterrupt(self.kept())
         if progress.best_epoch is not None and self.accelerator.is_main_process:
             self.state.restore_best(self.model)
+
+    def _begin(self, evaluate_every: int | None) -> None:
+        if self.monitor is not None:
+            self.monitor.on_start(self.progress.step, self.total_steps)
+        if evaluate_every and self.progress.step == 0:
+            self._evaluate_within()
 
     def _must_stop(self, interrupt: Interrupt) -> bool:
         """Decide whether to stop here: several processes must stop at the same step, or one waits for ever."""
@@ -228,13 +229,11 @@ class _Run:
         """Do one step of the optimiser."""
         self.network.train()
         process, device = self.accelerator.process_index, self.accelerator.device
-        torch.manual_seed(_mix(self.seed, self.progress.step, process))
-        indices, weight = share_of(batch, process, self.accelerator.num_processes)
-        tokens = collate([self.data.texts[index] for index in indices], self.data.pad_token_id)
-        labels = torch.tensor([self.data.labels[index] for index in indices], device=device)
+        seed = _mix(self.seed, self.progress.step, process)
+        torch.manual_seed(seed)
+        examples, weight = share_of(batch, process, self.accelerator.num_processes)
         with self.autocast:
-            logits = self.network(*_to_tensors(tokens, device))  # [B, C]
-        loss = F.cross_entropy(logits.float(), labels)
+            loss = self.objective.loss(self.network, examples, np.random.default_rng(seed), device)
         self.accelerator.backward(loss * weight)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.gradient_clip)
         self._unseen += loss.detach() + 0.0 * norm  # the norm adds nothing, unless it is no number
@@ -254,6 +253,7 @@ class _Run:
         if not math.isfinite(total):
             raise TrainingError(self._no_number("the loss or its gradient"))
         self.progress.epoch_loss += total
+        self.progress.curve_loss += total
         self._last_loss = total / self._n_unseen
         self._unseen.zero_()
         self._n_unseen = 0
@@ -273,42 +273,44 @@ class _Run:
         self.saved_step = self.progress.step
         self.accelerator.wait_for_everyone()
 
-    def _end_epoch(
-        self,
-        epoch: int,
-        steps_per_epoch: int,
-        evaluate: Callable[[TaskModel], dict[str, float]] | None,
-        monitor: Monitor | None,
-    ) -> None:
+    def _draw(self) -> None:
+        """Add a point to the learning curve."""
+        self._look()
+        progress = self.progress
+        done = progress.step - (progress.curve[-1]["step"] if progress.curve else 0)
+        progress.curve.append({"step": progress.step, "train_loss": progress.curve_loss / done})
+        progress.curve_loss = 0.0
+
+    def _evaluate(self) -> dict[str, float]:
+        """Measure the model, if there is something to measure it with."""
+        if self.evaluate is None:
+            return {}
+        figures = self.evaluate()
+        if not math.isfinite(figures["loss"]):
+            raise TrainingError(self._no_number("the evaluation loss"))
+        self.progress.evaluations.append({"step": self.progress.step, **figures})
+        return figures
+
+    def _evaluate_within(self) -> None:
+        figures = self._evaluate()
+        if self.monitor is not None and figures:
+            self.monitor.on_evaluation(self.progress.step, figures)
+
+    def _end_epoch(self, epoch: int, steps_per_epoch: int) -> None:
         progress = self.progress
         self._look()
         figures = {"epoch": float(epoch + 1), "train_loss": progress.epoch_loss / steps_per_epoch}
         progress.epoch_loss = 0.0
-        if evaluate is not None and self.accelerator.is_main_process:
-            figures |= evaluate(self.model)
-            if not math.isfinite(figures["loss"]):
-                raise TrainingError(self._no_number("the evaluation loss"))
+        figures |= self._evaluate()
         if self.recipe.keep == "best" and "accuracy" in figures:
             best = next((f for f in progress.history if f["epoch"] == progress.best_epoch), None)
             if best is None or (figures["accuracy"], -figures["loss"]) > (best["accuracy"], -best["loss"]):
                 progress.best_epoch = epoch + 1
                 self.state.save_best(self.model)
         progress.history.append(figures)
-        if monitor is not None:
-            monitor.on_epoch(figures)
+        if self.monitor is not None:
+            self.monitor.on_epoch(figures)
         self.accelerator.wait_for_everyone()
-
-
-def _to_tensors(
-    batch: TokenBatch, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-    """Move a batch to the device; a mask without padding is left out, which is faster."""
-    full = bool(batch.attention_mask.all())
-    return (
-        torch.from_numpy(batch.input_ids).to(device),
-        None if full else torch.from_numpy(batch.attention_mask).to(device),
-        None if batch.token_type_ids is None else torch.from_numpy(batch.token_type_ids).to(device),
-    )
 
 
 def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

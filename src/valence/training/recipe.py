@@ -1,4 +1,4 @@
-"""Named recipes: every value that a fine-tuning run depends on, in one place."""
+"""Recipes: every value that a training run depends on, in one place."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Literal
 
 from valence.errors import InputError
 
-__all__ = ["RECIPES", "Keep", "Recipe", "TrainingPrecision", "default_recipe"]
+__all__ = ["RECIPES", "Keep", "Recipe", "TrainingPrecision", "default_recipe", "pretraining"]
 
 Keep = Literal["best", "last"]
 TrainingPrecision = Literal["auto", "fp32", "bf16"]
@@ -105,6 +105,25 @@ def small() -> Recipe:
         Learning rate 5e-5, the first tenth of the steps as warm-up, otherwise as `sst2`.
     """
     return Recipe(learning_rate=5e-5, batch_size=32, warmup_ratio=0.1, max_length=128, epochs=3)
+
+
+def pretraining(hidden_size: int) -> Recipe:
+    """Give the recipe for masked words on a few million tokens, for an encoder that was pretrained before.
+
+    Args:
+        hidden_size: of the encoder; one up to 512 wide needs a higher learning rate.
+
+    Returns:
+        One epoch of sequences of 128 tokens, 32 at a time; the last weights are kept.
+    """
+    return Recipe(
+        learning_rate=3e-4 if hidden_size <= _SMALL_HIDDEN_SIZE else 1e-4,
+        batch_size=32,
+        max_length=128,
+        epochs=1,
+        weight_decay=0.01,
+        keep="last",
+    )
 
 
 RECIPES: dict[str, Callable[[], Recipe]] = {"sst2": sst2, "small": small}

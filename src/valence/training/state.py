@@ -4,6 +4,7 @@
       run.json             what the run depends on; a resumed run must match it
       step-00000500/       weights.safetensors, optimizer.safetensors, state.json
       best.safetensors     the weights of the best epoch so far
+      soft_targets.safetensors  in a distillation: what the teachers say
 
 A state is written beside the last good one, made durable, renamed, and only then is the old one removed.
 Random numbers need no state: they are drawn from the seed and the step.
@@ -47,6 +48,12 @@ class Progress:
     best_epoch: int | None = None
     epoch_loss: float = 0.0
     """The sum of the losses of the steps of the epoch under way."""
+    curve: list[dict[str, float]] = field(default_factory=list)
+    """About a hundred points: a step, and the mean loss of the steps since the point before."""
+    curve_loss: float = 0.0
+    """The sum of the losses since the last point."""
+    evaluations: list[dict[str, float]] = field(default_factory=list)
+    """Whenever the model was measured: the step, and the figures on the evaluation data."""
 
 
 class RunState:
@@ -102,7 +109,8 @@ class RunState:
         self._run_file.unlink(missing_ok=True)
         for path in self.folder.glob("*step-*"):
             shutil.rmtree(path, ignore_errors=True)
-        self.best_file.unlink(missing_ok=True)
+        for path in self.folder.glob("*.safetensors"):
+            path.unlink()
         write_json(self._run_file, run)
 
     def check(self, run: dict[str, Any]) -> None:

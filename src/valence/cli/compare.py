@@ -1,0 +1,114 @@
+"""valence compare."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from valence.cli.output import echo_json, require_writable
+from valence.data.examples import read_examples
+from valence.data.labels import parse_label_names
+from valence.data.sources import find_source
+from valence.errors import MissingExtraError, ValenceError
+from valence.files import write_json, write_text
+from valence.hub import find_model
+from valence.runtime.choice import EngineName
+from valence.runtime.load import load_folder
+
+__all__ = ["command"]
+
+_SHOWN_TEXTS = 10  # of those on which the two differ; a file gets all of them
+
+
+@click.command(
+    "compare",
+    epilog="""\b
+Examples:
+  valence compare default ./my-model dev.tsv
+  valence compare ./distilbert ./bert hub:stanfordnlp/sst2:validation --out comparison.md
+  valence compare ./one ./two dev.tsv --engine torch --json > comparison.json
+""",
+)
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.argument("data")
+@click.option("--text-column", help="The column of the texts.  [default: guessed from the header]")
+@click.option("--label-column", help="The column of the labels.  [default: guessed from the header]")
+@click.option("--pair-column", help="The column of the second text, if texts come in pairs.")
+@click.option("--data-labels", help="What the data's class numbers mean: A,B or a file of one name a line.")
+@click.option("--labels-a", help="Class names for A instead of its own, by number.")
+@click.option("--labels-b", help="Class names for B instead of its own, by number.")
+@click.option(
+    "--engine", type=click.Choice(get_args(EngineName)), default="auto", show_default=True, help="What runs both."
+)
+@click.option("--threads", type=click.IntRange(1), help="How many to use at most.  [default: one for each processor]")
+@click.option("--resamples", type=click.IntRange(1), default=1000, show_default=True, help="For the intervals.")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="How often each is timed.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the report to this file: .json, else Markdown.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+def command(
+    first: str,
+    second: str,
+    data: str,
+    text_column: str | None,
+    label_column: str | None,
+    pair_column: str | None,
+    data_labels: str | None,
+    labels_a: str | None,
+    labels_b: str | None,
+    engine: EngineName,
+    threads: int | None,
+    resamples: int,
+    rounds: int,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare the classifiers A and B on the labelled texts of DATA.
+
+    Accuracy of each with its interval, the difference with a paired bootstrap interval, McNemar's exact test,
+    agreement, the texts on which they differ, size, and speed measured in turn.
+    """
+    if find_spec("sklearn") is None:
+        raise MissingExtraError("evaluate", "Comparing")
+    from valence.evaluation.compare import Contestant, as_markdown, compare
+
+    if out is not None:
+        require_writable(out)
+    contestants = []
+    for name, labels in ((first, labels_a), (second, labels_b)):
+        folder = find_model(name)
+        names = None if labels is None else parse_label_names(labels)
+        contestants.append(Contestant(load_folder(folder, engine=engine, labels=names, threads=threads), folder))
+    examples = read_examples(
+        find_source(data, "eval"),
+        text_column,
+        label_column,
+        pair_column,
+        None if data_labels is None else parse_label_names(data_labels),
+        known=contestants[0].classifier.labels,
+    )
+    watched = sys.stderr.isatty()
+    report = compare(
+        contestants[0],
+        contestants[1],
+        examples,
+        resamples,
+        rounds,
+        lambda what: click.echo(f"{what} …", err=True) if watched else None,
+    )
+    if out is not None:
+        try:
+            if out.suffix.lower() == ".json":
+                write_json(out, report)
+            else:
+                write_text(out, as_markdown(report))
+        except OSError as problem:
+            raise ValenceError(f"{out}: cannot be written: {problem.strerror or problem}") from None
+    if as_json:
+        echo_json(report)
+    else:
+        click.echo(as_markdown(report, n_texts=_SHOWN_TEXTS), nl=False)
+        if out is not None:
+            click.echo(f"\nreport: {out}")

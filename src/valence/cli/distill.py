@@ -1,0 +1,210 @@
+"""valence distill."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from valence.cli.output import echo_json
+from valence.cli.training_monitor import TrainingMonitor, need_training_packages, resume_hint
+from valence.cli.training_options import change_recipe, require_checkpoint, require_positions, training_options
+from valence.data.documents import read_documents
+from valence.data.examples import read_examples
+from valence.data.labels import parse_label_names
+from valence.data.sources import find_source
+from valence.errors import InputError
+from valence.folder import ModelFolder
+from valence.hub import find_model
+from valence.training.recipe import RECIPES, default_recipe, pretraining
+
+if TYPE_CHECKING:
+    from valence.training.distill_classifier import ClassifierDistilling
+    from valence.training.distill_raw import RawDistilling
+
+__all__ = ["command"]
+
+
+@click.command(
+    "distill",
+    epilog="""\b
+Examples:
+  valence distill train.tsv --eval dev.tsv --teacher ./my-model --layers 3 --out small
+  valence distill train.tsv --unlabelled more.txt --teacher ./one --teacher ./two --out small --layer-by-layer
+  valence distill articles.txt --teacher ./raw-model --raw --layers 3 --out small-raw
+  valence distill train.tsv --teacher ./my-model --out small --resume     # after an interruption
+""",
+)
+@click.argument("texts", nargs=-1, required=True)
+@click.option("--teacher", "teachers", multiple=True, required=True, help="The larger model; several teach together.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The model folder to make.")
+@click.option("--raw", is_flag=True, help="Distil a raw model on plain text, by DistilBERT's own recipe.")
+@click.option("--base", help="The checkpoint the student starts from.  [default: the first teacher]")
+@click.option("--layers", "n_layers", type=click.IntRange(1), help="Of the student.  [default: half of the base's]")
+@click.option("--hidden-size", type=click.IntRange(1), help="Its width.  [default: the base's]")
+@click.option(
+    "--heads", "n_heads", type=click.IntRange(1), help="Its attention heads.  [default: as wide as the base's]"
+)
+@click.option(
+    "--feed-forward",
+    "intermediate_size",
+    type=click.IntRange(1),
+    help="Its feed-forward width.  [default: in proportion]",
+)
+@click.option("--eval", "evaluation", help="What to measure on: labelled texts, or with --raw plain text.")
+@click.option("--unlabelled", multiple=True, help="More texts, without labels.")
+@click.option("--text-column", help="The column of the texts, in tables.  [default: guessed from the header]")
+@click.option("--label-column", help="The column of the labels.  [default: guessed from the header]")
+@click.option("--labels", help="The class names by number: A,B or a file of one name a line.")
+@click.option("--temperature", type=float, default=2.0, show_default=True, help="Of a classifier's soft targets.")
+@click.option(
+    "--soft-weight", type=float, default=0.5, show_default=True, help="Of soft targets; labels have the rest."
+)
+@click.option("--layer-by-layer", is_flag=True, help="Match the first teacher's layers, too.")
+@click.option("--whole-words", is_flag=True, help="With --raw: hide all tokens of a word, or none.")
+@click.option(
+    "--soft-targets",
+    type=click.Choice(["all", "masked"]),
+    default="all",
+    show_default=True,
+    help="With --raw: learn from the teacher at all words, or at hidden ones alone (twice as fast).",
+)
+@training_options
+def command(
+    texts: tuple[str, ...],
+    teachers: tuple[str, ...],
+    out: Path,
+    raw: bool,
+    base: str | None,
+    n_layers: int | None,
+    hidden_size: int | None,
+    n_heads: int | None,
+    intermediate_size: int | None,
+    resume: bool,
+    revision: str | None,
+    tensorboard: Path | None,
+    as_json: bool,
+    overrides: dict[str, Any],
+    **given: Any,
+) -> None:
+    """Teach a smaller model what a larger one says of TEXTS.
+
+    For a classifier TEXTS are labelled, as for `valence train`; with --raw they are plain text, as for `valence
+    pretrain`. The student takes every other layer of its base, or as many as --layers says; with another
+    --hidden-size it starts fresh.
+    """
+    need_training_packages()
+    from valence.training.student import StudentShape
+
+    folders = [find_model(name, revision) for name in teachers]
+    start = folders[0] if base is None else find_model(base, revision)
+    require_checkpoint(start)
+    require_positions(overrides, start)
+    shared = {
+        "out": out,
+        "shape": StudentShape(
+            n_layers=n_layers, hidden_size=hidden_size, n_heads=n_heads, intermediate_size=intermediate_size
+        ),
+        "seed": given.pop("seed"),
+        "save_every": given.pop("save_every"),
+    }
+    title = f"taught by {', '.join(folder.name for folder in folders)}"
+    with resume_hint(), TrainingMonitor(title, "sequences" if raw else "examples", tensorboard) as monitor:
+        if raw:
+            if base is not None or len(folders) > 1:
+                raise InputError("with --raw there is one teacher, and the student starts from it")
+            from valence.training.distill_raw import distill_raw
+
+            report = distill_raw(_raw(texts, folders[0], shared, overrides, given), resume, monitor)
+        else:
+            from valence.training.distill_classifier import distill_classifier
+
+            report = distill_classifier(_classifier(texts, folders, start, shared, overrides, given), resume, monitor)
+    if not report:
+        return  # another process reports
+    if as_json:
+        echo_json(report)
+    else:
+        _show(report, out, raw)
+
+
+def _raw(
+    texts: tuple[str, ...],
+    teacher: ModelFolder,
+    shared: dict[str, Any],
+    overrides: dict[str, Any],
+    given: dict[str, Any],
+) -> "RawDistilling":
+    from valence.checkpoint.config import encoder_config
+    from valence.training.distill_raw import RawDistilling
+    from valence.training.pretrain import hold_out
+
+    sources = [find_source(name, "train") for name in (*texts, *given["unlabelled"])]
+    documents = read_documents(sources, given["text_column"])
+    if given["evaluation"] is None:
+        documents, held_out = hold_out(documents, shared["seed"])
+    else:
+        held_out = read_documents([find_source(given["evaluation"], "eval")], given["text_column"])
+    return RawDistilling(
+        **shared,
+        recipe=change_recipe(pretraining(encoder_config(teacher).hidden_size), overrides),
+        teacher=teacher,
+        documents=documents,
+        held_out=held_out,
+        sources=sources,
+        whole_words=given["whole_words"],
+        everywhere=given["soft_targets"] == "all",
+    )
+
+
+def _classifier(
+    texts: tuple[str, ...],
+    teachers: list[ModelFolder],
+    base: ModelFolder,
+    shared: dict[str, Any],
+    overrides: dict[str, Any],
+    given: dict[str, Any],
+) -> "ClassifierDistilling":
+    from valence.checkpoint.config import encoder_config
+    from valence.training.distill_classifier import ClassifierDistilling
+
+    if len(texts) > 1:
+        raise InputError("a classifier is distilled on one labelled data set; give more texts with --unlabelled")
+    known = teachers[0].labels
+    names = None if given["labels"] is None else parse_label_names(given["labels"])
+    columns = (given["text_column"], given["label_column"], None)
+    examples = read_examples(find_source(texts[0], "train"), *columns, names, known=known)
+    evaluation = given["evaluation"]
+    if evaluation is None and Path(texts[0]).is_dir():
+        evaluation = texts[0]
+    unlabelled = [find_source(name, "train") for name in given["unlabelled"]]
+    return ClassifierDistilling(
+        **shared,
+        recipe=change_recipe(RECIPES[default_recipe(encoder_config(base).hidden_size)](), overrides),
+        teachers=teachers,
+        base=base,
+        train=examples,
+        unlabelled=read_documents(unlabelled, given["text_column"]) if unlabelled else (),
+        evaluation=None
+        if evaluation is None
+        else read_examples(find_source(evaluation, "eval"), *columns, names, known=examples.names),
+        temperature=given["temperature"],
+        soft_weight=given["soft_weight"],
+        layer_by_layer=given["layer_by_layer"],
+    )
+
+
+def _show(report: dict[str, Any], out: Path, raw: bool) -> None:
+    lines = [f"{out}: {report['seconds'] / 60:.1f} minutes, {report['examples_per_second']:,.0f} texts/s"]
+    result = report["kept"]
+    if result is not None:
+        teacher, student = result["teacher"], result["student"]
+        lines.append(f"{result['figure']}: teacher {teacher['figure']:.4f}, student {student['figure']:.4f}")
+        shares = [
+            None if result["share_kept"] is None else f"{result['share_kept']:.1%} kept",
+            None if result["smaller"] is None else f"{result['smaller']:.0%} smaller",
+            f"{result['faster']:.0%} faster",
+        ]
+        lines.append(", ".join(share for share in shares if share))
+    tries = f'fill-mask --model {out} "This film was [MASK]."' if raw else f'classify --model {out} "…"'
+    lines.append(f"try it: valence {tries}")
+    click.echo("\n".join(lines))

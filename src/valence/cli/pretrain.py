@@ -1,0 +1,120 @@
+"""valence pretrain."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from valence.cli.output import echo_json
+from valence.cli.training_monitor import TrainingMonitor, need_training_packages, resume_hint, tell_base
+from valence.cli.training_options import change_recipe, require_checkpoint, require_positions, training_options
+from valence.data.documents import read_documents
+from valence.data.sources import find_source
+from valence.errors import InputError
+from valence.hub import find_model
+from valence.training.recipe import pretraining
+
+__all__ = ["command"]
+
+
+@click.command(
+    "pretrain",
+    epilog="""\b
+Examples:
+  valence pretrain articles.txt --base distilbert-base-uncased --out my-raw-model
+  valence pretrain news.txt reviews.parquet --eval held-out.txt --base ./encoder --out raw --whole-words
+  valence pretrain articles.txt --base ./encoder --architecture bert --next-sentence --out my-bert
+  valence pretrain articles.txt --base ./encoder --out raw --resume     # after an interruption
+""",
+)
+@click.argument("texts", nargs=-1, required=True)
+@click.option("--base", required=True, help="The checkpoint to start from: a folder or a hub id.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The model folder to make.")
+@click.option("--eval", "evaluation", help="Text to measure on.  [default: a hundredth of the documents, held out]")
+@click.option("--text-column", help="The column of the texts, in tables.  [default: guessed from the header]")
+@click.option(
+    "--architecture",
+    type=click.Choice(["distilbert", "bert"]),
+    default="distilbert",
+    show_default=True,
+    help="bert keeps token types and pooler; distilbert folds them away.",
+)
+@click.option("--next-sentence", is_flag=True, help="Read pairs, and train BERT's next-sentence head, too.")
+@click.option("--whole-words", is_flag=True, help="Hide all tokens of a word, or none.")
+@click.option(
+    "--evaluate-every", type=click.IntRange(1), help="Steps between two measurements.  [default: five in all]"
+)
+@training_options
+def command(
+    texts: tuple[str, ...],
+    base: str,
+    out: Path,
+    evaluation: str | None,
+    text_column: str | None,
+    architecture: Any,
+    next_sentence: bool,
+    whole_words: bool,
+    evaluate_every: int | None,
+    seed: int,
+    save_every: int,
+    resume: bool,
+    revision: str | None,
+    tensorboard: Path | None,
+    as_json: bool,
+    overrides: dict[str, Any],
+) -> None:
+    """Train a raw model to guess hidden words of plain text.
+
+    TEXTS are .txt files (a blank line ends a document; without blank lines every line is one), or tables with a
+    column of texts (.tsv, .csv, .jsonl, .parquet), folders with a train file, or hub:OWNER/NAME.
+    """
+    need_training_packages()
+    if next_sentence and architecture != "bert":
+        raise InputError("--next-sentence needs --architecture bert: a DistilBERT has no token types")
+    folder = find_model(base, revision)
+    require_checkpoint(folder)
+    require_positions(overrides, folder)
+    sources = [find_source(name, "train") for name in texts]
+    documents = read_documents(sources, text_column)
+
+    from valence.checkpoint.config import encoder_config
+    from valence.training.pretrain import Pretraining, hold_out, pretrain
+
+    if evaluation is None:
+        documents, held_out = hold_out(documents, seed)
+    else:
+        held_out = read_documents([find_source(evaluation, "eval")], text_column)
+    run = Pretraining(
+        documents=documents,
+        held_out=held_out,
+        sources=sources,
+        base=folder,
+        out=out,
+        recipe=change_recipe(pretraining(encoder_config(folder).hidden_size), overrides),
+        architecture=architecture,
+        next_sentence=next_sentence,
+        whole_words=whole_words,
+        seed=seed,
+        save_every=save_every,
+        evaluate_every=evaluate_every,
+    )
+    title = f"{len(documents):,} documents, {sum(map(len, documents)) / 1e6:,.1f} million characters"
+    with resume_hint(), TrainingMonitor(title, "sequences", tensorboard) as monitor:
+        report = pretrain(run, resume, monitor, tell_base)
+    if not report:
+        return  # another process reports
+    if as_json:
+        echo_json(report)
+        return
+    before, after = report["before"], report["after"]
+    lines = [f"{out}: {report['seconds'] / 60:.1f} minutes, {report['tokens_per_second']:,.0f} tokens/s"]
+    for name, title in (
+        ("perplexity", "perplexity on held-out text"),
+        ("top5", "hidden words among the five most likely"),
+        ("next_sentence_accuracy", "next sentences told from random ones"),
+    ):
+        if name in after:
+            form = ",.1f" if name == "perplexity" else ".1%"
+            lines.append(f"{title}: {before[name]:{form}} before, {after[name]:{form}} after")
+    lines.append(f'try it: valence fill-mask --model {out} "This film was [MASK]."')
+    click.echo("\n".join(lines))

@@ -1,0 +1,104 @@
+"""Options that the commands that train share."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from valence.errors import InputError
+from valence.folder import ModelFolder
+from valence.training.recipe import Recipe
+
+__all__ = ["change_recipe", "require_checkpoint", "require_positions", "training_options"]
+
+_Command = Callable[..., None]
+_RECIPE_OPTIONS = (
+    click.option("--epochs", type=int, help="Passes over the data."),
+    click.option("--learning-rate", type=float, help="The highest learning rate."),
+    click.option("--batch-size", type=int, help="Examples per step, over all processes."),
+    click.option("--warmup-steps", type=int, help="Steps in which the learning rate rises."),
+    click.option("--max-length", type=int, help="Tokens; longer texts are cut while training."),
+    click.option("--weight-decay", type=float, help="Decoupled weight decay."),
+    click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Of the products."),
+)
+_RECIPE_NAMES = ("epochs", "learning_rate", "batch_size", "warmup_steps", "max_length", "weight_decay", "precision")
+_RUN_OPTIONS = (
+    click.option(
+        "--seed", type=click.IntRange(0, 2**32 - 1), default=42, show_default=True, help="For all randomness."
+    ),
+    click.option("--save-every", type=click.IntRange(1), default=500, show_default=True, help="Steps between states."),
+    click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out, to the same result."),
+    click.option("--revision", help="Branch, tag or commit of the checkpoint, for a hub id."),
+    click.option("--tensorboard", type=click.Path(path_type=Path), help="Write TensorBoard logs to this folder."),
+    click.option("--json", "as_json", is_flag=True, help="Print the training report as JSON at the end."),
+)
+
+
+def training_options(command: _Command) -> _Command:
+    """Add the options that say how a run is done.
+
+    Args:
+        command: the function of a command; gets the values of a recipe that the user changed as `overrides`, and the
+            other options by their names.
+
+    Returns:
+        The function with the options.
+    """
+
+    @functools.wraps(command)
+    def with_options(**given: Any) -> None:
+        values = {name: given.pop(name) for name in _RECIPE_NAMES}
+        command(overrides={name: value for name, value in values.items() if value is not None}, **given)
+
+    decorated: _Command = with_options
+    for option in reversed((*_RECIPE_OPTIONS, *_RUN_OPTIONS)):
+        decorated = option(decorated)
+    return decorated
+
+
+def change_recipe(recipe: Recipe, overrides: dict[str, Any]) -> Recipe:
+    """Change what the user wants changed.
+
+    Args:
+        recipe: named or by default.
+        overrides: from `training_options`, and more.
+
+    Returns:
+        The recipe to use.
+
+    Raises:
+        InputError: if a value is of no use.
+    """
+    return dataclasses.replace(recipe, **overrides)
+
+
+def require_positions(overrides: dict[str, Any], folder: ModelFolder) -> None:
+    """Refuse a length that the checkpoint has no positions for.
+
+    Args:
+        overrides: from `training_options`.
+        folder: the checkpoint.
+
+    Raises:
+        InputError: if --max-length is too long.
+    """
+    if overrides.get("max_length", 0) > folder.max_position_embeddings:
+        raise InputError(
+            f"--max-length {overrides['max_length']}: the base reads at most {folder.max_position_embeddings} tokens"
+        )
+
+
+def require_checkpoint(folder: ModelFolder) -> None:
+    """Refuse a model without weights.
+
+    Args:
+        folder: the model.
+
+    Raises:
+        InputError: if it holds engines only.
+    """
+    if folder.embedded:
+        raise InputError("the embedded default is an engine without a checkpoint; give a checkpoint's folder or hub id")

@@ -1,0 +1,61 @@
+"""Plain text for training without labels: files to documents.
+
+In a .txt file a blank line ends a document, and where there is none every line is a document. In a table every row is
+one.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from valence.data.examples import choose_columns, read_texts
+from valence.data.sources import DataSource
+from valence.data.tables import Table, read_lines
+from valence.errors import DataError
+
+__all__ = ["read_documents"]
+
+
+def read_documents(sources: Sequence[DataSource], text_column: str | None = None) -> list[str]:
+    """Read every document.
+
+    Args:
+        sources: data sets; labels in them are not looked at.
+        text_column: the text of tables, if the header does not make it plain.
+
+    Returns:
+        The documents in order, lines of one divided by a line feed; none is blank.
+
+    Raises:
+        DataError: at the first file or row that cannot be read, or if there is no text at all.
+    """
+    documents: list[str] = []
+    for source in sources:
+        for table in source.tables():
+            plain = table.path.suffix.lower() == ".txt"
+            documents += _of_text(table.path) if plain else _of_table(table, text_column)
+    if not documents:
+        raise DataError("no text in it", sources[0].paths[0])
+    return documents
+
+
+def _of_text(path: Path) -> list[str]:
+    lines = "\n".join(line.strip() for _, line in read_lines(path)).strip("\n").split("\n")
+    if "" not in lines:
+        return lines
+    documents: list[str] = []
+    document: list[str] = []
+    for line in [*lines, ""]:
+        if line:
+            document.append(line)
+        elif document:
+            documents.append("\n".join(document))
+            document = []
+    return documents
+
+
+def _of_table(table: Table, text_column: str | None) -> Iterator[str]:
+    columns = choose_columns(table, text_column, None, labelled=False)
+    for _, text, _ in read_texts(table, columns):
+        whole = text if isinstance(text, str) else "\n".join(text)
+        if whole.strip():
+            yield whole.strip()

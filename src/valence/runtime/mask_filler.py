@@ -1,0 +1,224 @@
+"""Masked words: what a raw model expects where a word is missing, and how likely it finds a whole text.
+
+Source: Devlin et al. 2019, "BERT"; Salazar et al. 2020, "Masked Language Model Scoring" (pseudo-log-likelihood).
+
+Shapes: B batch, T tokens, M places, V vocabulary.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from valence.errors import EngineError, InputError
+from valence.text.batching import TokenBatch, collate
+from valence.text.tokenizer import TokenizedText, Tokenizer
+from valence.text.vocabulary import CONTINUATION
+
+__all__ = ["MaskFill", "MaskFiller"]
+
+_MASK = "[MASK]"
+_BATCH_TOKENS = 8192
+_BATCH_PLACES = 256  # each is a row as wide as the vocabulary
+
+
+class MaskedLMEngine(Protocol):
+    """Runs a raw model."""
+
+    def log_probabilities(
+        self, batch: TokenBatch, rows: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Score every word at chosen places.
+
+        Args:
+            batch: B texts.
+            rows: [M], the text of each place.
+            columns: [M], which token of the text.
+
+        Returns:
+            [M, V], natural logarithms.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MaskFill:
+    """A word for a masked place."""
+
+    mask: int
+    """Which [MASK] of the text, from 0."""
+    token: str
+    """The word, or with ## the part that continues the word before."""
+    token_id: int
+    """Its number in the vocabulary."""
+    score: float
+    """Its probability among all words of the vocabulary."""
+    text: str
+    """The text with this place filled; other masks stay."""
+
+
+class MaskFiller:
+    """Fills masked words.
+
+    Args:
+        tokenizer: of the model.
+        engine: runs it.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, engine: MaskedLMEngine) -> None:
+        self.tokenizer = tokenizer
+        self.engine = engine
+        self._mask_id = tokenizer.special_id(_MASK)
+
+    def fill(self, text: str, top_k: int = 5, candidates: Sequence[str] | None = None) -> list[MaskFill]:
+        """Find the words that fit where a text says [MASK].
+
+        Args:
+            text: with one [MASK] or more; each place is looked at with the others still masked.
+            top_k: how many words for each, at most.
+            candidates: consider these words alone; each must be one token of the model.
+
+        Returns:
+            One list for all masks: those of the first, most likely first, then those of the next.
+
+        Raises:
+            InputError: if the text has no [MASK] or is too long, or a candidate is not one token.
+        """
+        if not isinstance(text, str):
+            raise InputError(f"the text must be a string, found {text!r:.80}")
+        if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
+            raise InputError(f"top_k must be a whole number from 1, found {top_k!r}")
+        allowed = None if candidates is None else self._candidate_ids(candidates)
+        tokens = self._tokenize([text])[0]
+        places = np.flatnonzero(tokens.ids == self._mask_id)  # [M]
+        parts = text.split(_MASK)
+        if len(places) == 0:
+            raise InputError(f"no {_MASK} in the text {text!r:.80}: write {_MASK} where a word is missing")
+        assert len(parts) == len(places) + 1, "the tokenizer finds other masks than the text shows"
+        fills: list[MaskFill] = []
+        for first in range(0, len(places), _BATCH_PLACES):
+            group = places[first : first + _BATCH_PLACES]
+            scores = self._log_probabilities([tokens], np.zeros(len(group), dtype=np.int64), group)
+            fills += [
+                self._fill(parts, mask, int(index), float(np.exp(row[index])))
+                for mask, row in enumerate(scores, start=first)
+                for index in _best(row, top_k, allowed)
+            ]
+        return fills
+
+    def token_log_likelihoods(self, texts: Sequence[str]) -> list[NDArray[np.float64]]:
+        """Mask each token of each text in turn, and score the token that was there.
+
+        Args:
+            texts: any number.
+
+        Returns:
+            For each text the natural logarithm of the probability of each of its tokens, in order; special tokens
+            are left out, but for [UNK].
+
+        Raises:
+            InputError: if a text is no text, or too long.
+        """
+        if isinstance(texts, str):
+            raise InputError("expected a sequence of texts, found a single text: put it in a list")
+        tokenized = self._tokenize(texts)
+        special = self.tokenizer.vocabulary.is_special.copy()
+        special[self.tokenizer.special_id("[UNK]")] = False
+        places = [np.flatnonzero(~special[text.ids]) for text in tokenized]
+        found = [np.zeros(len(columns)) for columns in places]
+        for jobs in _batches([len(text.ids) for text in tokenized], [len(columns) for columns in places]):
+            masked, columns, originals = [], [], []
+            for number, which in jobs:
+                column = int(places[number][which])
+                ids = tokenized[number].ids.copy()
+                originals.append(int(ids[column]))
+                ids[column] = self._mask_id
+                masked.append(TokenizedText(ids, None, len(ids)))
+                columns.append(column)
+            rows = np.arange(len(jobs))
+            scores = self._log_probabilities(masked, rows, np.array(columns, dtype=np.int64))[rows, originals]
+            for (number, which), score in zip(jobs, scores, strict=True):
+                found[number][which] = score
+        return found
+
+    def pseudo_log_likelihood(self, texts: Sequence[str]) -> list[float]:
+        """Say how likely the model finds texts: the sum over tokens, each masked in turn.
+
+        Args:
+            texts: any number. Only texts of about the same length can be compared.
+
+        Returns:
+            One natural logarithm per text; 0 for a text without tokens.
+
+        Raises:
+            InputError: if a text is no text, or too long.
+        """
+        return [float(scores.sum()) for scores in self.token_log_likelihoods(texts)]
+
+    def _tokenize(self, texts: Sequence[str]) -> list[TokenizedText]:
+        tokenized = self.tokenizer(texts)
+        for number, text in enumerate(tokenized, start=1):
+            if text.truncated:
+                raise InputError(
+                    f"text {number} has {text.n_tokens:,} tokens, the model reads {self.tokenizer.max_length}: "
+                    "shorten it"
+                )
+        return tokenized
+
+    def _log_probabilities(
+        self, texts: Sequence[TokenizedText], rows: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        scores = self.engine.log_probabilities(collate(texts, self.tokenizer.pad_token_id), rows, columns)
+        if np.isnan(scores).any():
+            raise EngineError("the model gives no numbers (NaN): its weights are damaged")
+        return scores
+
+    def _candidate_ids(self, candidates: Sequence[str]) -> NDArray[np.int64]:
+        if isinstance(candidates, str) or not candidates:
+            raise InputError(f"candidates must be a list of at least one word, found {candidates!r}")
+        return np.array(list(dict.fromkeys(self._candidate_id(word) for word in candidates)))
+
+    def _candidate_id(self, word: str) -> int:
+        self.tokenizer.check(word, 1)
+        vocabulary = self.tokenizer.vocabulary
+        if word in vocabulary.ids:
+            return vocabulary.ids[word]
+        ids = self.tokenizer.contents([word])[0].tolist()
+        if len(ids) == 1 and not vocabulary.is_special[ids[0]]:
+            return int(ids[0])
+        pieces = " ".join(vocabulary.tokens[index] for index in ids) or "nothing"
+        raise InputError(f"the candidate {word!r} is not one token of this model: it becomes {pieces}")
+
+    def _fill(self, parts: Sequence[str], mask: int, index: int, score: float) -> MaskFill:
+        token = self.tokenizer.vocabulary.tokens.get(index, f"[unused-{index}]")
+        before, after = _MASK.join(parts[: mask + 1]), _MASK.join(parts[mask + 1 :])
+        if self.tokenizer.vocabulary.continues_word[index : index + 1].any():
+            return MaskFill(mask, token, index, score, before.rstrip() + token.removeprefix(CONTINUATION) + after)
+        return MaskFill(mask, token, index, score, before + token + after)
+
+
+def _best(scores: NDArray[np.float32], top_k: int, allowed: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Choose the most likely words, best first; of equal ones the lower number."""
+    ids = np.arange(len(scores)) if allowed is None else np.sort(allowed)
+    if top_k < len(ids):  # so that not all of them are sorted
+        threshold = np.partition(scores[ids], len(ids) - top_k)[len(ids) - top_k]
+        ids = ids[scores[ids] >= threshold]
+    return ids[np.argsort(-scores[ids], kind="stable")][:top_k]
+
+
+def _batches(lengths: Sequence[int], counts: Sequence[int]) -> Iterator[list[tuple[int, int]]]:
+    """Group (text, which of its places), long texts first, so that little is padding."""
+    jobs: list[tuple[int, int]] = []
+    size = 0
+    for number in sorted(range(len(lengths)), key=lambda number: -lengths[number]):
+        for which in range(counts[number]):
+            if not jobs:
+                size = max(1, min(_BATCH_PLACES, _BATCH_TOKENS // lengths[number]))
+            jobs.append((number, which))
+            if len(jobs) == size:
+                yield jobs
+                jobs = []
+    if jobs:
+        yield jobs

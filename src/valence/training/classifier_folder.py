@@ -1,0 +1,54 @@
+"""The folder of a classifier that was just trained: checkpoint, tokenizer, fp32 export, marked texts."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from valence.checkpoint.checkpoint import save_model
+from valence.data.examples import Examples
+from valence.folder import ModelFolder
+from valence.model.heads import TaskModel
+from valence.runtime.export.export import export_model
+from valence.runtime.export.sample import Sample
+from valence.text.tokenizer import Tokenizer
+
+__all__ = ["save_classifier"]
+
+_SAMPLE_TEXTS = 1000  # kept by number for comparing later exports with this model
+
+
+def save_classifier(model: TaskModel, out: Path, base: ModelFolder, data: Examples, seed: int) -> dict[str, Any]:
+    """Make the folder of a trained classifier complete, but for its report.
+
+    Args:
+        model: the classifier.
+        out: its folder.
+        base: whose tokenizer it uses.
+        data: what it was trained on.
+        seed: decides which of its texts are marked.
+
+    Returns:
+        For its report: the hash of the weights, and the marked texts.
+    """
+    save_model(model, out, data.names)
+    Tokenizer.from_folder(base, model.config.max_positions).save(out)
+    folder = ModelFolder(out, str(out))
+    rows = np.sort(np.random.default_rng(seed).permutation(len(data))[:_SAMPLE_TEXTS])
+    marked = Sample([data.texts[row] for row in rows], f"{len(rows):,} of the training texts")
+    export_model(folder, "fp32", marked)
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "weights_sha256": folder.weights_hash(),
+        "agreement_sample": {
+            "source": _seen_from(out, data.source.name),
+            "train_sha256": data.source.sha256(),
+            "rows": rows.tolist(),
+        },
+    }
+
+
+def _seen_from(folder: Path, source: str) -> str:
+    """Name a file by the way to it from the model folder, so that a report tells nothing of the machine."""
+    return source if source.startswith("hub:") else os.path.relpath(Path(source).expanduser(), folder)

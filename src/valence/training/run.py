@@ -1,0 +1,167 @@
+"""What every kind of training run has in common: a folder to make, a state to resume from, facts for its report."""
+
+import importlib.metadata
+import os
+import platform
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from valence.errors import InputError, TrainingError
+from valence.folder import ModelFolder
+from valence.training.recipe import Recipe
+from valence.training.state import Progress, RunState
+
+__all__ = ["check_folder", "course", "describe_base", "environment", "run_state", "warn_of_warmup"]
+
+_STATE_FOLDER = "training_state"
+
+
+def check_folder(out: Path, resume: bool) -> None:
+    """Refuse to write over anything.
+
+    Args:
+        out: the model folder to make.
+        resume: go on with the run whose state lies in the folder, if there is one.
+
+    Raises:
+        InputError: if the folder is in use, or holds something else.
+    """
+    _check(out, RunState(out / _STATE_FOLDER), resume)
+
+
+@contextmanager
+def run_state(out: Path, settings: dict[str, Any], accelerator: Accelerator, resume: bool) -> Iterator[RunState]:
+    """Hold the state of a run for as long as it takes to train the model and to save it.
+
+    Args:
+        out: the model folder to make.
+        settings: all that the result depends on, as JSON keeps it.
+        accelerator: the devices and processes of the run.
+        resume: go on with the run whose state lies in the folder, if there is one.
+
+    Yields:
+        The state; removed at the end, and kept for a resumed run if the end is not reached.
+
+    Raises:
+        InputError: as `check_folder`.
+        TrainingError: if the folder cannot be written, or the run to resume is another one.
+    """
+    state = RunState(out / _STATE_FOLDER)
+    is_main = accelerator.is_main_process
+    with state.locked() if is_main else nullcontext():
+        if is_main:
+            _check(out, state, resume)  # again, now that nobody else can change it
+            _open(out, state, settings, resume)
+        accelerator.wait_for_everyone()
+        try:
+            yield state
+        except OSError as problem:
+            raise TrainingError(
+                f"{out}: the model is trained but cannot be written: {problem.strerror or problem}; "
+                "make room and go on with --resume"
+            ) from None
+        if is_main:
+            state.remove()
+
+
+def _check(out: Path, state: RunState, resume: bool) -> None:
+    if resume and state.begun:
+        return
+    if resume and (out / "config.json").is_file():
+        raise InputError(f"{out}: the run is finished, there is nothing to resume")
+    if state.has_steps:
+        raise InputError(f"{out} holds an unfinished run: go on with --resume, or remove the folder")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is not a folder: choose another --out")
+    if out.exists() and any(path != state.folder for path in out.iterdir()):
+        raise InputError(f"{out} exists and is not empty: choose another --out, or remove it")
+
+
+def _open(out: Path, state: RunState, settings: dict[str, Any], resume: bool) -> None:
+    """Begin the run's state, or check that it is this run's."""
+    try:
+        if resume and state.begun:
+            state.check(settings)
+        else:
+            state.start(settings)
+    except OSError as problem:
+        raise TrainingError(f"{out}: cannot be written: {problem.strerror or problem}") from None
+
+
+def warn_of_warmup(recipe: Recipe, n_examples: int) -> None:
+    """Warn where the learning rate never reaches its height.
+
+    Args:
+        recipe: the hyper-parameters.
+        n_examples: of the run.
+    """
+    steps, warmup = recipe.total_steps(n_examples), recipe.warmup_steps or 0
+    if warmup >= steps:
+        warnings.warn(
+            f"the warm-up takes {warmup} steps and the whole run {steps}: the learning rate never reaches its "
+            "height; lower --warmup-steps",
+            stacklevel=3,
+        )
+
+
+def describe_base(base: ModelFolder) -> dict[str, Any]:
+    """Name a checkpoint for a report, without a path of this machine.
+
+    Args:
+        base: the checkpoint.
+
+    Returns:
+        Its name and the hash of its weights.
+    """
+    is_path = Path(base.name).expanduser() == base.path
+    return {"base": base.path.resolve().name if is_path else base.name, "base_sha256": base.weights_hash()}
+
+
+def course(progress: Progress, n_examples: int, n_tokens: int) -> dict[str, Any]:
+    """Describe how a run went.
+
+    Args:
+        progress: of the whole run.
+        n_examples: read, over all epochs.
+        n_tokens: read, over all epochs.
+
+    Returns:
+        For its report.
+    """
+    return {
+        "steps": progress.step,
+        "epochs_done": progress.history,
+        "curve": progress.curve,
+        "evaluations": progress.evaluations,
+        "seconds": round(progress.seconds, 1),
+        "examples_per_second": round(n_examples / max(progress.seconds, 1e-9), 1),
+        "tokens_per_second": round(n_tokens / max(progress.seconds, 1e-9), 1),
+    }
+
+
+def environment(accelerator: Accelerator) -> dict[str, Any]:
+    """Describe what a run ran with.
+
+    Args:
+        accelerator: its devices.
+
+    Returns:
+        Versions and machine, for its report.
+    """
+    packages = ("valence", "torch", "accelerate", "tokenizers")
+    return {
+        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "machine": {
+            "device": str(accelerator.device.type),
+            "threads": torch.get_num_threads(),
+            "processors": os.cpu_count(),
+            "architecture": platform.machine(),
+            "python": platform.python_version(),
+        },
+    }

@@ -1,0 +1,24 @@
+"""How far a student's probabilities are from its teacher's.
+
+Source: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network".
+"""
+
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["soft_target_loss"]
+
+
+def soft_target_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Compute how far a student's probabilities are from its teacher's.
+
+    Args:
+        student: logits [P, V].
+        teacher: probabilities at the temperature, [P, V].
+        temperature: softens both; its square keeps the gradient's size.
+
+    Returns:
+        Kullback-Leibler divergence, the mean over P, in nats.
+    """
+    student_log = F.log_softmax(student.float() / temperature, dim=-1)
+    return F.kl_div(student_log, teacher, reduction="sum") / max(1, len(student)) * temperature**2

@@ -1,0 +1,84 @@
+"""Which words are hidden, and what stands in their place."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from valence.folder import ModelFolder
+from valence.text.batching import TokenBatch, collate
+from valence.text.tokenizer import Tokenizer
+from words import WORDS
+
+pytest.importorskip("torch")
+
+from valence.training.masking import Masking
+
+MASK = WORDS.index("[MASK]")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory, vocabulary: Path) -> Tokenizer:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    (folder / "config.json").write_text('{"model_type": "distilbert", "max_position_embeddings": 512}')
+    (folder / "vocab.txt").write_bytes(vocabulary.read_bytes())
+    return Tokenizer.from_folder(ModelFolder(folder, "words"))
+
+
+@pytest.fixture(scope="module")
+def batch(tokenizer: Tokenizer) -> TokenBatch:
+    """Many tokens, few of them special, padding among them."""
+    words = ["film", "goodness", "dogs", "acted", "zq", "plot", "verying"]
+    texts = [" ".join(words[(row + place) % 7] for place in range(20 + row % 50)) for row in range(600)]
+    return collate(tokenizer(texts), tokenizer.pad_token_id)
+
+
+@pytest.mark.parametrize("whole_words", [False, True])
+def test_the_shares_are_those_of_bert(tokenizer, batch, whole_words):
+    masked = Masking.of(tokenizer, whole_words)(batch, np.random.default_rng(1))
+    n_tokens = int(batch.attention_mask.sum()) - 2 * len(batch.input_ids)
+    n = len(masked.targets)
+    assert n > 5000
+    assert n / n_tokens == pytest.approx(0.15, abs=0.01)
+    shown = masked.batch.input_ids[masked.rows, masked.columns]
+    is_mask, same = shown == MASK, shown == masked.targets
+    assert is_mask.mean() == pytest.approx(0.80, abs=0.02)
+    assert same.mean() == pytest.approx(0.10 + 0.10 / len(WORDS), abs=0.02)
+    replaced = shown[~is_mask & ~same]
+    assert len(set(replaced.tolist())) > 0.8 * len(WORDS), "any word may take the place"
+    assert not set(replaced.tolist()) & set(range(5)), "but no special token"
+
+
+@pytest.mark.parametrize("whole_words", [False, True])
+def test_the_rest_is_as_it_was(tokenizer, batch, whole_words):
+    before = batch.input_ids.copy()
+    masked = Masking.of(tokenizer, whole_words)(batch, np.random.default_rng(2))
+    assert (batch.input_ids == before).all()
+    restored = masked.batch.input_ids.copy()
+    restored[masked.rows, masked.columns] = masked.targets
+    assert (restored == before).all()
+    assert not np.isin(masked.targets, range(5)).any(), "no special token is hidden"
+    assert (batch.attention_mask[masked.rows, masked.columns] == 1).all(), "nor padding"
+
+
+def test_whole_words_are_hidden_whole(tokenizer, batch):
+    masked = Masking.of(tokenizer, whole_words=True)(batch, np.random.default_rng(3))
+    chosen = np.zeros(batch.input_ids.shape, dtype=bool)
+    chosen[masked.rows, masked.columns] = True
+    continues = np.array([word.startswith("##") for word in WORDS])[batch.input_ids]
+    rows, columns = continues.nonzero()
+    assert len(rows) > 1000
+    assert (chosen[rows, columns] == chosen[rows, columns - 1]).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(lengths=st.lists(st.integers(0, 12), min_size=1, max_size=5), seed=st.integers(0, 2**31))
+def test_any_batch_can_be_masked(tokenizer, lengths, seed):
+    batch = collate(tokenizer(["dog " * n for n in lengths]), tokenizer.pad_token_id)
+    for whole_words in (False, True):
+        masked = Masking.of(tokenizer, whole_words)(batch, np.random.default_rng(seed))
+        assert len(masked.targets) >= (1 if any(lengths) else 0), "there is always something to learn"
+        again = Masking.of(tokenizer, whole_words)(batch, np.random.default_rng(seed))
+        assert (again.batch.input_ids == masked.batch.input_ids).all()
