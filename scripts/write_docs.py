@@ -215,18 +215,21 @@ def distillation_table() -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for title, report in found:
-        kept, student_layers = report["kept"], report["shape"]["n_layers"]
-        for who, layers in (("teacher", 6), ("student", student_layers)):
+        kept = report["kept"]
+        shares = [_share(kept[name]) for name in ("share_kept", "smaller", "faster")]
+        for who, rest in (("teacher", [""] * 4), ("student", [*shares, f"{report['seconds'] / 60:.0f} minutes"])):
             side = kept[who]
-            last = " | | | |"
-            if who == "student":
-                minutes = f"{report['seconds'] / 60:.0f} minutes"
-                last = f" {kept['share_kept']:.1%} | {kept['smaller']:.0%} | {kept['faster']:.0%} | {minutes} |"
-            lines.append(
-                f"| {title}: {who} | {layers} | {side['parameters'] / 1e6:.1f} M | {side['texts_per_second']:,.0f} | "
-                f"{side['figure']:.4f} |{last}"
-            )
-    lines += ["", *(f"{title}: the figure is {report['kept']['figure']}." for title, report in found)]
+            cells = [f"{title}: {who}", f"{side['layers']}", f"{side['parameters'] / 1e6:.1f} M"]
+            cells += [f"{side['texts_per_second']:,.0f}", f"{side['figure']:.4f}", *rest]
+            lines.append("| " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        *(
+            f"{title[0].upper()}{title[1:]}: the figure is {report['kept']['figure']}; timed are "
+            f"{report['kept']['texts']} ({report['kept']['student']['engine']})."
+            for title, report in found
+        ),
+    ]
     if (RESULTS / "distillation_raw.json").is_file():
         lines += ["", "![learning curves of the raw student](distillation.svg)"]
     return "\n".join(lines)
@@ -240,6 +243,10 @@ def comparison_table() -> str:
     """
     path = RESULTS / "comparison.json"
     return as_markdown(_read(path), n_texts=5).rstrip() if path.is_file() else "Not measured yet."
+
+
+def _share(share: float | None) -> str:
+    return "not defined" if share is None else f"{share:.1%}"
 
 
 _FOUND = ("found_among_five", ".0%")

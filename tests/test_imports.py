@@ -45,7 +45,6 @@ PLACES = {
         "checkpoint/tensors.py",
         "runtime/int8_tensors.py",
         "training/state.py",
-        "training/distill_classifier.py",
     ),
     "scipy": ("evaluation/paired.py",),
     "sklearn": ("evaluation/metrics.py",),

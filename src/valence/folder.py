@@ -14,6 +14,9 @@ __all__ = ["PROBLEM_TYPES", "Architecture", "ModelFolder"]
 
 Architecture = Literal["distilbert", "bert"]
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+# Tensors that are no parameters, and those that are the word embeddings again.
+_BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
+_PROJECTIONS = ("predictions.decoder.weight", "vocab_projector.weight")
 _PLACEHOLDER = re.compile(r"(LABEL_)?\d+")
 
 
@@ -127,13 +130,25 @@ class ModelFolder:
             raise ModelNotFoundError(f"{self.path}: shards named in {index.name} are missing: {', '.join(absent)}")
         return tuple(self.path / name for name in names)
 
+    @property
+    def n_layers(self) -> int | None:
+        """How many layers the config says there are, in either family's words."""
+        found = self.config.get("n_layers", self.config.get("num_hidden_layers"))
+        return found if isinstance(found, int) else None
+
     @functools.cached_property
     def n_parameters(self) -> int | None:
         """How many there are, by the weights' headers, or without weights by the training report; None if unknown."""
         if self.weight_files:
             if any(path.suffix != ".safetensors" for path in self.weight_files):
                 return None
-            return sum(math.prod(shape) for path in self.weight_files for shape in tensor_shapes(path).values())
+            shapes = {name: shape for path in self.weight_files for name, shape in tensor_shapes(path).items()}
+            tied = self.config.get("tie_word_embeddings", True)
+            return sum(
+                math.prod(shape)
+                for name, shape in shapes.items()
+                if not name.endswith(_BUFFERS) and not (tied and name.endswith(_PROJECTIONS))
+            )
         report = self.reports / "training.json"
         found = read_json(report).get("parameters") if report.is_file() else None
         return found if isinstance(found, int) else None

@@ -148,8 +148,11 @@ def test_what_cannot_be_filled_is_refused(filler, arguments, message):
 
 
 def test_pseudo_log_likelihood_refuses_what_is_no_list_of_texts(filler):
-    with pytest.raises(InputError, match="put it in a list"):
-        filler.pseudo_log_likelihood("a text")
+    for odd in ("a text", None, 3, iter(["a"])):
+        with pytest.raises(InputError, match="put a single text in a list"):
+            filler.pseudo_log_likelihood(odd)
+    with pytest.raises(InputError, match="text 1 must be a string"):
+        filler.pseudo_log_likelihood([("the film", "was good")])
     with pytest.raises(InputError, match=r"text 2 has .* tokens"):
         filler.pseudo_log_likelihood(["a", "dog " * 80])
 

@@ -16,7 +16,7 @@ PAIRS = [
     ("this film was good.", "the acting was great."),
     ("", "a dog"),
     ("hello", "hello"),
-    ("the plot was very bad " * 9, "my dog is cute " * 12),
+    ("the plot was very bad " * 5, "my dog is cute " * 7),
     *((f"{'the film ' * n}was good", f"{'not ' * (9 - n)}bad") for n in range(9)),
 ]
 
@@ -54,6 +54,8 @@ def test_there_are_no_pairs_or_no_texts(folder):
         ours.predict([("a", "b"), "c"])
     with pytest.raises(InputError, match="text 1 must be a string"):
         ours("a", 3)
+    with pytest.raises(InputError, match="pair 1 has 103 tokens, the model reads 64: shorten it"):
+        ours("film " * 50, "dog " * 50)
 
 
 def test_a_distilbert_has_no_such_head_and_it_says_how_to_train_one(tiny_classifier, tmp_path):

@@ -96,6 +96,11 @@ def test_commands_use_what_came_out(raw: Path) -> None:
     answer = json.loads(follows.stdout)
     assert set(answer) == {"is_next", "probability"}
     assert answer["is_next"] == (answer["probability"] >= 0.5)
+    likely = run(valence("pseudo-log-likelihood", "film plot", "dog", "--model", raw, "--json"))
+    expected = package.load_masked_lm(raw).pseudo_log_likelihood(["film plot", "dog"])
+    assert [row["pseudo_log_likelihood"] for row in json.loads(likely.stdout)] == pytest.approx(expected, abs=1e-4)
+    piped = run(valence("pseudo-log-likelihood", "--model", raw), input="film plot\ndog\n")
+    assert [line.split("\t")[1] for line in piped.stdout.splitlines()] == ["film plot", "dog"]
     candidates = run(valence("fill-mask", "a [MASK] and a [MASK]", "--model", raw, "--candidates", "dog,film"))
     assert [line.split("\t")[0] for line in candidates.stdout.splitlines()] == ["0", "0", "1", "1"]
 
@@ -206,7 +211,7 @@ def test_an_ensemble_teaches_its_mean(teacher: Path, train_tsv: Path, bert_base:
     settings = ("--temperature", 3, "--batch-size", 8, "--epochs", 40, "--save-every", 5)
     command = valence("distill", train_tsv, "--teacher", teacher, "--teacher", other, "--out", out, *settings)
     stop_when(out, command, lambda: steps_saved(out) >= 5, signal.SIGKILL)
-    found = load_file(out / "training_state" / "soft_targets.safetensors")["probabilities"]
+    found = load_file(out / "training_state" / "part-soft-targets-000000000.safetensors")["probabilities"]
     texts = [line.split("\t")[0] for line in train_tsv.read_text().splitlines()[1:]]
     logits = [package.load(folder, engine="torch").logits(texts) / 3 for folder in (teacher, other)]
     expected = np.mean([np.exp(x) / np.exp(x).sum(axis=1, keepdims=True) for x in logits], axis=0)
@@ -227,7 +232,13 @@ _DISTILL = "{train} --teacher {teacher} --out {out}"
         ("pretrain", "{corpus} --base {base} --out {base}", InputError, "exists and is not empty"),
         ("pretrain", f"{_PRETRAIN} --learning-rate 1e30 --batch-size 1 --warmup-steps 0", TrainingError, "no number"),
         ("distill", "{corpus} --raw --teacher {teacher} --out {out}", InputError, "needs a masked-LM head"),
-        ("distill", f"{_DISTILL} --layers 9", InputError, "9 layers cannot be taken from 2"),
+        ("distill", f"{_DISTILL} --hidden-size 30 --heads 4", InputError, "30 cannot be shared among 4 heads"),
+        ("distill", f"{_DISTILL} --soft-targets all", InputError, "--soft-targets goes with --raw"),
+        ("distill", f"{_DISTILL} --raw --temperature 3", InputError, "--temperature does not go with --raw"),
+        ("distill", "{train} --teacher default --out {out}", InputError, "name the student.s checkpoint with --base"),
+        ("pretrain", "{blank} --base {base} --out {out} --eval {corpus}", InputError, "the text holds no words"),
+        ("pretrain", "{corpus} --base {base} --out {out} --eval {blank}", InputError, "the held-out text holds no w"),
+        ("pretrain", f"{_PRETRAIN} --architecture bert --next-sentence --max-length 8", InputError, "at least 16"),
         ("distill", f"{_DISTILL} --temperature 0", InputError, "temperature must lie above 0"),
         ("distill", "{train} --teacher {base} --out {out}", MissingHeadError, "no classifier"),
         ("distill", f"{{train}} {_DISTILL}", InputError, "one labelled data set"),
@@ -246,7 +257,16 @@ def test_what_cannot_be_done_is_refused(
 ) -> None:
     one = tmp_path / "one.txt"
     one.write_text("A film.\n")
-    places = {"corpus": corpus, "base": bert_base, "teacher": teacher, "train": train_tsv, "one": one}
+    blank = tmp_path / "blank.txt"
+    blank.write_text("\u200b\n\u200d\n", encoding="utf-8")
+    places = {
+        "corpus": corpus,
+        "base": bert_base,
+        "teacher": teacher,
+        "train": train_tsv,
+        "one": one,
+        "blank": blank,
+    }
     filled = [word.format(out=tmp_path / "out", **places) for word in arguments.split()]
     with pytest.raises(error, match=message):
         here(name, *filled)

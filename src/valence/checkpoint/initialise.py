@@ -41,7 +41,7 @@ def distilbert_from_bert(
     if config.layer_norm_eps != _DISTILBERT_EPS:
         raise CheckpointError(
             f"a DistilBERT's layer norms have eps {_DISTILBERT_EPS}, this BERT's {config.layer_norm_eps}: "
-            "train it as it is with --architecture bert"
+            "it can go on as a BERT only (--architecture bert)"
         )
     target = dataclasses.replace(
         config,

@@ -21,6 +21,7 @@ _COMMANDS = {
     "evaluate": "Measure a classifier on labelled texts.",
     "compare": "Say which of two classifiers is better, and whether that is more than chance.",
     "fill-mask": "Find the words that fit where a text says [MASK].",
+    "pseudo-log-likelihood": "Say how likely a raw model finds texts.",
     "next-sentence": "Say whether one text follows another.",
     "pretrain": "Train a raw model to guess hidden words of plain text.",
     "distill": "Teach a smaller model what a larger one says.",

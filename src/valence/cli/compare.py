@@ -40,6 +40,8 @@ Examples:
 @click.option("--data-labels", help="What the data's class numbers mean: A,B or a file of one name a line.")
 @click.option("--labels-a", help="Class names for A instead of its own, by number.")
 @click.option("--labels-b", help="Class names for B instead of its own, by number.")
+@click.option("--revision-a", help="Branch, tag or commit of A, for a hub id.")
+@click.option("--revision-b", help="Branch, tag or commit of B, for a hub id.")
 @click.option(
     "--engine", type=click.Choice(get_args(EngineName)), default="auto", show_default=True, help="What runs both."
 )
@@ -58,6 +60,8 @@ def command(
     data_labels: str | None,
     labels_a: str | None,
     labels_b: str | None,
+    revision_a: str | None,
+    revision_b: str | None,
     engine: EngineName,
     threads: int | None,
     resamples: int,
@@ -77,8 +81,8 @@ def command(
     if out is not None:
         require_writable(out)
     contestants = []
-    for name, labels in ((first, labels_a), (second, labels_b)):
-        folder = find_model(name)
+    for name, labels, revision in ((first, labels_a, revision_a), (second, labels_b, revision_b)):
+        folder = find_model(name, revision)
         names = None if labels is None else parse_label_names(labels)
         contestants.append(Contestant(load_folder(folder, engine=engine, labels=names, threads=threads), folder))
     examples = read_examples(
@@ -89,15 +93,10 @@ def command(
         None if data_labels is None else parse_label_names(data_labels),
         known=contestants[0].classifier.labels,
     )
-    watched = sys.stderr.isatty()
-    report = compare(
-        contestants[0],
-        contestants[1],
-        examples,
-        resamples,
-        rounds,
-        lambda what: click.echo(f"{what} …", err=True) if watched else None,
-    )
+    with click.progressbar(length=2 * len(examples), label="comparing", file=sys.stderr) as bar:
+        report = compare(
+            contestants[0], contestants[1], examples, resamples, rounds, lambda done: bar.update(done - bar.pos)
+        )
     if out is not None:
         try:
             if out.suffix.lower() == ".json":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from valence.cli.output import echo_json
-from valence.cli.training_monitor import TrainingMonitor, need_training_packages, resume_hint
+from valence.cli.training_monitor import TrainingMonitor, need_training_packages, resume_hint, tell_base
 from valence.cli.training_options import change_recipe, require_checkpoint, require_positions, training_options
 from valence.data.documents import read_documents
 from valence.data.examples import read_examples
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from valence.training.distill_raw import RawDistilling
 
 __all__ = ["command"]
+
+_FOR_CLASSIFIERS = ("temperature", "soft_weight", "layer_by_layer", "labels", "label_column", "pair_column")
+_FOR_RAW = ("whole_words", "soft_targets")
 
 
 @click.command(
@@ -54,19 +57,16 @@ Examples:
 @click.option("--unlabelled", multiple=True, help="More texts, without labels.")
 @click.option("--text-column", help="The column of the texts, in tables.  [default: guessed from the header]")
 @click.option("--label-column", help="The column of the labels.  [default: guessed from the header]")
+@click.option("--pair-column", help="The column of the second text, if texts come in pairs.")
 @click.option("--labels", help="The class names by number: A,B or a file of one name a line.")
-@click.option("--temperature", type=float, default=2.0, show_default=True, help="Of a classifier's soft targets.")
-@click.option(
-    "--soft-weight", type=float, default=0.5, show_default=True, help="Of soft targets; labels have the rest."
-)
+@click.option("--temperature", type=float, help="Of a classifier's soft targets.  [default: 2]")
+@click.option("--soft-weight", type=float, help="Of soft targets; labels have the rest.  [default: 0.5]")
 @click.option("--layer-by-layer", is_flag=True, help="Match the first teacher's layers, too.")
 @click.option("--whole-words", is_flag=True, help="With --raw: hide all tokens of a word, or none.")
 @click.option(
     "--soft-targets",
     type=click.Choice(["all", "masked"]),
-    default="all",
-    show_default=True,
-    help="With --raw: learn from the teacher at all words, or at hidden ones alone (twice as fast).",
+    help="With --raw: learn from the teacher at all words, or at hidden ones alone, twice as fast.  [default: all]",
 )
 @training_options
 def command(
@@ -97,7 +97,7 @@ def command(
 
     folders = [find_model(name, revision) for name in teachers]
     start = folders[0] if base is None else find_model(base, revision)
-    require_checkpoint(start)
+    _check(raw, base, folders, start, given)
     require_positions(overrides, start)
     shared = {
         "out": out,
@@ -110,21 +110,34 @@ def command(
     title = f"taught by {', '.join(folder.name for folder in folders)}"
     with resume_hint(), TrainingMonitor(title, "sequences" if raw else "examples", tensorboard) as monitor:
         if raw:
-            if base is not None or len(folders) > 1:
-                raise InputError("with --raw there is one teacher, and the student starts from it")
             from valence.training.distill_raw import distill_raw
 
             report = distill_raw(_raw(texts, folders[0], shared, overrides, given), resume, monitor)
         else:
             from valence.training.distill_classifier import distill_classifier
 
-            report = distill_classifier(_classifier(texts, folders, start, shared, overrides, given), resume, monitor)
+            run = _classifier(texts, folders, start, shared, overrides, given)
+            report = distill_classifier(run, resume, monitor, tell_base, monitor.on_asked)
     if not report:
         return  # another process reports
     if as_json:
         echo_json(report)
     else:
         _show(report, out, raw)
+
+
+def _check(raw: bool, base: str | None, teachers: list[ModelFolder], start: ModelFolder, given: dict[str, Any]) -> None:
+    """Refuse options that say nothing about what is to be done."""
+    if not start.weight_files and base is None:
+        raise InputError(f"{start.name} holds engines only; name the student's checkpoint with --base")
+    require_checkpoint(start)
+    if raw and (base is not None or len(teachers) > 1):
+        raise InputError("with --raw there is one teacher, and the student starts from it")
+    unused = _FOR_CLASSIFIERS if raw else _FOR_RAW
+    for name in unused:
+        if given[name]:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"{option} does not go with --raw" if raw else f"{option} goes with --raw")
 
 
 def _raw(
@@ -152,7 +165,7 @@ def _raw(
         held_out=held_out,
         sources=sources,
         whole_words=given["whole_words"],
-        everywhere=given["soft_targets"] == "all",
+        everywhere=given["soft_targets"] != "masked",
     )
 
 
@@ -171,8 +184,11 @@ def _classifier(
         raise InputError("a classifier is distilled on one labelled data set; give more texts with --unlabelled")
     known = teachers[0].labels
     names = None if given["labels"] is None else parse_label_names(given["labels"])
-    columns = (given["text_column"], given["label_column"], None)
-    examples = read_examples(find_source(texts[0], "train"), *columns, names, known=known)
+    placeholders = known is None or teachers[0].labels_are_placeholders
+    columns = (given["text_column"], given["label_column"], given["pair_column"])
+    examples = read_examples(
+        find_source(texts[0], "train"), *columns, names, known=names if placeholders and names else known
+    )
     evaluation = given["evaluation"]
     if evaluation is None and Path(texts[0]).is_dir():
         evaluation = texts[0]
@@ -183,12 +199,12 @@ def _classifier(
         teachers=teachers,
         base=base,
         train=examples,
+        teacher_labels=names,
         unlabelled=read_documents(unlabelled, given["text_column"]) if unlabelled else (),
         evaluation=None
         if evaluation is None
         else read_examples(find_source(evaluation, "eval"), *columns, names, known=examples.names),
-        temperature=given["temperature"],
-        soft_weight=given["soft_weight"],
+        **{name: given[name] for name in ("temperature", "soft_weight") if given[name] is not None},
         layer_by_layer=given["layer_by_layer"],
     )
 

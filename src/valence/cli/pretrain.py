@@ -37,7 +37,7 @@ Examples:
     type=click.Choice(["distilbert", "bert"]),
     default="distilbert",
     show_default=True,
-    help="bert keeps token types and pooler; distilbert folds them away.",
+    help="bert keeps token types (and a pooler with --next-sentence); distilbert folds them away.",
 )
 @click.option("--next-sentence", is_flag=True, help="Read pairs, and train BERT's next-sentence head, too.")
 @click.option("--whole-words", is_flag=True, help="Hide all tokens of a word, or none.")

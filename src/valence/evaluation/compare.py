@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from valence.data.examples import Examples, Text
 from valence.errors import InputError
-from valence.evaluation.evaluate import require_single_label
+from valence.evaluation.evaluate import describe_classifier, describe_environment, require_single_label
 from valence.evaluation.metrics import accuracy_interval
 from valence.evaluation.paired import bootstrap_difference, mcnemar
 from valence.evaluation.speed import seconds_in_turn
@@ -38,7 +38,7 @@ def compare(
     data: Examples,
     resamples: int = 1000,
     rounds: int = 5,
-    on_progress: Callable[[str], None] = lambda what: None,
+    on_progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Any]:
     """Measure two classifiers on the same texts.
 
@@ -48,7 +48,7 @@ def compare(
         data: texts with the first's labels.
         resamples: for the bootstrap intervals.
         rounds: how often each is timed.
-        on_progress: is told what is done next.
+        on_progress: is told how many texts both together have labelled.
 
     Returns:
         The report: each one's accuracy with its interval, size and speed; the difference (second minus first) with
@@ -65,12 +65,12 @@ def compare(
             f"the two have different labels: {', '.join(first.classifier.labels)} and "
             f"{', '.join(second.classifier.labels)}; give the second's in its own order with --labels-b"
         )
-    predicted = []  # [N] each, in the numbers of the data's labels
-    for contestant in contestants:
-        on_progress(f"running {contestant.folder.name}")
-        predicted.append(_predict(contestant.classifier, data))
+    # [N] each, in the numbers of the data's labels
+    predicted = [
+        _predict(contestant.classifier, data, on_progress, number * len(data))
+        for number, contestant in enumerate(contestants)
+    ]
     right = [labels == data.labels for labels in predicted]
-    on_progress("timing them in turn")
     sample = data.texts[:_SPEED_TEXTS]
     seconds = seconds_in_turn([partial(contestant.classifier, sample) for contestant in contestants], rounds)
     difference = bootstrap_difference(right[0], right[1], resamples)
@@ -78,8 +78,7 @@ def compare(
         "data": {"name": data.source.title, "sha256": data.source.sha256(), "texts": len(data)},
         "models": [
             {
-                "name": contestant.folder.name,
-                "engine": contestant.classifier.engine.name,
+                **describe_classifier(contestant.classifier, contestant.folder),
                 "accuracy": asdict(accuracy_interval(was_right, resamples)),
                 "parameters": contestant.folder.n_parameters,
                 "bytes": _bytes(contestant),
@@ -100,6 +99,7 @@ def compare(
             }
             for number in np.flatnonzero(predicted[0] != predicted[1])
         ],
+        **describe_environment(),
     }
 
 
@@ -107,9 +107,15 @@ def _shown(text: Text) -> str | list[str]:
     return text if isinstance(text, str) else list(text)
 
 
-def _predict(classifier: Classifier, data: Examples) -> NDArray[np.int64]:
+def _predict(
+    classifier: Classifier, data: Examples, on_progress: Callable[[int], None], done_before: int
+) -> NDArray[np.int64]:
     number = {label: index for index, label in enumerate(data.names)}
-    return np.array([number[prediction.label] for prediction in classifier.stream(data.texts)], dtype=np.int64)
+    predicted = np.empty(len(data), dtype=np.int64)
+    for index, prediction in enumerate(classifier.stream(data.texts)):
+        predicted[index] = number[prediction.label]
+        on_progress(done_before + index + 1)
+    return predicted
 
 
 def _bytes(contestant: Contestant) -> int:

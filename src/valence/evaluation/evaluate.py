@@ -18,7 +18,7 @@ from valence.folder import ModelFolder
 from valence.runtime.classifier import Classifier
 from valence.runtime.manifest import read_manifest
 
-__all__ = ["evaluate", "require_single_label"]
+__all__ = ["describe_classifier", "describe_environment", "evaluate", "require_single_label"]
 
 _CHUNK_TEXTS = 4096
 
@@ -77,12 +77,36 @@ def evaluate(
         },
         "interval": {"level": 0.95, "method": "percentile bootstrap over texts", "resamples": resamples, "seed": 0},
         "data": {"name": data.source.title, "sha256": data.source.sha256()},
-        "model": {
-            "name": folder.path.name if folder is not None else None,
-            "engine": classifier.engine.name,
-            "engine_sha256": sha256(classifier.engine.files) if classifier.engine.files else None,
-            "weights_sha256": None if folder is None else _weights_hash(folder, classifier),
-        },
+        "model": describe_classifier(classifier, folder),
+        **describe_environment(),
+    }
+
+
+def describe_classifier(classifier: Classifier, folder: ModelFolder | None) -> dict[str, Any]:
+    """Tell a classifier from others, for a report.
+
+    Args:
+        classifier: the classifier.
+        folder: where it comes from, if it comes from a folder.
+
+    Returns:
+        Its name, its engine, and hashes of the engine's files and of the weights.
+    """
+    return {
+        "name": folder.path.name if folder is not None else None,
+        "engine": classifier.engine.name,
+        "engine_sha256": sha256(classifier.engine.files) if classifier.engine.files else None,
+        "weights_sha256": None if folder is None else _weights_hash(folder, classifier),
+    }
+
+
+def describe_environment() -> dict[str, Any]:
+    """Say what a measurement was made with.
+
+    Returns:
+        Versions and machine, for a report.
+    """
+    return {
         "versions": {name: importlib.metadata.version(name) for name in ("valence", "onnxruntime", "tokenizers")},
         "machine": {"architecture": platform.machine(), "processors": os.cpu_count()},
     }
@@ -99,8 +123,7 @@ def require_single_label(classifier: Classifier) -> None:
     """
     if classifier.problem_type not in (None, "single_label_classification") or len(classifier.labels) < 2:
         raise InputError(
-            f"evaluate measures classifiers of one label per text; this one is "
-            f"{classifier.problem_type or 'a single logit'}"
+            f"this needs a classifier of one label per text; this one is {classifier.problem_type or 'a single logit'}"
         )
 
 

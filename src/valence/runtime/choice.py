@@ -13,6 +13,7 @@ from valence.runtime.engine import Engine
 from valence.runtime.manifest import Export, read_manifest
 from valence.runtime.native_engine import NativeEngine, why_not_native
 from valence.runtime.onnx_engine import OnnxEngine
+from valence.runtime.threads import check_threads
 
 __all__ = ["EngineChoice", "EngineName", "TorchPrecision", "choose_engine", "open_engine"]
 
@@ -184,8 +185,7 @@ def open_engine(
         MissingExtraError: if torch is needed and not installed.
         InputError: if there is no such engine, or no such number of threads.
     """
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise InputError(f"threads must be a whole number from 1, found {threads!r}")
+    check_threads(threads)
     choice = choose_engine(folder, engine)
     if precision is not None and choice.name != "torch":
         raise InputError(

@@ -8,7 +8,7 @@ from valence.folder import ModelFolder
 from valence.hub import find_model
 from valence.runtime.mask_filler import MaskFiller
 from valence.runtime.next_sentence import NextSentencePredictor
-from valence.runtime.threads import thread_count
+from valence.runtime.threads import check_threads, thread_count
 from valence.text.tokenizer import Tokenizer
 
 __all__ = ["load_masked_lm", "load_next_sentence"]
@@ -32,6 +32,7 @@ def load_masked_lm(
         MissingHeadError: if it has no masked-LM head.
         MissingExtraError: if PyTorch is not installed; says what to type.
     """
+    check_threads(threads)
     folder = _find(name, revision, "Filling masked words")
     from valence.runtime.torch_masked_lm import TorchMaskedLM
 
@@ -57,6 +58,7 @@ def load_next_sentence(
         MissingHeadError: if it has no next-sentence head, as no DistilBERT has.
         MissingExtraError: if PyTorch is not installed; says what to type.
     """
+    check_threads(threads)
     folder = _find(name, revision, "Predicting next sentences")
     from valence.runtime.torch_engine import TorchEngine
 

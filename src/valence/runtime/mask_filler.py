@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.errors import EngineError, InputError
+from valence.errors import EngineError, InputError, ModelError
 from valence.text.batching import TokenBatch, collate
 from valence.text.tokenizer import TokenizedText, Tokenizer
 from valence.text.vocabulary import CONTINUATION
@@ -85,6 +85,7 @@ class MaskFiller:
 
         Raises:
             InputError: if the text has no [MASK] or is too long, or a candidate is not one token.
+            ModelError: if the model's tokenizer does not know [MASK] as such.
         """
         if not isinstance(text, str):
             raise InputError(f"the text must be a string, found {text!r:.80}")
@@ -96,7 +97,8 @@ class MaskFiller:
         parts = text.split(_MASK)
         if len(places) == 0:
             raise InputError(f"no {_MASK} in the text {text!r:.80}: write {_MASK} where a word is missing")
-        assert len(parts) == len(places) + 1, "the tokenizer finds other masks than the text shows"
+        if len(parts) != len(places) + 1:
+            raise ModelError(f"the tokenizer finds {len(places)} masks where the text has {len(parts) - 1}")
         fills: list[MaskFill] = []
         for first in range(0, len(places), _BATCH_PLACES):
             group = places[first : first + _BATCH_PLACES]
@@ -121,8 +123,11 @@ class MaskFiller:
         Raises:
             InputError: if a text is no text, or too long.
         """
-        if isinstance(texts, str):
-            raise InputError("expected a sequence of texts, found a single text: put it in a list")
+        if isinstance(texts, str) or not isinstance(texts, Sequence):
+            raise InputError(f"expected a list of texts, found {texts!r:.80}: put a single text in a list")
+        for number, text in enumerate(texts, start=1):
+            if not isinstance(text, str):
+                raise InputError(f"text {number} must be a string, found {text!r:.80}")
         tokenized = self._tokenize(texts)
         special = self.tokenizer.vocabulary.is_special.copy()
         special[self.tokenizer.special_id("[UNK]")] = False

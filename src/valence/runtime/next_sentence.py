@@ -33,7 +33,7 @@ class NextSentencePredictor:
     """Says whether one passage follows another.
 
     Args:
-        tokenizer: of the model; the longer of two passages that are too long together is cut.
+        tokenizer: of the model.
         engine: runs its next-sentence head: logit 0 for "follows", 1 for "does not".
     """
 
@@ -52,7 +52,7 @@ class NextSentencePredictor:
             What the model says.
 
         Raises:
-            InputError: if one is not a text.
+            InputError: if one is not a text, or they are too long together.
         """
         return self.predict([(first, second)])[0]
 
@@ -66,12 +66,18 @@ class NextSentencePredictor:
             One answer for each, in order.
 
         Raises:
-            InputError: if one is not a pair of texts.
+            InputError: if one is not a pair of texts, or too long.
         """
         for number, pair in enumerate(pairs, start=1):
             if not isinstance(pair, tuple) or len(pair) != 2:
                 raise InputError(f"pair {number} must be two texts, found {pair!r:.80}")
         texts = self.tokenizer(pairs)
+        for number, text in enumerate(texts, start=1):
+            if text.truncated:  # what would be cut lies where the two meet
+                raise InputError(
+                    f"pair {number} has {text.n_tokens:,} tokens, the model reads {self.tokenizer.max_length}: "
+                    "shorten it"
+                )
         logits = np.zeros((len(texts), 2))
         for batch in plan_batches([len(text.ids) for text in texts], _BATCH_TOKENS):
             logits[batch] = self.engine.logits(collate([texts[index] for index in batch], self.tokenizer.pad_token_id))

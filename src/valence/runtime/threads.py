@@ -8,7 +8,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["available_cpus", "cgroup_cpus", "thread_count"]
+from valence.errors import InputError
+
+__all__ = ["available_cpus", "cgroup_cpus", "check_threads", "thread_count"]
 
 
 def thread_count(threads: int | None = None) -> int:
@@ -22,6 +24,19 @@ def thread_count(threads: int | None = None) -> int:
     """
     available = available_cpus()
     return available if threads is None else max(1, min(threads, available))
+
+
+def check_threads(threads: object) -> None:
+    """Refuse what is no number of threads.
+
+    Args:
+        threads: what was asked for, or None.
+
+    Raises:
+        InputError: if it is of no use.
+    """
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise InputError(f"threads must be a whole number from 1, found {threads!r}")
 
 
 def available_cpus() -> int:

@@ -10,7 +10,6 @@ _END = re.compile(
     r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))"
     r"(?<!\b[A-Z]\.)(?<!\bMr\.)(?<!\bDr\.)(?<!\bMs\.)(?<!\bSt\.)(?<!\bvs\.)(?<!\bNo\.)(?<!\bMrs\.)(?<!\bU\.S\.)"
     r"\s+(?=[\"'(\[]?[A-Z0-9])"
-    r"|\s*\n\s*"
 )
 
 
@@ -23,4 +22,5 @@ def split_sentences(text: str) -> list[str]:
     Returns:
         The sentences in order, none blank.
     """
-    return [sentence for part in _END.split(text) if (sentence := part.strip())]
+    parts = (part for line in text.split("\n") for part in _END.split(line))
+    return [sentence for part in parts if (sentence := part.strip())]

@@ -1,6 +1,6 @@
-"""The objective of fine-tuning: cross-entropy between a classifier's logits and the labels."""
+"""The objective of fine-tuning, cross-entropy between a classifier's logits and the labels, and what measures it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from valence.data.examples import Examples
+from valence.model.heads import TaskModel
+from valence.runtime.classifier import Classifier
+from valence.runtime.torch_engine import TorchEngine
 from valence.text.batching import collate
-from valence.text.tokenizer import TokenizedText
+from valence.text.tokenizer import TokenizedText, Tokenizer
 from valence.training.objective import to_tensors
 
-__all__ = ["Classification"]
+__all__ = ["Classification", "classifier_evaluator"]
 
 
 @dataclass(frozen=True)
@@ -54,3 +58,28 @@ class Classification:
         labels = torch.tensor([self.labels[index] for index in examples], device=device)
         logits = network(*to_tensors(tokens, device))  # [B, C]
         return F.cross_entropy(logits.float(), labels)
+
+
+def classifier_evaluator(data: Examples, tokenizer: Tokenizer, model: TaskModel) -> Callable[[], dict[str, float]]:
+    """Make what measures a classifier while it is trained.
+
+    Args:
+        data: labelled texts.
+        tokenizer: of the classifier.
+        model: the classifier.
+
+    Returns:
+        A function that gives its accuracy, and its loss in nats.
+    """
+    texts = tokenizer(data.texts)
+    classifier = Classifier(tokenizer, TorchEngine(model), data.names)
+
+    def evaluate() -> dict[str, float]:
+        probabilities = classifier.probabilities(classifier.logits_of_tokens(texts))  # [N, C]
+        right = probabilities[np.arange(len(data)), data.labels]
+        return {
+            "accuracy": float((probabilities.argmax(axis=1) == data.labels).mean()),
+            "loss": float(-np.log(np.maximum(right, 1e-12)).mean()),
+        }
+
+    return evaluate

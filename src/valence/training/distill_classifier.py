@@ -1,5 +1,6 @@
 """Distilling a classifier from start to finish: teachers and texts in, the folder of a smaller classifier out."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,28 +9,35 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
-from valence.checkpoint.checkpoint import load_base
-from valence.checkpoint.tensors import write_tensors
+from valence.checkpoint.checkpoint import LoadedBase, load_base
 from valence.data.examples import Examples, Text
 from valence.errors import InputError, TrainingError
+from valence.evaluation.evaluate import require_single_label
 from valence.evaluation.speed import seconds_in_turn
 from valence.files import write_json
 from valence.folder import ModelFolder
 from valence.model.heads import TaskModel
-from valence.runtime.classifier import Classifier
 from valence.runtime.load import load_folder
 from valence.runtime.scores import scores_of
 from valence.text.tokenizer import Tokenizer
+from valence.training.classification import classifier_evaluator
 from valence.training.classifier_folder import save_classifier
 from valence.training.devices import make_accelerator
 from valence.training.distilling import Distilling, Side, kept
-from valence.training.fine_tune import classifier_evaluator, describe_examples
 from valence.training.loop import Monitor, train
-from valence.training.pretrain import describe_documents
-from valence.training.run import check_folder, course, describe_base, environment, run_state
+from valence.training.run import (
+    check_folder,
+    common_settings,
+    course,
+    describe_base,
+    describe_documents,
+    describe_examples,
+    describe_model,
+    environment,
+    run_state,
+    warn_of_warmup,
+)
 from valence.training.state import RunState
 from valence.training.student import make_student
 from valence.training.task_distillation import UNLABELLED, TaskDistillation, TaskStudent
@@ -37,7 +45,7 @@ from valence.training.task_distillation import UNLABELLED, TaskDistillation, Tas
 __all__ = ["ClassifierDistilling", "distill_classifier"]
 
 _SPEED_TEXTS = 512
-_SOFT_TARGETS = "soft_targets.safetensors"
+_ASKED_AT_ONCE = 4096  # texts; what was asked before a run is killed need not be asked again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +58,8 @@ class ClassifierDistilling(Distilling):
     """The checkpoint whose layers the student starts from; most often the first teacher."""
     train: Examples
     """Labelled texts."""
+    teacher_labels: tuple[str, ...] | None = None
+    """The classes of teachers that do not name theirs, by number."""
     unlabelled: Sequence[str] = ()
     """More texts, of which the teachers alone say something."""
     evaluation: Examples | None = None
@@ -65,10 +75,22 @@ class ClassifierDistilling(Distilling):
             raise InputError(f"the temperature must lie above 0 and not above 100, found {self.temperature}")
         if not 0.0 <= self.soft_weight <= 1.0:
             raise InputError(f"the weight of soft targets must lie in [0, 1], found {self.soft_weight}")
+        if self.layer_by_layer and any(isinstance(text, tuple) for text in self.train.texts):
+            raise InputError("layer by layer reads single texts, not pairs: a DistilBERT cannot tell the two apart")
+
+    @property
+    def max_length(self) -> int:
+        """Tokens read of a text: the recipe's, or what student and matched teacher have positions for."""
+        limits = [self.recipe.max_length, self.base.max_position_embeddings]
+        return min([*limits, self.teachers[0].max_position_embeddings] if self.layer_by_layer else limits)
 
 
 def distill_classifier(
-    run: ClassifierDistilling, resume: bool = False, monitor: Monitor | None = None
+    run: ClassifierDistilling,
+    resume: bool = False,
+    monitor: Monitor | None = None,
+    on_base: Callable[[LoadedBase], None] | None = None,
+    on_asked: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Teach a smaller classifier what one or several larger ones say.
 
@@ -76,6 +98,8 @@ def distill_classifier(
         run: what to do.
         resume: go on with the run whose state lies in the folder, if there is one.
         monitor: is told how it goes.
+        on_base: is told what was left out of the base and what was initialised.
+        on_asked: is told how many texts the teachers have answered, and of how many.
 
     Returns:
         The content of reports/training.json.
@@ -86,22 +110,26 @@ def distill_classifier(
     """
     accelerator = make_accelerator()
     is_main = accelerator.is_main_process
+    texts = [*run.train.texts, *run.unlabelled]
     if is_main:
         check_folder(run.out, resume)
+        warn_of_warmup(run.recipe, len(texts))
     else:
-        monitor = None  # the main process speaks for all
-    teachers = _Teachers(run)
-    student = make_student(load_base(run.base, "distilbert", run.train.names, run.seed).model, run.shape, run.seed)
+        monitor = on_base = on_asked = None  # the main process speaks for all
+    teachers = _Teachers(run) if is_main else None
+    base = load_base(run.base, "distilbert", run.train.names, run.seed)
+    if on_base is not None:
+        on_base(base)
+    student = make_student(base.model, run.shape, run.seed)
     matched = _matched_teacher(run) if run.layer_by_layer else None
-    max_length = min(run.recipe.max_length, run.base.max_position_embeddings)
-    tokenizer = Tokenizer.from_folder(run.base, max_length)
-    texts = [*run.train.texts, *run.unlabelled]
+    tokenizer = Tokenizer.from_folder(run.base, run.max_length)
     settings = {
-        **run.settings(accelerator, max_length),
+        **common_settings(run.recipe, run.max_length, run.seed, accelerator),
         "architecture": "distilbert",
+        "shape": dataclasses.asdict(run.shape),
         "labels": list(run.train.names),
         **describe_base(run.base),
-        "teachers": [describe_base(folder) for folder in run.teachers],
+        "teachers": [describe_model(folder) for folder in run.teachers],
         "temperature": run.temperature,
         "soft_weight": run.soft_weight,
         "layer_by_layer": run.layer_by_layer,
@@ -110,13 +138,13 @@ def distill_classifier(
         "evaluation": None if run.evaluation is None else describe_examples(run.evaluation),
     }
     with run_state(run.out, settings, accelerator, resume) as state:
-        if is_main:
-            _ask(state, teachers, texts)
+        if teachers is not None:
+            _ask(state, teachers, texts, on_asked)
         accelerator.wait_for_everyone()
         objective = TaskDistillation(
             tokenizer(texts),
             [*run.train.labels.tolist(), *[UNLABELLED] * len(run.unlabelled)],
-            _answers(state),
+            _answers(state, len(texts)),
             tokenizer.pad_token_id,
             run.temperature,
             run.soft_weight,
@@ -133,16 +161,18 @@ def distill_classifier(
             monitor,
             run.save_every,
         )
-        if not is_main:
+        if teachers is None:
             return {}
         epochs = run.recipe.epochs
         report = {
             **settings,
+            "left_out": list(base.left_out),
+            "initialised": list(base.initialised),
             **course(progress, epochs * len(texts), epochs * sum(objective.lengths)),
             "kept_epoch": progress.best_epoch or epochs,
             "chosen_on": run.evaluation.source.title if run.evaluation and progress.best_epoch else None,
             **save_classifier(student, run.out, run.base, run.train, run.seed),
-            "kept": None if run.evaluation is None else _accuracy_kept(run, run.evaluation, teachers),
+            "kept": None if run.evaluation is None else _accuracy_kept(run, run.evaluation, teachers, student),
             **environment(accelerator),
         }
         write_json(run.out / "reports" / "training.json", report)
@@ -159,17 +189,24 @@ class _Teachers:
     def __init__(self, run: ClassifierDistilling) -> None:
         self._names = run.train.names
         self._temperature = run.temperature
-        self._teachers = [
-            load_folder(folder, engine="torch" if folder.weight_files else "auto", long_text="truncate")
-            for folder in run.teachers
-        ]
-        for folder, teacher in zip(run.teachers, self._teachers, strict=True):
+        self._teachers = []
+        for folder in run.teachers:
+            teacher = load_folder(
+                folder,
+                engine="torch" if folder.weight_files else "auto",
+                labels=run.teacher_labels if folder.labels is None or folder.labels_are_placeholders else None,
+                long_text="truncate",
+            )
+            require_single_label(teacher)
             if set(teacher.labels) != set(self._names):
                 raise InputError(
-                    f"{folder.name} has the labels {', '.join(teacher.labels)}, the data {', '.join(self._names)}"
+                    f"{folder.name} has the labels {', '.join(teacher.labels)}, the data {', '.join(self._names)}; "
+                    "--labels names the classes, by number, of data and of teachers that have numbers only"
                 )
+            self._teachers.append(teacher)
         counts = [folder.n_parameters for folder in run.teachers]
         self.n_parameters = None if None in counts else sum(count or 0 for count in counts)
+        self.engine = ", ".join(dict.fromkeys(teacher.engine.name for teacher in self._teachers))
 
     def probabilities(self, texts: Sequence[Text], temperature: float | None = None) -> NDArray[np.float64]:
         """Average what the teachers say.
@@ -200,26 +237,44 @@ def _matched_teacher(run: ClassifierDistilling) -> TaskModel:
     return load_base(run.teachers[0], "distilbert", run.train.names, run.seed).model.eval()
 
 
-def _ask(state: RunState, teachers: _Teachers, texts: Sequence[Text]) -> None:
-    """Ask the teachers, once: a resumed run finds their answers."""
-    file = state.folder / _SOFT_TARGETS
-    if not file.is_file():
-        write_tensors(file, {"probabilities": torch.from_numpy(teachers.probabilities(texts).astype(np.float32))})
+def _ask(
+    state: RunState, teachers: _Teachers, texts: Sequence[Text], on_asked: Callable[[int, int], None] | None
+) -> None:
+    """Ask the teachers once: a resumed run finds their answers, and asks for the rest."""
+    for first in range(0, len(texts), _ASKED_AT_ONCE):
+        if state.load_part(_part(first)) is not None:
+            continue
+        found = teachers.probabilities(texts[first : first + _ASKED_AT_ONCE]).astype(np.float32)
+        try:
+            state.save_part(_part(first), {"probabilities": torch.from_numpy(found)})
+        except OSError as problem:
+            raise TrainingError(
+                f"{state.folder}: cannot keep what the teachers say: {problem.strerror or problem}; make room and go "
+                "on with --resume"
+            ) from None
+        if on_asked is not None:
+            on_asked(first + len(found), len(texts))
 
 
-def _answers(state: RunState) -> NDArray[np.float32]:
-    file = state.folder / _SOFT_TARGETS
-    try:
-        found: NDArray[np.float32] = load_file(file)["probabilities"].numpy()
-    except (SafetensorError, KeyError) as problem:
-        raise TrainingError(f"{file}: cannot be read: {problem}. Remove it, then go on with --resume") from None
+def _part(first: int) -> str:
+    return f"soft-targets-{first:09d}"
+
+
+def _answers(state: RunState, n_texts: int) -> NDArray[np.float32]:
+    parts = [state.load_part(_part(first)) for first in range(0, n_texts, _ASKED_AT_ONCE)]
+    found: NDArray[np.float32] = np.concatenate([part["probabilities"].numpy() for part in parts if part is not None])
+    assert len(found) == n_texts, "not all texts were asked about"
     return found
 
 
-def _accuracy_kept(run: ClassifierDistilling, data: Examples, teachers: _Teachers) -> dict[str, Any]:
-    """Measure teachers and student on the evaluation data, both through PyTorch where the teachers have weights."""
-    engine = "torch" if all(folder.weight_files for folder in run.teachers) else "auto"
-    student: Classifier = load_folder(ModelFolder(run.out, str(run.out)), engine=engine, long_text="truncate")  # type: ignore[arg-type]
+def _accuracy_kept(run: ClassifierDistilling, data: Examples, teachers: _Teachers, model: TaskModel) -> dict[str, Any]:
+    """Measure teachers and student on the evaluation data, all through PyTorch where the teachers have weights."""
+    folder = ModelFolder(run.out, str(run.out))
+    student = load_folder(
+        folder,
+        engine="torch" if all(teacher.weight_files for teacher in run.teachers) else "auto",
+        long_text="truncate",
+    )
     sample = data.texts[:_SPEED_TEXTS]
     works: list[Callable[[], object]] = [partial(teachers.probabilities, sample), partial(student.logits, sample)]
     speeds = [round(len(sample) / seconds, 1) for seconds in seconds_in_turn(works)]
@@ -227,9 +282,10 @@ def _accuracy_kept(run: ClassifierDistilling, data: Examples, teachers: _Teacher
         float((scores.argmax(axis=1) == data.labels).mean())
         for scores in (teachers.probabilities(data.texts, 1.0), student.logits(data.texts))
     ]
-    n_student = ModelFolder(run.out, str(run.out)).n_parameters
+    layers = run.teachers[0].n_layers if len(run.teachers) == 1 else None
     return kept(
-        Side(teachers.n_parameters, right[0], speeds[0]),
-        Side(n_student, right[1], speeds[1]),
+        Side(layers, teachers.n_parameters, right[0], speeds[0], teachers.engine),
+        Side(model.config.n_layers, folder.n_parameters, right[1], speeds[1], student.engine.name),
         f"accuracy on {data.source.title}",
+        f"{len(sample):,} texts of {data.source.title}",
     )

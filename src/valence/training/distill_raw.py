@@ -1,5 +1,6 @@
 """Distilling a raw model from start to finish: a teacher and plain text in, the folder of a smaller model out."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +23,24 @@ from valence.training.loop import Monitor, train
 from valence.training.masked_lm import evaluate_masked_lm
 from valence.training.masking import Masking
 from valence.training.packing import PackedText, pack
-from valence.training.pretrain import describe_documents
-from valence.training.raw_distillation import RawDistillation, RawStudent
-from valence.training.run import check_folder, course, describe_base, environment, run_state
+from valence.training.raw_distillation import (
+    COSINE_WEIGHT,
+    MASKED_LM_WEIGHT,
+    SOFT_WEIGHT,
+    TEMPERATURE,
+    RawDistillation,
+    RawStudent,
+)
+from valence.training.run import (
+    check_folder,
+    common_settings,
+    course,
+    describe_documents,
+    describe_model,
+    environment,
+    run_state,
+    warn_of_warmup,
+)
 from valence.training.student import make_student
 
 __all__ = ["RawDistilling", "distill_raw"]
@@ -76,10 +92,15 @@ def distill_raw(run: RawDistilling, resume: bool = False, monitor: Monitor | Non
     max_length = min(run.recipe.max_length, run.teacher.max_position_embeddings)
     tokenizer = Tokenizer.from_folder(run.teacher, max_length)
     masking, pad = Masking.of(tokenizer, run.whole_words), tokenizer.pad_token_id
-    corpus, held_out = pack(run.documents, tokenizer), pack(run.held_out, tokenizer)
+    corpus, held_out = pack(run.documents, tokenizer), pack(run.held_out, tokenizer, "the held-out text")
+    if accelerator.is_main_process:
+        warn_of_warmup(run.recipe, len(corpus.texts))
     settings = {
-        **run.settings(accelerator, max_length),
-        "teacher": describe_base(run.teacher),
+        **common_settings(run.recipe, max_length, run.seed, accelerator),
+        "shape": dataclasses.asdict(run.shape),
+        "teacher": describe_model(run.teacher),
+        "loss_weights": {"soft_targets": SOFT_WEIGHT, "masked_lm": MASKED_LM_WEIGHT, "cosine": COSINE_WEIGHT},
+        "temperature": TEMPERATURE,
         "whole_words": run.whole_words,
         "soft_targets_everywhere": run.everywhere,
         "text": [source.title for source in run.sources],
@@ -113,13 +134,17 @@ def distill_raw(run: RawDistilling, resume: bool = False, monitor: Monitor | Non
             **environment(accelerator),
         }
         speeds = _speeds([teacher, student], held_out, pad)
-        teacher_side, student_side = (
-            Side(sum(parameter.numel() for parameter in model.parameters()), report[figures]["top1"], speed)
-            for model, figures, speed in zip(
-                (teacher, student), ("teacher_figures", "student_figures"), speeds, strict=True
-            )
+        figure = "share of hidden words found as the most likely one"
+        engine = f"torch {accelerator.device.type}"
+        n_student = ModelFolder(run.out, str(run.out)).n_parameters
+        report["kept"] = kept(
+            Side(
+                teacher.config.n_layers, run.teacher.n_parameters, report["teacher_figures"]["top1"], speeds[0], engine
+            ),
+            Side(student.config.n_layers, n_student, report["student_figures"]["top1"], speeds[1], engine),
+            figure,
+            f"sequences of {max_length} tokens through the encoder",
         )
-        report["kept"] = kept(teacher_side, student_side, "share of hidden words found as the most likely one")
         write_json(run.out / "reports" / "distillation.json", report)
     return report
 
@@ -130,8 +155,9 @@ def _speeds(models: Sequence[TaskModel], corpus: PackedText, pad: int) -> list[f
     batch = torch.from_numpy(collate(sequences, pad).input_ids)
 
     @torch.inference_mode()
-    def encode(model: TaskModel) -> None:
-        model.eval().encoder(batch.to(next(model.parameters()).device))
+    def encode(model: TaskModel) -> float:
+        hidden = model.eval().encoder(batch.to(next(model.parameters()).device))
+        return float(hidden[0, 0, 0])  # waits for a GPU to be done
 
     seconds = seconds_in_turn([partial(encode, model) for model in models])
     return [round(len(sequences) / taken, 1) for taken in seconds]

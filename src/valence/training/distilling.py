@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accelerate import Accelerator
-
-from valence.training.devices import trains_in_bf16
 from valence.training.recipe import Recipe
 from valence.training.student import StudentShape
 
@@ -26,54 +23,41 @@ class Distilling:
     save_every: int = 500
     """Steps between two states on disk."""
 
-    def settings(self, accelerator: Accelerator, max_length: int) -> dict[str, Any]:
-        """Describe what every distillation depends on, as JSON keeps it.
-
-        Args:
-            accelerator: the devices and processes of the run.
-            max_length: in tokens.
-
-        Returns:
-            Names to values.
-        """
-        return {
-            **dataclasses.asdict(self.recipe),
-            "max_length": max_length,
-            "precision": "bf16" if trains_in_bf16(self.recipe, accelerator.device) else "fp32",
-            "processes": accelerator.num_processes,
-            "shape": dataclasses.asdict(self.shape),
-            "seed": self.seed,
-        }
-
 
 @dataclass(frozen=True)
 class Side:
     """Teacher or student, measured.
 
     Args:
-        parameters: how many.
+        layers: how many; None where several models teach.
+        parameters: how many; None where a teacher does not say.
         figure: how good it is.
         texts_per_second: how fast; of the two measured in turn.
+        engine: what ran it.
     """
 
+    layers: int | None
     parameters: int | None
     figure: float
     texts_per_second: float
+    engine: str
 
 
-def kept(teacher: Side, student: Side, figure: str) -> dict[str, Any]:
+def kept(teacher: Side, student: Side, figure: str, texts: str) -> dict[str, Any]:
     """Compare a student with its teacher, as the DistilBERT paper does.
 
     Args:
         teacher: the one.
         student: the other.
         figure: what the figure is.
+        texts: what was timed.
 
     Returns:
         Both, the share of the figure that is kept, how much smaller and how much faster the student is, as shares.
     """
     return {
         "figure": figure,
+        "texts": texts,
         "teacher": dataclasses.asdict(teacher),
         "student": dataclasses.asdict(student),
         "share_kept": student.figure / teacher.figure if teacher.figure else None,

@@ -1,33 +1,35 @@
 """Fine-tuning from start to finish: data and a base in, a complete model folder out."""
 
-import dataclasses
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from accelerate import Accelerator
 
 from valence.checkpoint.checkpoint import LoadedBase, load_base
 from valence.data.examples import Examples
 from valence.files import write_json
 from valence.folder import Architecture, ModelFolder
-from valence.model.heads import TaskModel
-from valence.runtime.classifier import Classifier
-from valence.runtime.torch_engine import TorchEngine
 from valence.text.tokenizer import Tokenizer
-from valence.training.classification import Classification
+from valence.training.classification import Classification, classifier_evaluator
 from valence.training.classifier_folder import save_classifier
-from valence.training.devices import make_accelerator, trains_in_bf16
-from valence.training.loop import Evaluate, Monitor, train
+from valence.training.devices import make_accelerator
+from valence.training.loop import Monitor, train
 from valence.training.recipe import Recipe
-from valence.training.run import check_folder, course, describe_base, environment, run_state, warn_of_warmup
+from valence.training.run import (
+    check_folder,
+    common_settings,
+    course,
+    describe_base,
+    describe_examples,
+    environment,
+    run_state,
+    warn_of_warmup,
+)
 from valence.training.state import Progress
 
-__all__ = ["FineTuning", "classifier_evaluator", "describe_examples", "fine_tune"]
+__all__ = ["FineTuning", "fine_tune"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,35 +66,13 @@ class FineTuning:
         """
         return {
             "recipe": self.recipe_name,
-            **dataclasses.asdict(self.recipe),
-            "max_length": self.max_length,
-            "precision": "bf16" if trains_in_bf16(self.recipe, accelerator.device) else "fp32",
-            "processes": accelerator.num_processes,
+            **common_settings(self.recipe, self.max_length, self.seed, accelerator),
             "architecture": self.architecture,
-            "seed": self.seed,
             "labels": list(self.train.names),
             **describe_base(self.base),
             "train": describe_examples(self.train),
             "evaluation": None if self.evaluation is None else describe_examples(self.evaluation),
         }
-
-
-def describe_examples(data: Examples) -> dict[str, Any]:
-    """Tell a labelled data set from others, for a report.
-
-    Args:
-        data: the data set.
-
-    Returns:
-        Its name, its size, and hashes of its file and of what was read.
-    """
-    read = json.dumps([data.texts, data.labels.tolist()]).encode()  # depends on the columns, too
-    return {
-        "name": data.source.title,
-        "examples": len(data),
-        "sha256": data.source.sha256(),
-        "examples_sha256": hashlib.sha256(read).hexdigest(),
-    }
 
 
 def fine_tune(
@@ -137,31 +117,6 @@ def fine_tune(
         if not accelerator.is_main_process:
             return {}
         return _finish(run, base, settings, progress, objective, accelerator)
-
-
-def classifier_evaluator(data: Examples, tokenizer: Tokenizer, model: TaskModel) -> Evaluate:
-    """Make what measures a classifier while it is trained.
-
-    Args:
-        data: labelled texts.
-        tokenizer: of the classifier.
-        model: the classifier.
-
-    Returns:
-        A function that gives its accuracy, and its loss in nats.
-    """
-    texts = tokenizer(data.texts)
-    classifier = Classifier(tokenizer, TorchEngine(model), data.names)
-
-    def evaluate() -> dict[str, float]:
-        probabilities = classifier.probabilities(classifier.logits_of_tokens(texts))  # [N, C]
-        right = probabilities[np.arange(len(data)), data.labels]
-        return {
-            "accuracy": float((probabilities.argmax(axis=1) == data.labels).mean()),
-            "loss": float(-np.log(np.maximum(right, 1e-12)).mean()),
-        }
-
-    return evaluate
 
 
 def _finish(

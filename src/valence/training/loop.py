@@ -295,6 +295,7 @@ class _Run:
         figures = self._evaluate()
         if self.monitor is not None and figures:
             self.monitor.on_evaluation(self.progress.step, figures)
+        self.accelerator.wait_for_everyone()
 
     def _end_epoch(self, epoch: int, steps_per_epoch: int) -> None:
         progress = self.progress

@@ -16,6 +16,7 @@ from valence.text.tokenizer import TokenizedText, Tokenizer
 
 __all__ = ["Corpus", "PackedText", "Pairs", "pack", "pair_up"]
 
+_SHORTEST_PAIR = 16
 _SHORT_PAIRS = 0.5  # the share made of two single sentences, as users will ask about
 
 
@@ -70,19 +71,27 @@ class PackedText:
         return [self.texts[index] for index in examples], None
 
 
-def pack(documents: Sequence[str], tokenizer: Tokenizer) -> PackedText:
+def pack(documents: Sequence[str], tokenizer: Tokenizer, what: str = "the text") -> PackedText:
     """Pack documents into sequences as long as the tokenizer's limit.
 
     Args:
-        documents: one after the other.
+        documents: one after the other; one without a token is left out.
         tokenizer: with the length wanted as its limit.
+        what: what to call the documents in messages.
 
     Returns:
         The sequences; only the last may be shorter.
+
+    Raises:
+        InputError: if there is no word in any document.
     """
     begin, end = tokenizer.special_id("[CLS]"), tokenizer.special_id("[SEP]")
     divider = np.array([end], dtype=np.int32)
-    parts = [part for ids in tokenizer.contents(documents) for part in (ids, divider)]
+    special = tokenizer.vocabulary.is_special
+    full = [ids for ids in tokenizer.contents(documents) if not special[ids].all()]
+    if not full:
+        raise InputError(f"{what} holds no words to hide")
+    parts = [part for ids in full for part in (ids, divider)]
     stream = np.concatenate(parts)[:-1]
     room = tokenizer.max_length - 2
     return PackedText([_framed(begin, stream[start : start + room], end) for start in range(0, len(stream), room)])
@@ -148,7 +157,7 @@ class Pairs:
         return TokenizedText(ids, types, len(ids))
 
 
-def pair_up(documents: Sequence[str], tokenizer: Tokenizer, seed: int) -> Pairs:
+def pair_up(documents: Sequence[str], tokenizer: Tokenizer, seed: int, what: str = "the text") -> Pairs:
     """Divide documents into passages of whole sentences, two by two.
 
     Half of the pairs are two single sentences; the others fill half of the tokenizer's limit each.
@@ -157,13 +166,16 @@ def pair_up(documents: Sequence[str], tokenizer: Tokenizer, seed: int) -> Pairs:
         documents: of several sentences.
         tokenizer: with the length wanted of a pair as its limit.
         seed: decides which pairs are short.
+        what: what to call the documents in messages.
 
     Returns:
         The pairs.
 
     Raises:
-        InputError: if not at least two documents have two sentences.
+        InputError: if not at least two documents have two sentences, or the limit leaves no room for pairs.
     """
+    if tokenizer.max_length < _SHORTEST_PAIR:
+        raise InputError(f"pairs need a length of at least {_SHORTEST_PAIR} tokens, found {tokenizer.max_length}")
     random = np.random.default_rng(seed)
     half = (tokenizer.max_length - 3) // 2
     first, second, origin = [], [], []
@@ -175,8 +187,8 @@ def pair_up(documents: Sequence[str], tokenizer: Tokenizer, seed: int) -> Pairs:
             origin.append(number)
     if len(set(origin)) < 2:
         raise InputError(
-            "next sentences need at least two documents of two sentences or more: in a .txt file a blank line ends a "
-            "document"
+            f"next sentences need at least two documents of two sentences or more, and {what} has fewer: in a .txt "
+            "file a blank line ends a document"
         )
     ends = tokenizer.special_id("[CLS]"), tokenizer.special_id("[SEP]")
     return Pairs(first, second, np.array(origin, dtype=np.int64), *ends)

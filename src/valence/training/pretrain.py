@@ -1,8 +1,5 @@
 """Pretraining from start to finish: plain text and a base in, a folder with the raw model out."""
 
-import dataclasses
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +13,25 @@ from valence.errors import InputError
 from valence.files import write_json
 from valence.folder import Architecture, ModelFolder
 from valence.text.tokenizer import Tokenizer
-from valence.training.devices import make_accelerator, trains_in_bf16
+from valence.training.devices import make_accelerator
 from valence.training.loop import Monitor, train
 from valence.training.masked_lm import MaskedLM, PretrainingNetwork, evaluate_masked_lm
 from valence.training.masking import Masking
 from valence.training.packing import Corpus, pack, pair_up
 from valence.training.recipe import Recipe
-from valence.training.run import check_folder, course, describe_base, environment, run_state, warn_of_warmup
+from valence.training.run import (
+    check_folder,
+    common_settings,
+    course,
+    describe_base,
+    describe_documents,
+    environment,
+    run_state,
+    warn_of_warmup,
+)
 from valence.training.state import Progress
 
-__all__ = ["Pretraining", "describe_documents", "hold_out", "pretrain"]
+__all__ = ["Pretraining", "hold_out", "pretrain"]
 
 _HELD_OUT_SHARE = 0.01
 _MOST_HELD_OUT = 500
@@ -62,33 +68,20 @@ class Pretraining:
         """Tokens of a sequence: the recipe's, or what the base has positions for."""
         return min(self.recipe.max_length, self.base.max_position_embeddings)
 
-    def corpus(self, documents: Sequence[str], tokenizer: Tokenizer) -> Corpus:
+    def corpus(self, documents: Sequence[str], tokenizer: Tokenizer, what: str) -> Corpus:
         """Make sequences, or pairs, of documents.
 
         Args:
             documents: any.
             tokenizer: of the base, with this run's limit.
+            what: what to call the documents in messages.
 
         Returns:
             What the model reads.
         """
-        return pair_up(documents, tokenizer, self.seed) if self.next_sentence else pack(documents, tokenizer)
-
-
-def describe_documents(documents: Sequence[str]) -> dict[str, Any]:
-    """Tell documents from others, for a report.
-
-    Args:
-        documents: any number.
-
-    Returns:
-        How many, their characters, and a hash.
-    """
-    return {
-        "documents": len(documents),
-        "characters": sum(map(len, documents)),
-        "sha256": hashlib.sha256(json.dumps(list(documents)).encode()).hexdigest(),
-    }
+        if self.next_sentence:
+            return pair_up(documents, tokenizer, self.seed, what)
+        return pack(documents, tokenizer, what)
 
 
 def hold_out(documents: Sequence[str], seed: int) -> tuple[list[str], list[str]]:
@@ -149,20 +142,16 @@ def pretrain(
         on_base(base)
     tokenizer = Tokenizer.from_folder(run.base, run.max_length)
     masking = Masking.of(tokenizer, run.whole_words)
-    objective = MaskedLM(run.corpus(run.documents, tokenizer), masking, tokenizer.pad_token_id)
-    held_out = run.corpus(run.held_out, tokenizer)
+    objective = MaskedLM(run.corpus(run.documents, tokenizer, "the text"), masking, tokenizer.pad_token_id)
+    held_out = run.corpus(run.held_out, tokenizer, "the held-out text")
     n_examples = len(objective.lengths)
     if accelerator.is_main_process:
         warn_of_warmup(run.recipe, n_examples)
     settings = {
-        **dataclasses.asdict(run.recipe),
-        "max_length": run.max_length,
-        "precision": "bf16" if trains_in_bf16(run.recipe, accelerator.device) else "fp32",
-        "processes": accelerator.num_processes,
+        **common_settings(run.recipe, run.max_length, run.seed, accelerator),
         "architecture": run.architecture,
         "next_sentence": run.next_sentence,
         "whole_words": run.whole_words,
-        "seed": run.seed,
         **describe_base(run.base),
         "text": [source.title for source in run.sources],
         "train": describe_documents(run.documents),

@@ -24,7 +24,7 @@ from valence.training.packing import PackedText
 from valence.training.soft_targets import soft_target_loss
 from valence.training.student import projection
 
-__all__ = ["RawDistillation", "RawStudent"]
+__all__ = ["COSINE_WEIGHT", "MASKED_LM_WEIGHT", "SOFT_WEIGHT", "TEMPERATURE", "RawDistillation", "RawStudent"]
 
 SOFT_WEIGHT, MASKED_LM_WEIGHT, COSINE_WEIGHT = 5.0, 2.0, 1.0
 TEMPERATURE = 2.0

@@ -1,10 +1,13 @@
 """What every kind of training run has in common: a folder to make, a state to resume from, facts for its report."""
 
+import dataclasses
+import hashlib
 import importlib.metadata
+import json
 import os
 import platform
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,26 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
+from valence.data.examples import Examples
 from valence.errors import InputError, TrainingError
+from valence.files import sha256
 from valence.folder import ModelFolder
+from valence.training.devices import trains_in_bf16
 from valence.training.recipe import Recipe
 from valence.training.state import Progress, RunState
 
-__all__ = ["check_folder", "course", "describe_base", "environment", "run_state", "warn_of_warmup"]
+__all__ = [
+    "check_folder",
+    "common_settings",
+    "course",
+    "describe_base",
+    "describe_documents",
+    "describe_examples",
+    "describe_model",
+    "environment",
+    "run_state",
+    "warn_of_warmup",
+]
 
 _STATE_FOLDER = "training_state"
 
@@ -110,17 +127,89 @@ def warn_of_warmup(recipe: Recipe, n_examples: int) -> None:
         )
 
 
+def describe_model(model: ModelFolder) -> dict[str, Any]:
+    """Name a model for a report, without a path of this machine.
+
+    Args:
+        model: the model.
+
+    Returns:
+        Its name and the hash of its weights, or of its engines where it has no weights.
+    """
+    is_path = Path(model.name).expanduser() == model.path
+    engines = sorted(path for path in model.manifest_file.parent.glob("*") if path.is_file())
+    return {
+        "name": model.path.resolve().name if is_path else model.name,
+        "sha256": model.weights_hash() or sha256(engines),
+    }
+
+
 def describe_base(base: ModelFolder) -> dict[str, Any]:
-    """Name a checkpoint for a report, without a path of this machine.
+    """Name the checkpoint that a run starts from.
 
     Args:
         base: the checkpoint.
 
     Returns:
-        Its name and the hash of its weights.
+        For its report.
     """
-    is_path = Path(base.name).expanduser() == base.path
-    return {"base": base.path.resolve().name if is_path else base.name, "base_sha256": base.weights_hash()}
+    described = describe_model(base)
+    return {"base": described["name"], "base_sha256": described["sha256"]}
+
+
+def common_settings(recipe: Recipe, max_length: int, seed: int, accelerator: Accelerator) -> dict[str, Any]:
+    """Describe what every run depends on, as JSON keeps it.
+
+    Args:
+        recipe: the hyper-parameters.
+        max_length: in tokens: the recipe's, or what the model has positions for.
+        seed: for everything random.
+        accelerator: the devices and processes of the run.
+
+    Returns:
+        Names to values.
+    """
+    return {
+        **dataclasses.asdict(recipe),
+        "max_length": max_length,
+        "precision": "bf16" if trains_in_bf16(recipe, accelerator.device) else "fp32",
+        "processes": accelerator.num_processes,
+        "seed": seed,
+    }
+
+
+def describe_documents(documents: Sequence[str]) -> dict[str, Any]:
+    """Tell documents from others, for a report.
+
+    Args:
+        documents: any number.
+
+    Returns:
+        How many, their characters, and a hash.
+    """
+    return {
+        "documents": len(documents),
+        "characters": sum(map(len, documents)),
+        "sha256": hashlib.sha256(json.dumps(list(documents)).encode()).hexdigest(),
+    }
+
+
+def describe_examples(data: Examples) -> dict[str, Any]:
+    """Tell a labelled data set from others, for a report.
+
+    Args:
+        data: the data set.
+
+    Returns:
+        Its name, its size, and hashes of its file and of what was read.
+    """
+    read = json.dumps([data.texts, data.labels.tolist()]).encode()  # depends on the columns, too
+    return {
+        "name": data.source.title,
+        "examples": len(data),
+        "sha256": data.source.sha256(),
+        "examples_sha256": hashlib.sha256(read).hexdigest(),
+    }
 
 
 def course(progress: Progress, n_examples: int, n_tokens: int) -> dict[str, Any]:

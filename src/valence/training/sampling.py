@@ -47,7 +47,8 @@ def share_of(batch: NDArray[np.intp], process: int, n_processes: int) -> tuple[N
 
     Returns:
         The indices of its part, never empty, and what its mean loss must be multiplied with so that the
-        average over processes is the mean loss of the batch.
+        average over processes is the mean loss of the batch; for hidden words, whose number differs from example to
+        example, nearly so.
     """
     mine = batch[process::n_processes]
     weight = len(mine) * n_processes / len(batch)

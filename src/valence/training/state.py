@@ -4,7 +4,7 @@
       run.json             what the run depends on; a resumed run must match it
       step-00000500/       weights.safetensors, optimizer.safetensors, state.json
       best.safetensors     the weights of the best epoch so far
-      soft_targets.safetensors  in a distillation: what the teachers say
+      part-*.safetensors   what was worked out before the first step, such as what teachers say
 
 A state is written beside the last good one, made durable, renamed, and only then is the old one removed.
 Random numbers need no state: they are drawn from the seed and the step.
@@ -207,6 +207,38 @@ class RunState:
         except _UNREADABLE as problem:
             raise TrainingError(self._unreadable(path, problem)) from None
         return progress
+
+    def save_part(self, name: str, tensors: dict[str, torch.Tensor]) -> None:
+        """Keep something that was worked out before the first step.
+
+        Args:
+            name: of the part.
+            tensors: what it is.
+        """
+        write_tensors(self._part(name), tensors)
+
+    def load_part(self, name: str) -> dict[str, torch.Tensor] | None:
+        """Read what `save_part` kept.
+
+        Args:
+            name: of the part.
+
+        Returns:
+            The tensors; None where the part was not worked out yet.
+
+        Raises:
+            TrainingError: if it cannot be read.
+        """
+        file = self._part(name)
+        if not file.is_file():
+            return None
+        try:
+            return load_file(file)
+        except _UNREADABLE as problem:
+            raise TrainingError(self._unreadable(file, problem)) from None
+
+    def _part(self, name: str) -> Path:
+        return self.folder / f"part-{name}.safetensors"
 
     def save_best(self, model: nn.Module) -> None:
         """Keep a model's weights as the best so far.

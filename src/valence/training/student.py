@@ -43,8 +43,6 @@ class StudentShape:
             n_heads = max(1, hidden_size * config.n_heads // config.hidden_size)
         wide = self.intermediate_size or config.intermediate_size * hidden_size // config.hidden_size
         n_layers = self.n_layers or max(1, config.n_layers // 2)
-        if n_layers > config.n_layers and hidden_size == config.hidden_size:
-            raise InputError(f"a student of {n_layers} layers cannot be taken from {config.n_layers}")
         if hidden_size % n_heads:
             raise InputError(f"a width of {hidden_size} cannot be shared among {n_heads} heads: choose other --heads")
         return dataclasses.replace(
@@ -60,7 +58,8 @@ def matching_layers(n_student: int, n_teacher: int) -> list[int]:
         n_teacher: layers of the teacher.
 
     Returns:
-        For each layer of the student the teacher's, from 0; for 6 of 12 those of DistilBERT: 0, 2, 4, 7, 9, 11.
+        For each layer of the student the teacher's, from 0; for 6 of 12 those of DistilBERT: 0, 2, 4, 7, 9, 11. A
+        student of more layers gets some twice.
     """
     if n_student == 1:
         return [n_teacher - 1]
