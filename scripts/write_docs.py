@@ -201,6 +201,29 @@ def pretraining_table() -> str:
     return "\n".join(lines)
 
 
+def reviews_table() -> str:
+    """Render what pretraining on reviews changed.
+
+    Returns:
+        Markdown.
+    """
+    path = RESULTS / "pretraining_reviews.json"
+    if not path.is_file():
+        return "Not measured yet."
+    run = _read(path)
+    before, after = run["before"], run["after"]
+    lines = [
+        f"| on {run['evaluation']['documents']:,} reviews held out | before | after |",
+        "| --- | --- | --- |",
+        f"| perplexity of hidden words | {before['perplexity']:,.1f} | {after['perplexity']:,.1f} |",
+        f"| hidden words that are the most likely one | {before['top1']:.1%} | {after['top1']:.1%} |",
+        f"| hidden words among the five most likely | {before['top5']:.1%} | {after['top5']:.1%} |",
+        "",
+        f"{run['seconds'] / 60:.0f} minutes, {run['steps']:,} steps, {run['tokens_per_second']:,.0f} tokens/s.",
+    ]
+    return "\n".join(lines)
+
+
 def distillation_table() -> str:
     """Render what students keep of their teachers.
 
@@ -275,6 +298,7 @@ _TABLES: dict[str, Callable[[], str]] = {
     "bench stream": lambda: _where_measured("stream.json", tables.stream_table),
     "topics": topics_output,
     "pretraining": pretraining_table,
+    "reviews": reviews_table,
     "distillation": distillation_table,
     "comparison": comparison_table,
 }

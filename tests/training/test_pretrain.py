@@ -234,7 +234,7 @@ _DISTILL = "{train} --teacher {teacher} --out {out}"
         ("distill", "{corpus} --raw --teacher {teacher} --out {out}", InputError, "needs a masked-LM head"),
         ("distill", f"{_DISTILL} --hidden-size 30 --heads 4", InputError, "30 cannot be shared among 4 heads"),
         ("distill", f"{_DISTILL} --soft-targets all", InputError, "--soft-targets goes with --raw"),
-        ("distill", f"{_DISTILL} --raw --temperature 3", InputError, "--temperature does not go with --raw"),
+        ("distill", f"{_DISTILL} --raw --temperature 0", InputError, "--temperature does not go with --raw"),
         ("distill", "{train} --teacher default --out {out}", InputError, "name the student.s checkpoint with --base"),
         ("pretrain", "{blank} --base {base} --out {out} --eval {corpus}", InputError, "the text holds no words"),
         ("pretrain", "{corpus} --base {base} --out {out} --eval {blank}", InputError, "the held-out text holds no w"),

@@ -16,17 +16,17 @@ __all__ = ["main"]
 
 # Command -> the module that holds it, and its line in `valence --help`.
 _COMMANDS = {
-    "classify": "Label texts from the arguments, a file or standard input.",
+    "classify": "Label texts from arguments, a file or standard input.",
     "train": "Fine-tune a classifier on labelled texts.",
     "evaluate": "Measure a classifier on labelled texts.",
-    "compare": "Say which of two classifiers is better, and whether that is more than chance.",
+    "compare": "Compare two classifiers on the same labelled texts.",
     "fill-mask": "Find the words that fit where a text says [MASK].",
     "pseudo-log-likelihood": "Say how likely a raw model finds texts.",
     "next-sentence": "Say whether one text follows another.",
-    "pretrain": "Train a raw model to guess hidden words of plain text.",
+    "pretrain": "Train a raw model to guess hidden words.",
     "distill": "Teach a smaller model what a larger one says.",
     "export": "Write a model for a fast engine, in fp32 or int8.",
-    "info": "Say what a model is, which engine runs it here, and why.",
+    "info": "Say what a model is, what runs it here, and why.",
     "bench": "Measure valence beside its peers.",
     "models": "List models on the hub that valence can load.",
 }

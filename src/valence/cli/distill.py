@@ -32,7 +32,8 @@ _FOR_RAW = ("whole_words", "soft_targets")
     epilog="""\b
 Examples:
   valence distill train.tsv --eval dev.tsv --teacher ./my-model --layers 3 --out small
-  valence distill train.tsv --unlabelled more.txt --teacher ./one --teacher ./two --out small --layer-by-layer
+  valence distill train.tsv --unlabelled more.txt --teacher ./one --teacher ./two --out small
+  valence distill train.tsv --teacher ./my-model --layer-by-layer --out small
   valence distill articles.txt --teacher ./raw-model --raw --layers 3 --out small-raw
   valence distill train.tsv --teacher ./my-model --out small --resume     # after an interruption
 """,
@@ -96,7 +97,7 @@ def command(
     from valence.training.student import StudentShape
 
     folders = [find_model(name, revision) for name in teachers]
-    start = folders[0] if base is None else find_model(base, revision)
+    start = folders[0] if base is None else find_model(base)
     _check(raw, base, folders, start, given)
     require_positions(overrides, start)
     shared = {
@@ -135,7 +136,7 @@ def _check(raw: bool, base: str | None, teachers: list[ModelFolder], start: Mode
         raise InputError("with --raw there is one teacher, and the student starts from it")
     unused = _FOR_CLASSIFIERS if raw else _FOR_RAW
     for name in unused:
-        if given[name]:
+        if given[name] is not None and given[name] is not False:
             option = f"--{name.replace('_', '-')}"
             raise InputError(f"{option} does not go with --raw" if raw else f"{option} goes with --raw")
 

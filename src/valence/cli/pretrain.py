@@ -22,8 +22,8 @@ __all__ = ["command"]
     epilog="""\b
 Examples:
   valence pretrain articles.txt --base distilbert-base-uncased --out my-raw-model
-  valence pretrain news.txt reviews.parquet --eval held-out.txt --base ./encoder --out raw --whole-words
-  valence pretrain articles.txt --base ./encoder --architecture bert --next-sentence --out my-bert
+  valence pretrain news.txt reviews.parquet --eval held-out.txt --base ./encoder --out raw
+  valence pretrain articles.txt --base ./encoder --architecture bert --next-sentence --out bert
   valence pretrain articles.txt --base ./encoder --out raw --resume     # after an interruption
 """,
 )
@@ -32,6 +32,7 @@ Examples:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The model folder to make.")
 @click.option("--eval", "evaluation", help="Text to measure on.  [default: a hundredth of the documents, held out]")
 @click.option("--text-column", help="The column of the texts, in tables.  [default: guessed from the header]")
+@click.option("--limit", type=click.IntRange(2), help="Read so many documents from the start.  [default: all]")
 @click.option(
     "--architecture",
     type=click.Choice(["distilbert", "bert"]),
@@ -51,6 +52,7 @@ def command(
     out: Path,
     evaluation: str | None,
     text_column: str | None,
+    limit: int | None,
     architecture: Any,
     next_sentence: bool,
     whole_words: bool,
@@ -75,7 +77,7 @@ def command(
     require_checkpoint(folder)
     require_positions(overrides, folder)
     sources = [find_source(name, "train") for name in texts]
-    documents = read_documents(sources, text_column)
+    documents = read_documents(sources, text_column)[:limit]
 
     from valence.checkpoint.config import encoder_config
     from valence.training.pretrain import Pretraining, hold_out, pretrain

@@ -15,7 +15,7 @@ __all__ = ["command"]
     "pseudo-log-likelihood",
     epilog="""\b
 Examples:
-  valence pseudo-log-likelihood "The film was good." "The film was dog." --model distilbert-base-uncased
+  valence pseudo-log-likelihood "The film was good." "The film was dog." --model ./raw-model
   valence pseudo-log-likelihood --model ./raw-model < sentences.txt
   valence pseudo-log-likelihood "She is a nurse." "He is a nurse." --model ./raw-model --json
 """,

@@ -244,7 +244,10 @@ def _ask(
     for first in range(0, len(texts), _ASKED_AT_ONCE):
         if state.load_part(_part(first)) is not None:
             continue
-        found = teachers.probabilities(texts[first : first + _ASKED_AT_ONCE]).astype(np.float32)
+        try:
+            found = teachers.probabilities(texts[first : first + _ASKED_AT_ONCE]).astype(np.float32)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"what the teachers say of the first {first:,} texts is kept") from None
         try:
             state.save_part(_part(first), {"probabilities": torch.from_numpy(found)})
         except OSError as problem:
