@@ -84,14 +84,21 @@ def _peer(
     )
 
 
-def _valence(key: str, title: str, packages: tuple[str, ...], slow: bool, compiles_shapes: bool = False) -> Contender:
+def _valence(
+    key: str,
+    title: str,
+    packages: tuple[str, ...],
+    slow: bool,
+    compiles_shapes: bool = False,
+    alone: bool = True,
+) -> Contender:
     return Contender(
         f"valence-{key}",
         f"valence {title}",
         packages,
         modes=("list",) if slow else ("list", "one"),
         slow=slow,
-        alone=not slow,
+        alone=alone,
         documented=("list", "one"),
         ours=True,
         compiles_shapes=compiles_shapes,
@@ -126,8 +133,8 @@ _ALL = (
     _valence("onnx-int8", "onnx int8", ("onnx", "torch"), False),
     _valence("onnx-fp32", "onnx fp32", ("onnx", "torch"), True),
     _valence("openvino", "openvino int8", ("openvino", "nncf", "onnx", "torch"), False, True),
-    _valence("torch-fp32", "torch fp32", ("torch",), True),
-    _valence("torch-bf16", "torch bf16", ("torch",), True),
+    _valence("torch-fp32", "torch fp32", ("torch",), True, alone=False),
+    _valence("torch-bf16", "torch bf16", ("torch",), True, alone=False),
     _valence("embedded", "as installed", (), False),
 )
 CONTENDERS = {contender.key: contender for contender in _ALL}
