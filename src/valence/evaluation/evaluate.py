@@ -93,7 +93,7 @@ def describe_classifier(classifier: Classifier, folder: ModelFolder | None) -> d
         Its name, its engine, and hashes of the engine's files and of the weights.
     """
     return {
-        "name": folder.path.name if folder is not None else None,
+        "name": None if folder is None else folder.name if folder.embedded else folder.path.name,
         "engine": classifier.engine.name,
         "engine_sha256": sha256(classifier.engine.files) if classifier.engine.files else None,
         "weights_sha256": None if folder is None else _weights_hash(folder, classifier),
