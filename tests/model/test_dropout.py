@@ -95,8 +95,32 @@ def test_values_are_dropped_where_transformers_drops_them(tmp_path, architecture
     )
     model = TaskModel(config, task)
     found = [module.probability for module in model.modules() if isinstance(module, Dropout)]
-    found += [module.dropout for module in model.modules() if isinstance(module, SelfAttention)]
     content = foreign_config(config, task)
     theirs = getattr(transformers, reference)(transformers.AutoConfig.for_model(**content))
     expected = [module.p for module in theirs.modules() if isinstance(module, torch.nn.Dropout)]
     assert Counter(p for p in found if p) == Counter(p for p in expected if p)
+
+
+@pytest.mark.parametrize("first_only", [False, True])
+def test_attention_with_dropout_is_attention(first_only: bool) -> None:
+    """Dropout has a path of its own; where it drops nothing, it gives what the path without it gives."""
+    torch.manual_seed(0)
+    attention = SelfAttention(tiny_config("bert", attention_dropout=1e-9)).train()
+    hidden = torch.randn(3, 7, attention.query.in_features)
+    mask = torch.arange(7) < torch.tensor([[7], [4], [1]])
+    readers = hidden[:, :1] if first_only else hidden
+    with_path = attention(readers, hidden, mask[:, None, None])
+    torch.testing.assert_close(with_path, attention.eval()(readers, hidden, mask[:, None, None]), rtol=0, atol=1e-6)
+
+
+def test_attention_drops_what_it_says() -> None:
+    """One reader of equal scores: each token read weighs 0, or 1 / T / 0.75."""
+    torch.manual_seed(0)
+    attention = SelfAttention(tiny_config("bert", attention_dropout=0.25)).train()
+    n_heads, width = attention.n_heads, attention.query.in_features
+    query, key = torch.zeros(200, n_heads, 1, width // n_heads), torch.zeros(200, n_heads, 8, width // n_heads)
+    value = torch.eye(8).expand(200, n_heads, 8, 8)
+    weights = attention._mix_with_dropout(query, key, value, None)
+    dropped = weights == 0.0
+    assert float(dropped.float().mean()) == pytest.approx(0.25, abs=0.02)
+    torch.testing.assert_close(weights[~dropped], torch.full_like(weights[~dropped], 1 / 8 / 0.75))

@@ -1,6 +1,9 @@
 """The loop against a plain one, and what it does with bad numbers."""
 
 import math
+import os
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +46,8 @@ def recipe(**changes: Any) -> Recipe:
 def load(base: Path, dropout: bool = False) -> TaskModel:
     model = load_base(ModelFolder(base, str(base)), "distilbert", ("NEGATIVE", "POSITIVE"), seed=1).model
     for module in model.modules():
-        if not dropout:
-            if isinstance(module, Dropout):
-                module.probability = 0.0
-            if hasattr(module, "dropout") and isinstance(module.dropout, float):
-                module.dropout = 0.0  # of the attention
+        if not dropout and isinstance(module, Dropout):
+            module.probability = 0.0
     return model
 
 
@@ -217,3 +217,34 @@ def test_an_evaluation_loss_that_is_no_number_stops_the_run(
 
 def test_a_batch_may_be_larger_than_the_data(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     assert run(load(bert_base), data, recipe(batch_size=1000), tmp_path).step == 2
+
+
+@pytest.mark.parametrize("stopped_at", [0, 7, 14, 19, 28, 38])
+def test_an_evaluation_is_interrupted_at_once_and_made_up_for(
+    bert_base: Path, data: Classification, tmp_path: Path, stopped_at: int
+) -> None:
+    """Evaluations at step 0, after every 7th step and after each epoch of 19 steps."""
+
+    def sitting(model: TaskModel, folder: Path, stop: bool) -> Progress:
+        steps: list[int] = []
+        state = RunState(folder)
+        folder.mkdir(exist_ok=True)
+
+        def evaluate() -> dict[str, float]:
+            steps.append(len(steps))
+            if stop and steps[-1] == [0, 7, 14, 19, 21, 28, 35, 38].index(stopped_at):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(60)
+                pytest.fail("the evaluation was not interrupted")
+            loss = float(sum(parameter.detach().abs().sum() for parameter in model.parameters()))
+            return {"accuracy": loss % 1.0, "loss": loss}
+
+        return train(model, data, recipe(), 42, state, make_accelerator(), evaluate, None, 5, 7)
+
+    whole, parts = load(bert_base, dropout=True), load(bert_base, dropout=True)
+    expected = sitting(whole, tmp_path / "whole", stop=False)
+    with pytest.raises(KeyboardInterrupt, match=f"the state at step {stopped_at} is kept" if stopped_at else "nothing"):
+        sitting(parts, tmp_path / "parts", stop=True)
+    found = sitting(load(bert_base, dropout=True), tmp_path / "parts", stop=False)
+    assert (found.history, found.best_epoch) == (expected.history, expected.best_epoch)
+    assert (found.evaluations, found.curve) == (expected.evaluations, expected.curve)

@@ -4,10 +4,13 @@ Shapes: B batch, T tokens, R readers, D width, H heads.
 Source: Vaswani et al. 2017, "Attention Is All You Need"; Devlin et al. 2019, "BERT".
 """
 
+import math
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from valence.model.config import EncoderConfig
+from valence.model.dropout import Dropout
 
 __all__ = ["SelfAttention"]
 
@@ -22,7 +25,7 @@ class SelfAttention(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.n_heads = config.n_heads
-        self.dropout = config.attention_dropout
+        self.dropout = Dropout(config.attention_dropout)
         self.query = nn.Linear(config.hidden_size, config.hidden_size)
         self.key = nn.Linear(config.hidden_size, config.hidden_size)
         self.value = nn.Linear(config.hidden_size, config.hidden_size)
@@ -39,16 +42,26 @@ class SelfAttention(nn.Module):
         Returns:
             [B, R, D].
         """
-        mixed = F.scaled_dot_product_attention(
+        query, key, value = (
             self._split(self.query(readers)),
             self._split(self.key(hidden)),
             self._split(self.value(hidden)),
-            attn_mask=mask,
-            dropout_p=self.dropout if self.training else 0.0,
-        )  # [B, H, R, D/H]
+        )
+        if self.training and self.dropout.probability > 0.0:
+            mixed = self._mix_with_dropout(query, key, value, mask)
+        else:
+            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)  # [B, H, R, D/H]
         merged = mixed.transpose(1, 2).flatten(2)  # [B, R, D]
         projected: Tensor = self.output(merged)
         return projected
+
+    def _mix_with_dropout(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        """Compute the same with dropout on who reads what; PyTorch's own would draw its random numbers slowly."""
+        scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[-1])  # [B, H, R, T]
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -math.inf)
+        mixed: Tensor = self.dropout(scores.softmax(dim=-1)) @ value  # [B, H, R, D/H]
+        return mixed
 
     def _split(self, projected: Tensor) -> Tensor:
         batch, tokens, _ = projected.shape

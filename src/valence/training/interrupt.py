@@ -1,6 +1,8 @@
-"""Signals that end a run, taken at the end of a step."""
+"""Signals that end a run, taken at the end of a step; within an evaluation, which changes nothing, at once."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -12,6 +14,7 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.requested = False
+        self._at_once = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Interrupt":
@@ -26,5 +29,25 @@ class Interrupt:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let a signal, also one that has come before, end what is done meanwhile.
+
+        Yields:
+            Once signals are taken at once.
+
+        Raises:
+            KeyboardInterrupt: at the signal.
+        """
+        self._at_once = True
+        try:
+            if self.requested:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._at_once = False
+
     def _request(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
+        if self._at_once:
+            raise KeyboardInterrupt

@@ -9,6 +9,7 @@ import math
 import re
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import numpy as np
@@ -177,7 +178,7 @@ class _Run:
         """Run from the step reached to the last one."""
         progress, monitor = self.progress, self.monitor
         steps_per_epoch = self.total_steps // self.recipe.epochs
-        self._begin(evaluate_every)
+        self._begin(interrupt, evaluate_every, steps_per_epoch)
         earlier_seconds, examples, start = progress.seconds, 0, time.perf_counter()
         while progress.step < self.total_steps:
             epoch, first = divmod(progress.step, steps_per_epoch)
@@ -196,13 +197,13 @@ class _Run:
                 if progress.step % steps_per_epoch == 0:
                     break
                 if evaluate_every and progress.step % evaluate_every == 0:
-                    self._evaluate_within()
+                    self._evaluate_within(interrupt)
                 stop = self._must_stop(interrupt)
                 if stop or progress.step % save_every == 0:
                     self._save()
                 if stop:
                     raise KeyboardInterrupt(self.kept())
-            self._end_epoch(epoch, steps_per_epoch)
+            self._end_epoch(interrupt, steps_per_epoch)
             progress.seconds = earlier_seconds + time.perf_counter() - start
             self._save()
             if self._must_stop(interrupt):
@@ -210,11 +211,19 @@ class _Run:
         if progress.best_epoch is not None and self.accelerator.is_main_process:
             self.state.restore_best(self.model)
 
-    def _begin(self, evaluate_every: int | None) -> None:
+    def _begin(self, interrupt: Interrupt, evaluate_every: int | None, steps_per_epoch: int) -> None:
+        """Make up for an evaluation that the sitting before did not finish, or measure before the first step."""
+        step = self.progress.step
         if self.monitor is not None:
-            self.monitor.on_start(self.progress.step, self.total_steps)
-        if evaluate_every and self.progress.step == 0:
-            self._evaluate_within()
+            self.monitor.on_start(step, self.total_steps)
+        if step and step % steps_per_epoch == 0:
+            if len(self.progress.history) < step // steps_per_epoch:
+                self._end_epoch(interrupt, steps_per_epoch)
+        elif evaluate_every and step % evaluate_every == 0 and step not in self._evaluated_steps():
+            self._evaluate_within(interrupt)
+
+    def _evaluated_steps(self) -> set[float]:
+        return {figures["step"] for figures in self.progress.evaluations}
 
     def _must_stop(self, interrupt: Interrupt) -> bool:
         """Decide whether to stop here: several processes must stop at the same step, or one waits for ever."""
@@ -281,32 +290,40 @@ class _Run:
         progress.curve.append({"step": progress.step, "train_loss": progress.curve_loss / done})
         progress.curve_loss = 0.0
 
-    def _evaluate(self) -> dict[str, float]:
-        """Measure the model, if there is something to measure it with."""
+    def _evaluate(self, interrupt: Interrupt) -> dict[str, float]:
+        """Measure the model, if there is something to measure it with; an interrupted run begins with it again."""
         if self.evaluate is None:
             return {}
-        figures = self.evaluate()
+        try:
+            # One of several processes must not stop alone.
+            with interrupt.at_once() if self.accelerator.num_processes == 1 else nullcontext():
+                figures = self.evaluate()
+        except KeyboardInterrupt:
+            if self.progress.step:
+                self._save()
+            raise KeyboardInterrupt(self.kept()) from None
         if not math.isfinite(figures["loss"]):
             raise TrainingError(self._no_number("the evaluation loss"))
         self.progress.evaluations.append({"step": self.progress.step, **figures})
         return figures
 
-    def _evaluate_within(self) -> None:
-        figures = self._evaluate()
+    def _evaluate_within(self, interrupt: Interrupt) -> None:
+        figures = self._evaluate(interrupt)
         if self.monitor is not None and figures:
             self.monitor.on_evaluation(self.progress.step, figures)
         self.accelerator.wait_for_everyone()
 
-    def _end_epoch(self, epoch: int, steps_per_epoch: int) -> None:
+    def _end_epoch(self, interrupt: Interrupt, steps_per_epoch: int) -> None:
         progress = self.progress
         self._look()
-        figures = {"epoch": float(epoch + 1), "train_loss": progress.epoch_loss / steps_per_epoch}
+        epoch = progress.step // steps_per_epoch
+        figures = {"epoch": float(epoch), "train_loss": progress.epoch_loss / steps_per_epoch}
+        figures |= self._evaluate(interrupt)
         progress.epoch_loss = 0.0
-        figures |= self._evaluate()
         if self.recipe.keep == "best" and "accuracy" in figures:
             best = next((f for f in progress.history if f["epoch"] == progress.best_epoch), None)
             if best is None or (figures["accuracy"], -figures["loss"]) > (best["accuracy"], -best["loss"]):
-                progress.best_epoch = epoch + 1
+                progress.best_epoch = epoch
                 self.state.save_best(self.model)
         progress.history.append(figures)
         if self.monitor is not None:
