@@ -64,8 +64,8 @@ def test_labels_that_make_no_sense(tmp_path: Path, config: dict[str, Any]):
 
 
 def test_two_classes_of_one_name_are_refused(tmp_path: Path):
+    from fake_engine import FakeEngine
     from valence.runtime.classifier import Classifier
-    from valence.runtime.fake_engine import FakeEngine
 
     folder = model(tmp_path, id2label={"0": "same", "1": "same"})
     assert folder.labels == ("same", "same")

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import valence
+from fake_engine import FakeEngine
 from valence import ConfigError, EngineError, InputError, Prediction
 from valence.folder import ModelFolder
 from valence.runtime.classifier import Classifier
-from valence.runtime.fake_engine import FakeEngine
 from valence.text.tokenizer import Tokenizer
 
 # Words the tiny vocabulary has, words it cuts to pieces, words it does not know; short, long and too long texts.

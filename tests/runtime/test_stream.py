@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import valence
+from fake_engine import FakeEngine
 from valence.errors import EngineError, InputError
 from valence.folder import ModelFolder
 from valence.runtime.classifier import Classifier
-from valence.runtime.fake_engine import FakeEngine
 from valence.text.tokenizer import Tokenizer
 
 WORDS = ["the", "film", "was", "good", "bad", "awful", "plot", "acting"]
