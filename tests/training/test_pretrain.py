@@ -171,14 +171,18 @@ def teacher(bert_base: Path, train_tsv: Path, dev_tsv: Path, tmp_path_factory: p
     return out
 
 
-@pytest.mark.parametrize("matched", [(), ("--layer-by-layer",)])
+@pytest.mark.parametrize("more", [(), ("--layer-by-layer",), ("--teacher-engine", "onnx")])
 def test_a_classifier_is_distilled(
-    teacher: Path, train_tsv: Path, dev_tsv: Path, tmp_path: Path, matched: tuple[str, ...]
+    teacher: Path, train_tsv: Path, dev_tsv: Path, tmp_path: Path, more: tuple[str, ...]
 ) -> None:
     out = tmp_path / "small"
     settings = ("--layers", 1, "--batch-size", 8, "--epochs", 3, "--learning-rate", 3e-3)
-    here("distill", train_tsv, "--eval", dev_tsv, "--teacher", teacher, "--out", out, *settings, *matched)
-    kept = report(out, "training.json")["kept"]
+    here("distill", train_tsv, "--eval", dev_tsv, "--teacher", teacher, "--out", out, *settings, *more)
+    found = report(out, "training.json")
+    assert found["teacher_engine"] == ("onnx" if "onnx" in more else None)
+    kept = found["kept"]
+    assert "torch" in kept["teacher"]["engine"], "the two are compared in the same engine"
+    assert "torch" in kept["student"]["engine"]
     assert kept["student"]["figure"] > 0.7
     assert kept["student"]["parameters"] < kept["teacher"]["parameters"]
     assert kept["smaller"] == 1 - kept["student"]["parameters"] / kept["teacher"]["parameters"]

@@ -1,7 +1,7 @@
 """valence distill."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -15,6 +15,7 @@ from valence.data.sources import find_source
 from valence.errors import InputError
 from valence.folder import ModelFolder
 from valence.hub import find_model
+from valence.runtime.choice import EngineName
 from valence.training.recipe import RECIPES, default_recipe, pretraining
 
 if TYPE_CHECKING:
@@ -23,7 +24,16 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_FOR_CLASSIFIERS = ("temperature", "soft_weight", "layer_by_layer", "labels", "label_column", "pair_column")
+_FOR_CLASSIFIERS = (
+    "teacher_engine",
+    "temperature",
+    "soft_weight",
+    "layer_by_layer",
+    "labels",
+    "label_column",
+    "pair_column",
+)
+_WITH_DEFAULTS = ("teacher_engine", "temperature", "soft_weight")
 _FOR_RAW = ("whole_words", "soft_targets")
 
 
@@ -62,6 +72,11 @@ Examples:
 @click.option("--labels", help="The class names by number: A,B or a file of one name a line.")
 @click.option("--temperature", type=float, help="Of a classifier's soft targets.  [default: 2]")
 @click.option("--soft-weight", type=float, help="Of soft targets; labels have the rest.  [default: 0.5]")
+@click.option(
+    "--teacher-engine",
+    type=click.Choice(get_args(EngineName)),
+    help="What runs a classifier while it teaches; auto: its fastest export.  [default: torch, exact]",
+)
 @click.option("--layer-by-layer", is_flag=True, help="Match the first teacher's layers, too.")
 @click.option("--whole-words", is_flag=True, help="With --raw: hide all tokens of a word, or none.")
 @click.option(
@@ -205,7 +220,7 @@ def _classifier(
         evaluation=None
         if evaluation is None
         else read_examples(find_source(evaluation, "eval"), *columns, names, known=examples.names),
-        **{name: given[name] for name in ("temperature", "soft_weight") if given[name] is not None},
+        **{name: given[name] for name in _WITH_DEFAULTS if given[name] is not None},
         layer_by_layer=given["layer_by_layer"],
     )
 

@@ -18,6 +18,7 @@ from valence.evaluation.speed import seconds_in_turn
 from valence.files import write_json
 from valence.folder import ModelFolder
 from valence.model.heads import TaskModel
+from valence.runtime.choice import EngineName
 from valence.runtime.load import load_folder
 from valence.runtime.scores import scores_of
 from valence.text.tokenizer import Tokenizer
@@ -67,6 +68,8 @@ class ClassifierDistilling(Distilling):
     temperature: float = 2.0
     soft_weight: float = 0.5
     """Of the teachers' probabilities; the labels have the rest."""
+    teacher_engine: EngineName | None = None
+    """What runs the teachers while they are asked; None: PyTorch for those that have a checkpoint."""
     layer_by_layer: bool = False
     """Whether the first teacher's layers are matched, too."""
 
@@ -116,7 +119,7 @@ def distill_classifier(
         warn_of_warmup(run.recipe, len(texts))
     else:
         monitor = on_base = on_asked = None  # the main process speaks for all
-    teachers = _Teachers(run) if is_main else None
+    teachers = _Teachers(run, run.teacher_engine) if is_main else None
     base = load_base(run.base, "distilbert", run.train.names, run.seed)
     if on_base is not None:
         on_base(base)
@@ -133,6 +136,7 @@ def distill_classifier(
         "temperature": run.temperature,
         "soft_weight": run.soft_weight,
         "layer_by_layer": run.layer_by_layer,
+        "teacher_engine": run.teacher_engine,
         "train": describe_examples(run.train),
         "unlabelled": describe_documents(run.unlabelled),
         "evaluation": None if run.evaluation is None else describe_examples(run.evaluation),
@@ -172,7 +176,7 @@ def distill_classifier(
             "kept_epoch": progress.best_epoch or epochs,
             "chosen_on": run.evaluation.source.title if run.evaluation and progress.best_epoch else None,
             **save_classifier(student, run.out, run.base, run.train, run.seed),
-            "kept": None if run.evaluation is None else _accuracy_kept(run, run.evaluation, teachers, student),
+            "kept": None if run.evaluation is None else _accuracy_kept(run, run.evaluation, student),
             **environment(accelerator),
         }
         write_json(run.out / "reports" / "training.json", report)
@@ -184,16 +188,17 @@ class _Teachers:
 
     Args:
         run: which.
+        engine: what runs them; None: PyTorch for those that have a checkpoint.
     """
 
-    def __init__(self, run: ClassifierDistilling) -> None:
+    def __init__(self, run: ClassifierDistilling, engine: EngineName | None = None) -> None:
         self._names = run.train.names
         self._temperature = run.temperature
         self._teachers = []
         for folder in run.teachers:
             teacher = load_folder(
                 folder,
-                engine="torch" if folder.weight_files else "auto",
+                engine=engine or ("torch" if folder.weight_files else "auto"),
                 labels=run.teacher_labels if folder.labels is None or folder.labels_are_placeholders else None,
                 long_text="truncate",
             )
@@ -270,8 +275,9 @@ def _answers(state: RunState, n_texts: int) -> NDArray[np.float32]:
     return found
 
 
-def _accuracy_kept(run: ClassifierDistilling, data: Examples, teachers: _Teachers, model: TaskModel) -> dict[str, Any]:
+def _accuracy_kept(run: ClassifierDistilling, data: Examples, model: TaskModel) -> dict[str, Any]:
     """Measure teachers and student on the evaluation data, all through PyTorch where the teachers have weights."""
+    teachers = _Teachers(run)
     folder = ModelFolder(run.out, str(run.out))
     student = load_folder(
         folder,
