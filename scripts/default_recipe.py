@@ -49,8 +49,8 @@ EVALUATION = {
 }
 NAMES = ("NEGATIVE", "POSITIVE")
 # How many rows of each; a prefix of these files is a random sample.
-MORE_LABELLED = {"yelp/train.parquet": 20_000, "pros_cons/train.parquet": 15_000, "amazon/titles.parquet": 6_500}
-SENTENCES = {"imdb/unlabelled.parquet": 30_000, "amazon/train.parquet": 5_000}
+MORE_LABELLED = {"yelp/train.parquet": 15_000, "pros_cons/train.parquet": 12_000, "amazon/titles.parquet": 6_500}
+SENTENCES = {"imdb/unlabelled.parquet": 17_000, "amazon/train.parquet": 3_000}
 FEWEST_WORDS, MOST_WORDS = 5, 45  # of a sentence
 TEACHER_SEEDS = (1, 2, 3, 4)
 STUDENT_SEED = 42
