@@ -11,12 +11,16 @@ from default_recipe import (
     LABELLED_TEXTS,
     MORE_LABELLED,
     NAMES,
+    SENTENCES,
     UNLABELLED_TEXTS,
+    _train_side_by_side,
     gather_texts,
     opinion_sentences,
 )
 from valence.data.examples import read_examples
 from valence.data.sources import find_source
+
+pytest_plugins = ("training_fixtures",)
 
 
 def test_reviews_are_cut_into_sentences():
@@ -30,6 +34,20 @@ def test_reviews_are_cut_into_sentences():
         "Again one two three four five six?",
         "Control characters are spaces in a text.",
     ]
+
+
+def test_trainings_run_side_by_side_once(bert_base, train_tsv, tmp_path, capfd):
+    settings = ["--epochs", "1", "--batch-size", "64", "--precision", "fp32"]
+    commands = [
+        ["train", str(train_tsv), "--base", str(bert_base), "--out", str(tmp_path / name), *settings] for name in "abc"
+    ]
+    _train_side_by_side(commands)
+    weights = [(tmp_path / name / "model.safetensors").stat().st_mtime_ns for name in "abc"]
+    _train_side_by_side(commands)
+    assert [(tmp_path / name / "model.safetensors").stat().st_mtime_ns for name in "abc"] == weights
+    with pytest.raises(SystemExit, match="did not finish"):
+        _train_side_by_side([["train", str(tmp_path / "absent.tsv"), *commands[0][2:4], "--out", str(tmp_path / "d")]])
+    assert "absent.tsv" in capfd.readouterr().err
 
 
 def test_the_texts_hold_no_evaluation_text(shared, tmp_path):
