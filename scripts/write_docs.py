@@ -268,28 +268,6 @@ def comparison_table() -> str:
     return as_markdown(_read(path), n_texts=5).rstrip() if path.is_file() else "Not measured yet."
 
 
-def first_default_table() -> str:
-    """Render the default beside the first default, on every evaluation set.
-
-    Returns:
-        Markdown.
-    """
-    lines = [
-        "| data | texts | first default | default | difference | McNemar p | agreement |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for path in sorted(RESULTS.glob("default_and_first_on_*.json")):
-        report = _read(path)
-        first, second = (_interval(model["accuracy"]) for model in report["models"])
-        difference = report["difference"]
-        lines.append(
-            f"| {report['data']['name']} | {report['data']['texts']:,} | {first} | {second} | "
-            f"{difference['value']:+.4f} ({difference['low']:+.4f} to {difference['high']:+.4f}) | "
-            f"{report['mcnemar']['p_value']:.2g} | {report['agreement']:.1%} |"
-        )
-    return "\n".join(lines)
-
-
 def _share(share: float | None) -> str:
     return "not defined" if share is None else f"{share:.1%}"
 
@@ -323,7 +301,6 @@ _TABLES: dict[str, Callable[[], str]] = {
     "reviews": reviews_table,
     "distillation": distillation_table,
     "comparison": comparison_table,
-    "first default": first_default_table,
 }
 
 
