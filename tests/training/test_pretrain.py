@@ -56,7 +56,7 @@ def raw(bert_base: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory)
     """A BERT with both heads."""
     out = tmp_path_factory.mktemp("raw") / "bert"
     command = ("pretrain", corpus, "--base", bert_base, "--architecture", "bert", "--next-sentence", *_ARGUMENTS)
-    result = run(valence(*command, "--epochs", 12, "--out", out))
+    result = run(valence(*command, "--epochs", 20, "--out", out))
     assert result.returncode == 0, result.stderr
     assert "on held-out data loss" in result.stderr
     assert "perplexity on held-out text" in result.stdout
@@ -192,7 +192,7 @@ def test_a_killed_distillation_of_a_classifier_ends_in_the_same_weights(
     teacher: Path, train_tsv: Path, dev_tsv: Path, corpus: Path, tmp_path: Path
 ) -> None:
     more = ("--eval", dev_tsv, "--unlabelled", corpus, "--layer-by-layer", "--hidden-size", 16)
-    settings = ("--batch-size", 8, "--epochs", 5, "--learning-rate", 2e-3, "--save-every", 7)
+    settings = ("--batch-size", 8, "--epochs", 8, "--learning-rate", 4e-3, "--save-every", 7)
     command = ["distill", train_tsv, "--teacher", teacher, "--layers", 1, *more, *settings]
     whole = run(valence(*command, "--out", tmp_path / "whole"))
     assert whole.returncode == 0, whole.stderr
