@@ -8,6 +8,7 @@ the part: no row of it contains a held-out sentence or is contained in one.
 """
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from valence.data.examples import read_examples
 from valence.data.sources import find_source
+from valence.errors import ValenceError
 
 __all__ = ["hold_out_sentences", "phrases_of"]
 
@@ -68,11 +70,18 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="the folder for part.tsv and held_out.tsv")
     parser.add_argument("--sentences", type=int, default=1500, help="how many are held out (1500)")
     arguments = parser.parse_args()
-    examples = read_examples(find_source(arguments.data, "train"), known=("NEGATIVE", "POSITIVE"))
-    texts = [text for text in examples.texts if isinstance(text, str)]
+    try:
+        examples = read_examples(find_source(arguments.data, "train"), known=("NEGATIVE", "POSITIVE"))
+    except ValenceError as problem:
+        sys.exit(str(problem))
+    texts = [" ".join(text.split()) for text in examples.texts if isinstance(text, str)]
+    if len(texts) < len(examples):
+        sys.exit(f"{arguments.data}: holds pairs of texts, not single ones")
+    if arguments.sentences < 1:
+        sys.exit("--sentences must be at least 1")
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name, rows in zip(("part", "held_out"), hold_out_sentences(texts, arguments.sentences), strict=True):
-        lines = ["sentence\tlabel", *(f"{texts[row].strip()}\t{examples.labels[row]}" for row in rows)]
+        lines = ["sentence\tlabel", *(f"{texts[row]}\t{examples.labels[row]}" for row in rows)]
         (arguments.out / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         print(f"{arguments.out / name}.tsv: {len(rows):,} rows")
 

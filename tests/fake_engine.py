@@ -31,15 +31,7 @@ class FakeEngine:
         return self._n_classes
 
     def logits(self, batch: TokenBatch, side_by_side: bool = False) -> NDArray[np.float32]:
-        """Run one batch.
-
-        Args:
-            batch: B texts.
-            side_by_side: changes nothing.
-
-        Returns:
-            [B, C]; class c of a text gets the sine of c + 1 times the sum of its token ids.
-        """
+        """Give class c of a text the sine of c + 1 times the sum of its token ids, [B, C]."""
         self.batches.append((batch.input_ids.shape[0], batch.input_ids.shape[1]))
         sums = (batch.input_ids * batch.attention_mask).sum(axis=1, keepdims=True)  # [B, 1]
         logits: NDArray[np.float32] = np.sin(sums * np.arange(1, self._n_classes + 1)).astype(np.float32)

@@ -124,3 +124,5 @@ def test_attention_drops_what_it_says() -> None:
     dropped = weights == 0.0
     assert float(dropped.float().mean()) == pytest.approx(0.25, abs=0.02)
     torch.testing.assert_close(weights[~dropped], torch.full_like(weights[~dropped], 1 / 8 / 0.75))
+    hidden = torch.randn(3, 7, width)
+    assert not torch.equal(attention(hidden, hidden, None), attention(hidden, hidden, None)), "nothing is dropped"

@@ -24,16 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_FOR_CLASSIFIERS = (
-    "teacher_engine",
-    "temperature",
-    "soft_weight",
-    "layer_by_layer",
-    "labels",
-    "label_column",
-    "pair_column",
-)
 _WITH_DEFAULTS = ("teacher_engine", "temperature", "soft_weight")
+_FOR_CLASSIFIERS = (*_WITH_DEFAULTS, "layer_by_layer", "labels", "label_column", "pair_column")
 _FOR_RAW = ("whole_words", "soft_targets")
 
 

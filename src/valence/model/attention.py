@@ -47,16 +47,17 @@ class SelfAttention(nn.Module):
             self._split(self.key(hidden)),
             self._split(self.value(hidden)),
         )
-        if self.training and self.dropout.probability > 0.0:
+        dropped = self.dropout.probability if self.training else 0.0
+        if dropped and hidden.device.type == "cpu":
             mixed = self._mix_with_dropout(query, key, value, mask)
         else:
-            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)  # [B, H, R, D/H]
+            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropped)
         merged = mixed.transpose(1, 2).flatten(2)  # [B, R, D]
         projected: Tensor = self.output(merged)
         return projected
 
     def _mix_with_dropout(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-        """Compute the same with dropout on who reads what; PyTorch's own would draw its random numbers slowly."""
+        """Compute the same with dropout on who reads what; on a CPU PyTorch's own draws its random numbers slowly."""
         scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[-1])  # [B, H, R, T]
         if mask is not None:
             scores = scores.masked_fill(~mask, -math.inf)
