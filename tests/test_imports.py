@@ -30,11 +30,11 @@ LEVEL_OF = {name: -depth for depth, names in enumerate(LEVELS) for name in names
 # Package -> the only files, or folders, that import it.
 PLACES = {
     "accelerate": ("training/",),
-    "altair": ("benchmark/chart.py",),
-    "captum": ("explain/",),
+    "altair": ("benchmark/chart.py", "audit/charts.py"),
+    "captum": ("explain/integrated_gradients.py",),
     "click": ("cli/",),
     "ctranslate2": ("benchmark/peers.py",),
-    "huggingface_hub": ("hub.py",),
+    "huggingface_hub": ("hub.py", "card/metadata.py"),
     "nncf": ("runtime/export/openvino_export.py", "benchmark/peers.py"),
     "onnx": ("runtime/export/",),
     "onnxruntime": ("runtime/onnx_engine.py", "benchmark/peers.py"),
@@ -46,7 +46,7 @@ PLACES = {
         "runtime/int8_tensors.py",
         "training/state.py",
     ),
-    "scipy": ("evaluation/paired.py",),
+    "scipy": ("evaluation/paired.py", "audit/statistics.py"),
     "sklearn": ("evaluation/metrics.py",),
     "tokenizers": ("text/tokenizer.py",),
     "torch": (
@@ -55,13 +55,14 @@ PLACES = {
         "runtime/torch_engine.py",
         "runtime/torch_masked_lm.py",
         "runtime/export/sensitivity.py",
+        "explain/integrated_gradients.py",
         "training/",
         "cli/training_monitor.py",
         "benchmark/peers.py",
         "benchmark/floor.py",
     ),
     "transformers": ("benchmark/peers.py",),
-    "vl_convert": ("benchmark/chart.py",),
+    "vl_convert": ("benchmark/chart.py", "audit/charts.py"),
 }
 LIGHT = ("numpy", "click")  # anything else beside the standard library has its place above
 
