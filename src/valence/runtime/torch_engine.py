@@ -124,6 +124,11 @@ class TorchEngine:
         return cls(model, folder.weight_files, unpadded=device == "cuda" or precision == "bf16")
 
     @property
+    def model(self) -> TaskModel:
+        """The model that runs, for what logits alone do not tell, such as gradients."""
+        return self._model
+
+    @property
     def n_classes(self) -> int:
         """C, the width of the logits."""
         return self._n_classes

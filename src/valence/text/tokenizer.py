@@ -201,6 +201,17 @@ class Tokenizer:
                 found += [self._contents(text, with_places=False)[0] for text in group]
         return found
 
+    def contents_with_offsets(self, text: str) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+        """Tokenise one text as `contents` does, and find where in it each token stands.
+
+        Args:
+            text: not checked.
+
+        Returns:
+            The ids, the first character of each token counted from 0, and the character after its last; [T] each.
+        """
+        return self._contents(text, with_places=True)
+
     def check(self, text: Any, number: int) -> None:
         """Refuse what is not Unicode text.
 
