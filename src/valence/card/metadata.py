@@ -1,0 +1,159 @@
+"""The metadata block of a card, written and read through the card classes of `huggingface_hub`."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from valence.errors import DataError
+
+__all__ = ["CardContent", "Result", "parse_card", "write_card"]
+
+_MOST_VALUES = 20_000  # of a metadata block; YAML can spell a billion in a few lines
+_TASK, _TASK_NAME = "text-classification", "Text Classification"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row of a card's model-index.
+
+    Args:
+        data: the data set's identifier.
+        metric: the metric's identifier.
+        value: what is claimed.
+        title: of the data set, as readers see it.
+        metric_name: as readers see it.
+        config: of the data set.
+        split: of the data set.
+        sha256: of the data set's files, if known.
+    """
+
+    data: str
+    metric: str
+    value: Any
+    title: str
+    metric_name: str | None = None
+    config: str | None = None
+    split: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class CardContent:
+    """A card, its metadata read.
+
+    Args:
+        model_name: as its model-index has it.
+        results: its model-index.
+        values: everything else in the metadata, by the path to it.
+        text: what follows the metadata.
+        text_line: the line on which that begins.
+    """
+
+    model_name: str | None
+    results: tuple[Result, ...]
+    values: dict[str, Any]
+    text: str
+    text_line: int
+
+
+def write_card(metadata: dict[str, Any], model_name: str, results: Sequence[Result], text: str) -> str:
+    """Put metadata and text together.
+
+    Args:
+        metadata: names that the hub knows (license, language, tags …) to values; None is left out.
+        model_name: for the model-index.
+        results: its rows.
+        text: Markdown.
+
+    Returns:
+        The content of README.md.
+    """
+    from huggingface_hub import EvalResult, ModelCardData
+
+    rows = [
+        EvalResult(
+            task_type=_TASK,
+            task_name=_TASK_NAME,
+            dataset_type=result.data,
+            dataset_name=result.title,
+            dataset_config=result.config,
+            dataset_split=result.split,
+            dataset_args=None if result.sha256 is None else {"sha256": result.sha256},
+            metric_type=result.metric,
+            metric_name=result.metric_name,
+            metric_value=result.value,
+        )
+        for result in results
+    ]
+    data = ModelCardData(**metadata, model_name=model_name if rows else None, eval_results=rows or None)
+    return f"---\n{data.to_yaml()}\n---\n\n{text}"
+
+
+def parse_card(content: str, path: object) -> CardContent:
+    """Take a card apart.
+
+    Args:
+        content: of README.md.
+        path: its file, for messages.
+
+    Returns:
+        Its parts.
+
+    Raises:
+        DataError: if the metadata cannot be understood.
+    """
+    from huggingface_hub import ModelCard
+
+    log = logging.getLogger("huggingface_hub.repocard")
+    level = log.level
+    log.setLevel(logging.ERROR)  # a card without metadata is no reason to warn of
+    try:
+        card = ModelCard(content, ignore_metadata_errors=True)
+    except Exception as problem:  # whatever YAML or the card classes do not like
+        where = getattr(getattr(problem, "problem_mark", None), "line", None)  # counted from 0, below the first ---
+        said = str(getattr(problem, "problem", None) or problem).splitlines()
+        raise DataError(
+            f"the metadata between the --- lines cannot be read: {said[0] if said else 'not valid'!s:.200}; "
+            "mend it, or render the card anew",
+            path,
+            None if where is None else where + 2,
+        ) from None
+    finally:
+        log.setLevel(level)
+    text = card.text
+    data = dict(card.data.__dict__)
+    name = data.pop("model_name", None)
+    rows = data.pop("eval_results", None) or ()
+    results = tuple(
+        Result(
+            str(row.dataset_type),
+            str(row.metric_type),
+            row.metric_value,
+            str(row.dataset_name),
+            row.metric_name,
+            row.dataset_config,
+            row.dataset_split,
+            row.dataset_args.get("sha256") if isinstance(row.dataset_args, dict) else None,
+        )
+        for row in rows
+    )
+    values: dict[str, Any] = {}
+    for place, value in _leaves(data, ""):
+        values[place] = value
+        if len(values) > _MOST_VALUES:
+            raise DataError(f"the metadata holds more than {_MOST_VALUES:,} values", path)
+    lines_before = content[: len(content) - len(text)].count("\n")
+    return CardContent(name if isinstance(name, str) else None, results, values, text, lines_before + 1)
+
+
+def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """Walk through nested values; an empty collection has none."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _leaves(inner, f"{place}[{number}]")
+    elif value is not None:
+        yield place, value

@@ -1,0 +1,72 @@
+"""README.md as it is found: anybody may have changed it, and it may be no text at all."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from valence.card.marks import MarkedText, read_marks
+from valence.card.metadata import CardContent, parse_card
+from valence.errors import DataError
+
+__all__ = ["Readme", "parse_readme", "read_readme"]
+
+_MOST_BYTES = 1 << 20  # a hundred times what a card takes
+
+
+@dataclass(frozen=True)
+class Readme:
+    """A card and its figures.
+
+    Args:
+        card: metadata and text.
+        marked: the marked figures of the text.
+    """
+
+    card: CardContent
+    marked: MarkedText
+
+
+def read_readme(path: Path) -> Readme:
+    """Read a card.
+
+    Args:
+        path: README.md.
+
+    Returns:
+        The card.
+
+    Raises:
+        DataError: if there is none, or it is no text, too large, or its metadata are broken; names the line.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise DataError("there is no card to check; valence card MODEL writes one", path) from None
+    except OSError as problem:
+        raise DataError(f"cannot be read: {problem.strerror or problem}", path) from None
+    if len(content) > _MOST_BYTES:
+        raise DataError(f"too large for a card: more than {_MOST_BYTES:,} bytes", path)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = content.count(b"\n", 0, problem.start) + 1
+        raise DataError("not UTF-8, as a card must be; save it in that encoding", path, line) from None
+    return parse_readme(text, path)
+
+
+def parse_readme(text: str, path: object) -> Readme:
+    """Take a card's text apart.
+
+    Args:
+        text: of the card.
+        path: where it lies, for messages.
+
+    Returns:
+        The card.
+
+    Raises:
+        DataError: if its metadata are broken.
+    """
+    plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    card = parse_card(plain, path)
+    return Readme(card, read_marks(card.text, card.text_line))

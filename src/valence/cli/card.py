@@ -1,0 +1,198 @@
+"""valence card."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from valence.card.auditing import draw_map
+from valence.card.facts import MAPS, RISKS, Facts, Missing, collect_facts, map_details
+from valence.card.findings import Checked
+from valence.card.measure import OnProgress
+from valence.card.readme import Readme, read_readme
+from valence.card.render import render
+from valence.cli.output import echo_json, one_line, require_writable
+from valence.errors import InputError, ValenceError
+from valence.files import write_text
+from valence.folder import ModelFolder
+from valence.hub import find_model
+
+__all__ = ["command"]
+
+_README = "README.md"
+
+
+@click.command(
+    "card",
+    epilog="""\b
+Examples:
+  valence card ./my-model
+  valence card default --out ./card
+  valence card default --check --data ../shared/data
+  valence card distilbert-base-uncased-finetuned-sst-2-english --check --data ../shared/data --json
+\b
+Exit status with --check: 0 all was checked and holds; 1 a claim fails; 3 none fails, but something
+was not checked.
+""",
+)
+@click.argument("model")
+@click.option("--revision", help="Branch, tag or commit, for a hub id.")
+@click.option(
+    "--reports", type=click.Path(path_type=Path), help="Where the reports lie.  [default: the folder reports of MODEL]"
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The folder of README.md and its pictures.  [default: MODEL itself]"
+)
+@click.option("--check", is_flag=True, help="Check every figure of README.md instead of writing it.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="With --check: a folder in which data and other models are found by their hash; may be repeated.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object: the facts, or what became of each figure."
+)
+def command(
+    model: str,
+    revision: str | None,
+    reports: Path | None,
+    out: Path | None,
+    check: bool,
+    data: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Write the card of MODEL from its config and reports, or check the one it has.
+
+    Every figure comes from a report; what no report says is left out, with a note. --check says of each
+    figure of README.md whether it was measured again, is equal to its report, was measured as a ratio to
+    a reference in the same run, or could not be checked, and what that needs.
+    """
+    if data and not check:
+        raise click.UsageError("--data goes with --check")
+    folder = find_model(model, revision)
+    if check:
+        _check(folder, reports, (out or folder.path) / _README, data, as_json)
+    else:
+        _write(folder, collect_facts(folder, reports), out, Path(model).expanduser().is_dir(), as_json)
+
+
+def _write(folder: ModelFolder, facts: Facts, out: Path | None, is_own: bool, as_json: bool) -> None:
+    if out is None and (folder.embedded or not is_own):
+        raise InputError(f"{folder.name}: its folder is not yours to write to; name one with --out")
+    target = folder.path if out is None else out
+    require_writable(target / _README)
+    facts, pictures = _with_pictures(facts)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name, content in pictures.items():
+            (target / name).write_bytes(content)
+        write_text(target / _README, render(facts))
+    except OSError as problem:
+        raise ValenceError(f"{target}: cannot be written: {problem.strerror or problem}") from None
+    if as_json:
+        echo_json(
+            {
+                "card": str(target / _README),
+                "facts": [vars(fact) for fact in facts.by_name.values()],
+                "missing": [vars(missing) for missing in facts.missing],
+            }
+        )
+        return
+    click.echo(f"{target / _README}: {len(facts.by_name):,} facts")
+    for missing in facts.missing:
+        click.echo(one_line(f"  left out: {missing.what} (what gives it: {missing.advice})"))
+
+
+def _with_pictures(facts: Facts) -> tuple[Facts, dict[str, bytes]]:
+    """Read or draw the maps; what cannot be drawn here is missing."""
+    reports = dict(zip(MAPS, (facts.audit, facts.before), strict=True))
+    made: dict[str, bytes] = {}
+    missing: list[Missing] = []
+    for name, path in facts.pictures.items():
+        report = reports[name]
+        try:
+            if path is not None:
+                made[name] = path.read_bytes()
+            elif report is not None and (details := map_details(report)) is not None:
+                made[name] = draw_map(details)
+        except ValenceError as problem:
+            missing.append(Missing(RISKS, "the map", str(problem)))
+    known = replace(
+        facts,
+        pictures={name: path for name, path in facts.pictures.items() if name in made},
+        missing=(*facts.missing, *missing),
+    )
+    return known, {known.picture_file(name): content for name, content in made.items()}
+
+
+def _check(folder: ModelFolder, reports: Path | None, path: Path, data: tuple[Path, ...], as_json: bool) -> None:
+    from valence.card.check import check_card
+    from valence.card.claims import check_claims, check_results, find_claims
+    from valence.card.measure import Workbench
+
+    readme = read_readme(path) if path.is_file() else None
+    claims = None if _is_rendered(readme) else find_claims(folder, readme)
+    with _progress() as on_progress:
+        if claims is not None:
+            checked = check_claims(folder, claims, readme, data, on_progress)
+        elif readme is not None and readme.card.results and not _is_rendered(readme):
+            checked = check_results(readme)
+        else:
+            facts = collect_facts(folder, reports)
+            checked = check_card(facts, read_readme(path), Workbench(facts, data, on_progress=on_progress))
+    if as_json:
+        echo_json({"card": str(path), **checked.as_json()})
+    else:
+        _show(checked, path)
+    sys.exit(checked.exit_code)
+
+
+def _is_rendered(readme: Readme | None) -> bool:
+    return readme is not None and bool(readme.marked.figures or readme.marked.unclosed)
+
+
+def _show(checked: Checked, path: Path) -> None:
+    """Print a line for each figure; what is missing or wrong, once for all figures that it concerns."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for finding in checked.findings:
+        where = "" if finding.line is None else f", line {finding.line}"
+        told_below = finding.outcome in ("fails", "not checked")
+        detail = "" if told_below else f": {finding.detail}"
+        click.echo(one_line(f"{finding.outcome}: {finding.name}{where}: {finding.claimed}{detail}"))
+        if told_below:
+            reasons.setdefault((finding.outcome, finding.detail), []).append(f"{finding.name}{where}")
+    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in checked.counts().items())
+    click.echo(f"\n{path}: {counts or 'no figures'}")
+    for (outcome, detail), names in sorted(reasons.items(), reverse=True):  # what fails comes last
+        whose = "; ".join(names) if outcome == "fails" else f"{len(names):,} figures"
+        click.echo(one_line(f"  {outcome}: {whose}: {detail}"))
+    if checked.left_out:
+        click.echo(f"  {len(checked.left_out):,} figures of the reports are not in it: valence card renders it anew")
+
+
+@contextmanager
+def _progress() -> Iterator[OnProgress]:
+    """Show a bar for each thing that is measured, on standard error."""
+    shown: dict[str, Any] = {}
+
+    def finish() -> None:
+        for bar in shown.values():
+            bar.render_finish()
+        shown.clear()
+
+    def advance(what: str, done: int, total: int) -> None:
+        if what not in shown:
+            finish()
+            shown[what] = click.progressbar(length=total, label=what, file=sys.stderr)
+            shown[what].render_progress()
+        shown[what].update(done - shown[what].pos)
+
+    try:
+        yield advance
+    finally:
+        finish()

@@ -1,0 +1,511 @@
+"""Checking a card: what holds, what was changed, what is missing."""
+
+import json
+import re
+import shutil
+import sys
+import types
+
+import pytest
+
+import valence.evaluation.compare
+from valence.card.check import check_card
+from valence.card.claims import check_claims, find_claims, read_claims
+from valence.card.fact import Fact
+from valence.card.facts import collect_facts
+from valence.card.marks import read_marks
+from valence.card.measure import Workbench
+from valence.card.readme import parse_readme, read_readme
+from valence.card.render import render
+from valence.card.tolerances import changed_labels, setting_of, tolerance
+from valence.errors import DataError, InputError, ModelError
+from valence.folder import ModelFolder
+from valence.hub import find_model
+
+MARK = re.compile(r"<!-- fact:(\S+) -->([^<]*)<!-- end -->")
+CARD_MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
+
+
+@pytest.fixture(scope="module")
+def facts(unchanged):
+    return collect_facts(unchanged.model)
+
+
+@pytest.fixture(scope="module")
+def text(facts):
+    return render(facts)
+
+
+@pytest.fixture(scope="module")
+def bench(facts):
+    """Without data and audit; what it has measured once it knows."""
+    return Workbench(facts, auditor=_no_audit)
+
+
+def _no_audit(*arguments):
+    raise ModelError("no audit here")
+
+
+@pytest.fixture(scope="module")
+def again(unchanged):
+    """An audit that finds what was found before."""
+    return lambda folder, engine, probes, data, on_progress: unchanged.report("audit.json")
+
+
+@pytest.fixture(autouse=True)
+def timed(monkeypatch):
+    """Replace what is timed: the first model is three times as fast as the second."""
+    monkeypatch.setattr(valence.evaluation.compare, "seconds_in_turn", lambda works, rounds: [0.1, 0.3])
+
+
+def check(facts, text, *data, auditor=None):
+    return check_card(facts, parse_readme(text, "README.md"), Workbench(facts, data, auditor))
+
+
+def changed(digits: str) -> str:
+    """Another text of the same length; the last digit is another one."""
+    place = max((index for index, character in enumerate(digits) if character.isdigit()), default=None)
+    if place is None:
+        return "x" + digits[1:]
+    return f"{digits[:place]}{(int(digits[place]) + 1) % 10}{digits[place + 1 :]}"
+
+
+def test_everything_is_checked_and_holds(facts, text, unchanged, again):
+    checked = check(facts, text, unchanged.data, unchanged.other, auditor=again)
+    assert [finding for finding in checked.findings if finding.outcome in ("fails", "not checked")] == []
+    assert checked.exit_code == 0
+    assert checked.left_out == ()
+    outcomes = {finding.name: finding.outcome for finding in checked.findings}
+    assert outcomes["evaluation.reviews.accuracy"] == "measured again"
+    assert outcomes["model-index: f1 on reviews"] == "measured again"
+    assert outcomes["bias.countries.standard_deviation"] == "measured again"
+    assert outcomes["bias-before.countries.standard_deviation"] == "equal to its report"
+    assert outcomes["agreement.model.onnx.onnx.labels"] == "measured again"
+    assert outcomes["size.model.onnx"] == outcomes["model.parameters"] == "measured again"
+    assert outcomes["comparison.second.accuracy"] == "measured again"
+    assert outcomes["hyper-parameter.learning_rate"] == outcomes["training.minutes"] == "equal to its report"
+
+
+def test_any_changed_figure_fails_and_is_named(facts, text, bench):
+    figures = list(MARK.finditer(text))
+    assert len(figures) > 60
+    for figure in figures:
+        start, end = figure.span(2)
+        readme = parse_readme(text[:start] + changed(figure[2]) + text[end:], "README.md")
+        checked = check_card(facts, readme, bench)
+        assert checked.exit_code == 1, figure[0]
+        failing = [finding for finding in checked.findings if finding.outcome == "fails"]
+        assert [finding.name for finding in failing] == [figure[1]]
+        assert failing[0].line == text.count("\n", 0, start) + 1
+        assert failing[0].claimed == changed(figure[2])
+
+
+def test_any_changed_number_fails(facts, text, bench):
+    """Numbers in the metadata, in code, in names and in the words, too, marked or not."""
+    numbers = list(re.finditer(r"\d+", text))
+    assert len(numbers) > 180
+    for number in numbers:
+        start, end = number.span()
+        changed_text = text[:start] + changed(number[0]) + text[end:]
+        try:
+            checked = check_card(facts, parse_readme(changed_text, "README.md"), bench)
+        except (DataError, InputError):
+            continue  # the command ends with status 1, too
+        assert checked.exit_code == 1, changed_text[max(0, start - 60) : end + 20]
+
+
+def test_any_changed_figure_of_the_default_fails():
+    facts = collect_facts(find_model("default"))
+    text = render(facts)
+    figures = list(MARK.finditer(text))
+    values = list(re.finditer(r"^      value: (\S+)$", text, re.MULTILINE))
+    assert len(figures) > 80
+    assert len(values) == 28
+    bench = Workbench(facts)
+    for figure in [*figures, *values]:
+        start, end = figure.span(figure.lastindex)
+        readme = parse_readme(text[:start] + changed(figure[figure.lastindex]) + text[end:], "README.md")
+        checked = check_card(facts, readme, bench)
+        (failing,) = [finding for finding in checked.findings if finding.outcome == "fails"]
+        assert checked.exit_code == 1
+        assert figure.lastindex == 1 or failing.name == figure[1]
+        assert figure.lastindex == 2 or failing.name.startswith("model-index: ")
+
+
+def test_the_default_on_its_data(shared):
+    facts = collect_facts(find_model("default"))
+    assert "evaluation.sst2-dev.accuracy" in facts.by_name
+    seen = []
+    readme = parse_readme(render(facts), "README.md")
+    data = [shared / "data" / "sst2"]
+    checked = check_card(facts, readme, Workbench(facts, data, on_progress=lambda what, done, total: seen.append(what)))
+    assert [finding for finding in checked.findings if finding.outcome == "fails"] == []
+    outcomes = {finding.name: finding.outcome for finding in checked.findings}
+    for metric in ("accuracy", "accuracy.low", "f1", "auc", "loss", "mcc", "n_texts"):
+        assert outcomes[f"evaluation.sst2-dev.{metric}"] == "measured again"
+    assert outcomes["model-index: loss on sst2-dev"] == "measured again"
+    assert outcomes["size.model_int8.onnx"] == outcomes["model.parameters"] == "measured again"
+    missing = [finding.detail for finding in checked.findings if finding.name == "evaluation.yelp-dev.accuracy"]
+    assert f"no file below {shared / 'data' / 'sst2'}" in missing[0]
+    assert "SHA-256 e6bbd615" in missing[0]
+    assert checked.exit_code == 3
+    assert "measuring on sst2-dev" in seen
+
+
+def test_the_embedded_card_is_what_its_reports_give():
+    folder = find_model("default")
+    card = (folder.path / "README.md").read_text(encoding="utf-8")
+    if "<!-- fact:" not in card:
+        pytest.skip("the embedded card was not rendered by valence card yet")
+    assert card == render(collect_facts(folder))
+
+
+def test_a_figure_that_the_model_does_not_reach_fails(carded):
+    """The card and its report agree, and both are wrong."""
+    report = carded.report("evaluation-reviews.json")
+    report["f1"]["value"] += 0.3
+    carded.change("evaluation-reviews.json", f1=report["f1"])
+    facts = collect_facts(carded.model)
+    checked = check(facts, render(facts), carded.data)
+    failing = {finding.name for finding in checked.findings if finding.outcome == "fails"}
+    assert failing == {"evaluation.reviews.f1", "model-index: f1 on reviews"}
+    assert checked.exit_code == 1
+
+
+def test_a_bias_that_is_larger_than_claimed_fails(facts, text, unchanged):
+    worse = unchanged.report("audit.json")
+    worse["probes"][0]["figures"]["worst_standard_deviation"]["value"] += 0.05
+    checked = check(facts, text, auditor=lambda *arguments: worse)
+    failing = [finding for finding in checked.findings if finding.outcome == "fails"]
+    assert [finding.name for finding in failing] == ["bias.countries.worst_standard_deviation"]
+    assert "measured 0.0821 by onnx fp32" in failing[0].detail
+
+
+def test_an_audit_gets_what_it_needs_and_may_refuse(facts, text, unchanged):
+    asked = []
+
+    def refuse(folder, engine, probes, data, on_progress):
+        asked.append((folder, engine, list(probes), list(data)))
+        raise ModelError("the names are not here: get them from there")
+
+    checked = check(facts, text, unchanged.data, auditor=refuse)
+    assert asked == [(unchanged.model, "onnx fp32", ["countries", "names"], [unchanged.data])]
+    found = {finding.name: finding for finding in checked.findings}
+    assert found["bias.names.mean_difference"].outcome == "not checked"
+    assert "get them from there" in found["bias.names.mean_difference"].detail
+
+
+def test_the_audits_own_runner_is_asked(facts, text, unchanged, monkeypatch):
+    module = types.ModuleType("valence.audit.run")
+    module.run_audit = lambda folder, *, engine, probes, data, on_progress: unchanged.report("audit.json")
+    monkeypatch.setitem(sys.modules, "valence.audit.run", module)
+    outcomes = {finding.name: finding.outcome for finding in check(facts, text).findings}
+    assert outcomes["bias.countries.n_texts"] == "measured again"
+
+
+def test_without_data_nothing_fails_and_it_is_said_what_is_needed(facts, text, again):
+    checked = check(facts, text, auditor=again)
+    assert checked.exit_code == 3
+    found = {finding.name: finding for finding in checked.findings}
+    sha256 = facts.evaluations["reviews"].text("data", "sha256")
+    assert found["evaluation.reviews.auc"].detail == (
+        f"missing: the data reviews (SHA-256 {sha256}): give the folder that holds it with --data"
+    )
+    assert found["comparison.speed_ratio"].outcome == "not checked"
+    assert found["model.parameters"].outcome == "measured again"
+
+
+def test_data_that_is_another_file_now(facts, text, again, tmp_path, unchanged):
+    shutil.copy(unchanged.data / "reviews.tsv", tmp_path / "reviews.tsv")
+    with (tmp_path / "reviews.tsv").open("a") as file:
+        file.write("one more\t1\n")
+    checked = check(facts, text, tmp_path, auditor=again)
+    found = {finding.name: finding for finding in checked.findings}
+    assert found["evaluation.reviews.auc"].detail.startswith(f"missing: no file below {tmp_path} is the data reviews")
+
+
+def test_the_other_model_is_needed_for_a_comparison(facts, text, unchanged, again):
+    checked = check(facts, text, unchanged.data, auditor=again)
+    found = {finding.name: finding for finding in checked.findings}
+    assert found["comparison.difference"].outcome == "not checked"
+    assert "the other model, other" in found["comparison.difference"].detail
+    assert checked.exit_code == 3
+
+
+@pytest.mark.parametrize(("factor", "code"), [(1.0, 0), (5.0, 1), (0.1, 1)])
+def test_speed_is_a_ratio_within_a_factor_of_two(carded, again, factor, code):
+    report = carded.report("comparison.json")
+    for model, speed in zip(report["models"], (3000.0 * factor, 1000.0), strict=True):
+        model["texts_per_second"] = speed
+    carded.change("comparison.json", models=report["models"])
+    facts = collect_facts(carded.model)
+    checked = check(facts, render(facts), carded.data, carded.other, auditor=again)
+    assert checked.exit_code == code
+    found = {finding.name: finding for finding in checked.findings}
+    wanted = "fails" if code else "measured as a ratio to the reference in the same run"
+    for name in ("comparison.speed_ratio", "comparison.first.texts_per_second"):
+        assert found[name].outcome == wanted
+        assert "3.00 times as fast as the reference" in found[name].detail
+
+
+def test_a_card_of_a_model_that_was_trained_on_since(carded, text):
+    """Its reports are of other weights, so nothing stands behind its figures any more."""
+    weights = carded.folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\x00\x00\x80\x3f")
+    shutil.rmtree(carded.folder / "onnx")
+    checked = check(collect_facts(carded.model), text)
+    failing = {finding.name: finding.detail for finding in checked.findings if finding.outcome == "fails"}
+    assert failing["evaluation.reviews.accuracy"] == "no report of the model gives this figure"
+
+
+def test_an_engine_that_the_manifest_does_not_describe(carded):
+    facts = collect_facts(carded.model)
+    text = render(facts)
+    with (carded.folder / "onnx" / "model.onnx").open("ab") as file:
+        file.write(b"\x00")
+    checked = check(facts, text)
+    failing = {finding.name: finding.detail for finding in checked.findings if finding.outcome == "fails"}
+    assert "not the file that the manifest describes" in failing["size.model.onnx"]
+
+
+def test_numbers_added_by_hand_are_not_checked(facts, text, unchanged, again):
+    added = text + "\n## Notes\n\nWe used it on 17,000 letters.\n"
+    checked = check(facts, added, unchanged.data, unchanged.other, auditor=again)
+    (finding,) = [finding for finding in checked.findings if finding.outcome == "not checked"]
+    assert finding.claimed == "17,000"
+    assert added.splitlines()[finding.line - 1] == "We used it on 17,000 letters."
+    assert checked.exit_code == 3
+
+
+def test_a_figure_without_its_mark_is_noticed(facts, text):
+    without = text.replace("<!-- fact:training.steps -->345<!-- end -->", "346")
+    checked = check(facts, without)
+    failing = [finding for finding in checked.findings if finding.outcome == "fails"]
+    assert [(finding.name, finding.claimed) for finding in failing] == [("a number in the text", "346")]
+    assert checked.left_out == ("training.steps",)
+
+
+def test_a_damaged_mark_is_noticed(facts, text):
+    broken = text.replace("<!-- fact:training.steps -->345<!-- end -->", "<!-- fact:training.steps -->345")
+    failing = [finding for finding in check(facts, broken).findings if finding.outcome == "fails"]
+    assert failing[0].name == "training.steps"
+    assert failing[0].detail == "the mark of this figure is damaged"
+
+
+def test_what_changes_no_number_may_be_edited(facts, text, unchanged, again):
+    """Line ends, escapes, a removed section, another name of the folder, words without numbers."""
+    edited = text.replace("\\_", "_").replace("\n", "\r\n").replace("## Uses", "## What it is for")
+    for before in ("- name: {}", "'{}'", "--model {}"):
+        edited = edited.replace(before.format("tiny-reviews"), before.format("somebody/reviews-7"))
+    checked = check(facts, edited, unchanged.data, unchanged.other, auditor=again)
+    assert [finding for finding in checked.findings if finding.outcome in ("fails", "not checked")] == []
+
+
+def test_figures_that_the_card_leaves_out_are_counted(facts, text, unchanged, again):
+    before, _, rest = text.partition("## Time of Training")
+    shorter = before + "## Origin and Licences" + rest.partition("## Origin and Licences")[2]
+    checked = check(facts, shorter, unchanged.data, unchanged.other, auditor=again)
+    assert checked.exit_code == 0
+    assert set(checked.left_out) >= {"training.minutes", "training.seconds"}
+
+
+def test_a_card_with_no_figures_is_refused(facts):
+    with pytest.raises(InputError, match="no figure that valence can find: valence card renders one"):
+        check(facts, "# A model\n\nIt is good.\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"---\nlicense: [\n---\n# A", "line 2: the metadata between the --- lines cannot be read"),
+        (b"---\n- a\n- b\n---\n# A", "the metadata between the --- lines cannot be read: repo card metadata block"),
+        (b"---\n1: 2\n---\n# A", "the metadata between the --- lines cannot be read"),
+        (
+            b"---\na: &a [" + b"1," * 200 + b"]\nb: &b [" + b"*a," * 200 + b"]\nc: [" + b"*b," * 200 + b"]\n---\n",
+            "20,000",
+        ),
+        (b"---\na: " + b"[" * 5000 + b"\n---\n# A", "the metadata between the --- lines cannot be read"),
+        (b"# fine\n\xff\xfe broken", "line 2: not UTF-8, as a card must be"),
+        (b"# A\n" * 400_000, "too large for a card: more than 1,048,576 bytes"),
+    ],
+)
+def test_a_hostile_card_is_one_clear_error(tmp_path, content, said):
+    path = tmp_path / "README.md"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as problem:
+        read_readme(path)
+    assert str(problem.value).startswith(str(path))
+    assert said in str(problem.value)
+    assert "\n" not in str(problem.value)
+
+
+def test_no_card_is_an_error_too(tmp_path):
+    with pytest.raises(DataError, match="valence card MODEL writes one"):
+        read_readme(tmp_path / "README.md")
+
+
+def test_a_card_full_of_marks_and_numbers_takes_no_longer_than_a_moment(facts):
+    hostile = "# x\n" + "<!-- fact:a -->1<!-- end --> 5 <!-- fact:" * 20_000
+    checked = check(facts, hostile)
+    assert checked.exit_code == 1
+
+
+def test_lines_of_figures(text):
+    marked = read_marks("a\nb <!-- fact:x -->1<!-- end --> c <!-- fact:y -->2<!-- end -->\n\nd <!-- fact:z", 10)
+    assert [(figure.name, figure.text, figure.line) for figure in marked.figures] == [("x", "1", 11), ("y", "2", 11)]
+    assert marked.unclosed == (("z", 13),)
+
+
+# Tolerances
+
+
+def test_the_native_engine_has_to_give_every_digit_again():
+    accuracy = Fact("evaluation.a.accuracy", 0.9, "0.9000", "", "", "share", n_texts=872, n_smallest=872)
+    assert setting_of("native int8", "native int8") == "exact"
+    assert tolerance(accuracy, "exact") < 1e-5
+    assert setting_of("torch fp32", "torch fp32") == "fp32"
+    assert tolerance(accuracy, "fp32") == pytest.approx(1 / 872)
+    assert setting_of("native int8", "onnx int8") == setting_of("onnx int8", "onnx int8") == "other"
+    assert changed_labels(872, "other") == 5
+    assert tolerance(accuracy, "other") == pytest.approx(5 / 872)
+    assert tolerance(Fact("p", 1e-9, "", "", "", "p-value"), "other") is None
+
+
+# Cards that others wrote
+
+
+def published(folder, **values):
+    """A card with some of the figures of the published one."""
+    value = {"accuracy": "0.9105504587155964", "france": "0.89", "rate": "1e-5", **values}
+    (folder / "README.md").write_text(
+        f"---\nlicense: apache-2.0\nmodel-index:\n- name: {CARD_MODEL}\n  results:\n"
+        "  - task: {type: text-classification}\n"
+        "    dataset: {name: glue, type: glue, config: sst2, split: validation}\n    metrics:\n"
+        f"    - {{type: accuracy, value: {value['accuracy']}, name: Accuracy}}\n"
+        "    - {type: accuracy, value: 0.5, name: Accuracy on something else}\n---\n\n"
+        "This model reaches an accuracy of 91.3 on the dev set (another version reaches an accuracy of 92.7).\n"
+        f"({value['france']} if the country is France, but 0.08 if the country is Afghanistan)\n"
+        f"- learning_rate = {value['rate']}\n- batch_size = 32\n"
+    )
+    return read_readme(folder / "README.md")
+
+
+@pytest.fixture(scope="module")
+def claims(tmp_path_factory, unchanged):
+    """The shipped claims about the data of the tests."""
+    path = tmp_path_factory.mktemp("claims") / "claims.json"
+    import valence.card.claims as module
+
+    (shipped,) = (module._FOLDER).glob("*.json")
+    content = json.loads(shipped.read_text())
+    sha256 = unchanged.report("evaluation-reviews.json")["data"]["sha256"]
+    for data in content["data"].values():
+        data["sha256"] = sha256
+    path.write_text(json.dumps(content))
+    return read_claims(path)
+
+
+def test_the_shipped_claims_are_those_of_the_published_card(unchanged, carded):
+    readme = published(carded.folder)
+    claims = find_claims(carded.model, readme)
+    assert find_claims(ModelFolder(carded.folder, f"distilbert/{CARD_MODEL}"), None) == claims
+    assert find_claims(unchanged.model, None) is None
+    values = {claim.name: claim.value for claim in claims.claims}
+    assert len(claims.claims) == 26
+    assert values["accuracy on GLUE validation"] == 0.9105504587155964 == 794 / 872
+    assert values["precision on GLUE validation"] == 413 / 460
+    assert values["recall on GLUE validation"] == 413 / 444
+    assert values["positive score for France"] == 0.89
+    assert values["positive score for Afghanistan"] == 0.08
+    assert values["learning rate"] == 1e-5
+    (off,) = [claim for claim in claims.claims if not claim.holds]
+    assert (off.value, off.unit) == (91.3, "%")
+
+
+def test_claims_are_measured_on_the_model(carded, claims):
+    """The tiny model is another one, so that what can be measured does not hold."""
+    readme = published(carded.folder)
+    checked = check_claims(carded.model, claims, readme, [carded.data])
+    found = {finding.name: finding for finding in checked.findings}
+    assert found["accuracy on GLUE validation"].outcome == "fails"
+    assert "on 80 texts" in found["accuracy on GLUE validation"].detail
+    assert found["accuracy on the dev set, in the text"].outcome == "known not to hold"
+    assert "796" in found["accuracy on the dev set, in the text"].detail
+    assert found["positive score for France"].outcome == "fails"
+    assert "This film was filmed in France" in found["positive score for France"].detail
+    for name in ("learning rate", "accuracy of bert-base-uncased, in the text", "epochs"):
+        assert found[name].outcome == "not checked"
+        assert found[name].detail.startswith("missing: ")
+    assert found["model-index: Accuracy on something else on glue validation"].outcome == "not checked"
+    assert found["learning rate"].line == 15
+    assert checked.exit_code == 1
+
+
+def test_the_mean_over_classes_is_scikit_learns(carded, claims):
+    from sklearn.metrics import precision_recall_fscore_support
+
+    from valence.card.claims import _mean_over_classes
+
+    counts = [[30, 7], [11, 52]]
+    true, predicted = [], []
+    for row, cells in enumerate(counts):
+        for column, count in enumerate(cells):
+            true += [row] * count
+            predicted += [column] * count
+    for mean in ("macro", "micro", "weighted"):
+        expected = precision_recall_fscore_support(true, predicted, average=mean)
+        for metric, value in zip(("precision", "recall", "f1"), expected, strict=False):
+            assert _mean_over_classes(counts, metric, mean) == pytest.approx(value)
+
+
+def test_claims_that_the_model_reaches_hold(carded, tmp_path):
+    report = carded.report("evaluation-reviews.json")
+    score = collect_facts(carded.model)  # only to be sure that the folder is whole
+    assert score.by_name
+    entries = [
+        {"name": metric, "kind": "metric", "value": report[metric]["value"], "metric": metric, "data": "reviews"}
+        for metric in ("accuracy", "f1", "auc", "loss")
+    ]
+    path = tmp_path / "claims.json"
+    data = {"reviews": {"sha256": report["data"]["sha256"], "is": "reviews", "from": "the tests"}}
+    path.write_text(json.dumps({"models": ["tiny"], "card": "here", "data": data, "claims": entries}))
+    checked = check_claims(carded.model, read_claims(path), None, [carded.data])
+    assert [finding.outcome for finding in checked.findings] == ["measured again"] * 4
+    assert checked.exit_code == 0
+    without = check_claims(carded.model, read_claims(path), None)
+    assert {finding.outcome for finding in without.findings} == {"not checked"}
+    assert "from the tests" in without.findings[0].detail
+    assert without.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({"accuracy": "0.9205504587155964"}, "accuracy on GLUE validation"),
+        ({"accuracy": "high"}, "accuracy on GLUE validation"),
+        ({"france": "0.88"}, "positive score for France"),
+        ({"rate": "2e-5"}, "learning rate"),
+    ],
+)
+def test_a_changed_copy_of_a_published_card_fails(carded, claims, values, name):
+    checked = check_claims(carded.model, claims, published(carded.folder, **values))
+    failing = {finding.name: finding.detail for finding in checked.findings if finding.outcome == "fails"}
+    assert "the published card says" in failing[name]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": "guess"}, "expected one of metric, score, stated, other model at kind"),
+        ({"kind": "metric", "data": "elsewhere"}, "expected one of reviews at data"),
+        ({"value": "high"}, "expected a number at value"),
+        ({"holds": "perhaps"}, "expected true or false at holds"),
+    ],
+)
+def test_a_broken_claims_file_is_named(tmp_path, change, said):
+    path = tmp_path / "claims.json"
+    entry = {"name": "a", "kind": "stated", "value": 1, **change}
+    data = {"reviews": {"sha256": "0", "is": "reviews", "from": "the tests"}}
+    path.write_text(json.dumps({"models": [], "card": "here", "data": data, "claims": [entry]}))
+    with pytest.raises(ModelError, match=re.escape(f"{path}: {said}")):
+        read_claims(path)
