@@ -1,5 +1,6 @@
 """valence train."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from valence.cli.training_options import change_recipe, require_checkpoint, requ
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
+from valence.errors import InputError
 from valence.hub import find_model
+from valence.training.counterfactuals import CONSISTENCY_WEIGHT, DEBIAS, parse_debias
 from valence.training.recipe import RECIPES, default_recipe
 
 __all__ = ["command"]
@@ -24,6 +27,7 @@ Examples:
   valence train reviews.csv --base distilbert-base-uncased --out my-model
   valence train train.tsv --eval dev.tsv --base ./encoder --out my-model --epochs 2
   valence train train.tsv --base bert-base-uncased --out my-bert --architecture bert --recipe sst2
+  valence train train.tsv --base ./my-model --out my-fairer-model --debias countries,names,gender --epochs 1
   valence train train.tsv --base ./encoder --out my-model --resume     # after an interruption
 """,
 )
@@ -48,6 +52,15 @@ Examples:
     help="bert keeps token types and pooler; distilbert folds them away.",
 )
 @click.option("--keep", type=click.Choice(["best", "last"]), help="The epoch that becomes the model.")
+@click.option(
+    "--debias",
+    help=f"Learn to answer alike whatever of these a text names: {', '.join(DEBIAS)}; several between commas.",
+)
+@click.option(
+    "--consistency-weight",
+    type=float,
+    help=f"With --debias: of the divergence between answers.  [default: {CONSISTENCY_WEIGHT:g}]",
+)
 @training_options
 def command(
     data: str,
@@ -67,6 +80,8 @@ def command(
     tensorboard: Path | None,
     as_json: bool,
     keep: str | None,
+    debias: str | None,
+    consistency_weight: float | None,
     overrides: dict[str, Any],
 ) -> None:
     """Fine-tune a classifier on the labelled texts of DATA.
@@ -75,6 +90,11 @@ def command(
     hub:OWNER/NAME. Every row is checked before training starts. Labels are names, or numbers from 0.
     """
     need_training_packages()
+    kinds = () if debias is None else parse_debias(debias)
+    if consistency_weight is not None and not kinds:
+        raise InputError("--consistency-weight goes with --debias")
+    if consistency_weight is not None and not 0 < consistency_weight < math.inf:
+        raise InputError(f"--consistency-weight must be a positive number, found {consistency_weight}")
     names = None if labels is None else parse_label_names(labels)
     folder = find_model(base, revision)
     require_checkpoint(folder)
@@ -102,6 +122,8 @@ def command(
         architecture=architecture,
         seed=seed,
         save_every=save_every,
+        debias=kinds,
+        consistency_weight=consistency_weight or CONSISTENCY_WEIGHT,
     )
     title = (
         f"{len(examples):,} examples, {len(examples.names)} classes ({', '.join(examples.names[:6])}"

@@ -34,7 +34,9 @@ def swap_countries(text: str, random: Random) -> str | None:
         The text, or None if it names no country that training may use.
     """
     names, adjectives = _countries()
-    return _replace(text, _any_of((*names, *adjectives)), names, adjectives, random)
+    # "Papua New Guinea" is not about Guinea, so all names are found and some are left alone.
+    every = {word for one in COUNTRIES for word in (one.name, one.adjective)}
+    return _replace(text, _any_of(every), names, adjectives, random)
 
 
 def swap_names(text: str, random: Random) -> str | None:
@@ -48,7 +50,7 @@ def swap_names(text: str, random: Random) -> str | None:
         The text, or None if it holds no name that training may use.
     """
     names = _names()
-    return _replace(text, _any_of(names), names, (), random)
+    return _replace(text, _any_of(set(names)), names, (), random)
 
 
 def swap_gender(text: str, random: Random) -> str | None:
@@ -74,6 +76,8 @@ def _replace(
 
     def other(found: re.Match[str]) -> str:
         old = found[0].lower()
+        if old not in lists:
+            return found[0]
         if old not in chosen:
             chosen[old] = random.choice(lists[old])
         return _like(found[0], chosen[old])
@@ -89,8 +93,8 @@ def _like(old: str, new: str) -> str:
     return new[:1].upper() + new[1:] if old[:1].isupper() else new
 
 
-def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
-    return _compiled(tuple(sorted(set(words), key=lambda word: (-len(word), word))))
+def _any_of(words: set[str]) -> re.Pattern[str]:
+    return _compiled(tuple(sorted(words, key=lambda word: (-len(word), word))))
 
 
 @cache

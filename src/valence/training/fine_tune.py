@@ -14,8 +14,11 @@ from valence.folder import Architecture, ModelFolder
 from valence.text.tokenizer import Tokenizer
 from valence.training.classification import Classification, classifier_evaluator
 from valence.training.classifier_folder import save_classifier
+from valence.training.counterfactuals import CONSISTENCY_WEIGHT, Counterfactuals, positive_class
+from valence.training.debiasing import Debiased
 from valence.training.devices import make_accelerator
 from valence.training.loop import Monitor, train
+from valence.training.objective import Objective
 from valence.training.recipe import Recipe
 from valence.training.run import (
     check_folder,
@@ -49,6 +52,10 @@ class FineTuning:
     seed: int = 42
     save_every: int = 500
     """Steps between two states on disk."""
+    debias: tuple[str, ...] = ()
+    """Some of `DEBIAS`: what the classifier is made to answer alike for."""
+    consistency_weight: float = CONSISTENCY_WEIGHT
+    """Of the divergence between such answers."""
 
     @property
     def max_length(self) -> int:
@@ -69,6 +76,7 @@ class FineTuning:
             **common_settings(self.recipe, self.max_length, self.seed, accelerator),
             "architecture": self.architecture,
             "labels": list(self.train.names),
+            **({"debias": list(self.debias), "consistency_weight": self.consistency_weight} if self.debias else {}),
             **describe_base(self.base),
             "train": describe_examples(self.train),
             "evaluation": None if self.evaluation is None else describe_examples(self.evaluation),
@@ -107,7 +115,11 @@ def fine_tune(
     if on_base is not None:
         on_base(base)
     tokenizer = Tokenizer.from_folder(run.base, run.max_length)
-    objective = Classification(tokenizer(run.train.texts), run.train.labels.tolist(), tokenizer.pad_token_id)
+    labels = run.train.labels.tolist()
+    objective: Objective = Classification(tokenizer(run.train.texts), labels, tokenizer.pad_token_id)
+    if run.debias:
+        sets = Counterfactuals(run.debias, run.train.texts, labels, positive_class(run.train.names))
+        objective = Debiased(objective, sets, tokenizer, run.consistency_weight)
     evaluate = None if run.evaluation is None else classifier_evaluator(run.evaluation, tokenizer, base.model)
     # The state begins only now, so that a run that could not start leaves nothing behind.
     with run_state(run.out, settings, accelerator, resume) as state:
@@ -124,7 +136,7 @@ def _finish(
     base: LoadedBase,
     settings: dict[str, Any],
     progress: Progress,
-    objective: Classification,
+    objective: Objective,
     accelerator: Accelerator,
 ) -> dict[str, Any]:
     """Make the folder complete; the run's state is still there, so that a failure here can be resumed."""
