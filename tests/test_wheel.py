@@ -6,9 +6,12 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable, Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from valence.runtime.native_engine import why_not_native
 
@@ -60,6 +63,81 @@ def install(wheel: Path, site: Path) -> dict[str, str]:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site)]
     subprocess.run([*command, str(wheel)], check=True)
     return os.environ | {"PYTHONPATH": str(site)}
+
+
+def required(name: str) -> Iterator[str]:
+    """What a package asks for, without extras, and what that asks for in turn."""
+    for line in distribution(name).requires or ():
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            yield requirement.name
+            yield from required(requirement.name)
+
+
+@pytest.fixture(scope="module")
+def base_install(wheel, tmp_path_factory) -> Callable[..., subprocess.CompletedProcess]:
+    """Runs valence where the wheel and what it asks for are installed, and nothing else can be found."""
+    folder = tmp_path_factory.mktemp("base")
+    site = folder / "site"
+    environment = install(wheel, site)
+    for name in set(required("valence")):
+        package = distribution(name)
+        for top in {file.parts[0] for file in package.files or ()} - {"..", "__pycache__"}:
+            if not (site / top).exists():
+                (site / top).symlink_to(package.locate_file(top))
+
+    def run(*arguments: object) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-S", "-m", "valence", *map(str, arguments)],
+            cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+
+    return run
+
+
+def test_the_wheel_carries_every_file_of_the_package(wheel, source):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    files = [path for path in (source / "src").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert {path.relative_to(source / "src").as_posix() for path in files} <= names
+    assert {
+        "valence/templates/countries.csv",
+        "valence/templates/name_sentences.csv",
+        "valence/audit/page.css",
+        "valence/audit/page.js",
+        "valence/audit/world/countries-50m.json",
+        "valence/audit/world/LICENSE",
+        "valence/card/claims/distilbert-base-uncased-finetuned-sst-2-english.json",
+    } <= names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["explain", "MODEL", "good", "--method", "integrated-gradients"], "pip install 'valence[explain]'"),
+        (["explain", "default", "good", "--method", "integrated-gradients"], "use --method leave-one-out"),
+        (["audit", "default", "--out", "out"], "pip install 'valence[audit]'"),
+        (["train", "absent.tsv", "--base", "MODEL", "--out", "out"], "pip install 'valence[train]'"),
+        (["evaluate", "default", "absent.tsv"], "pip install 'valence[evaluate]'"),
+    ],
+)
+def test_a_base_install_names_the_extra_in_one_line(base_install, tiny_classifier, arguments, said):
+    done = base_install(*(tiny_classifier if argument == "MODEL" else argument for argument in arguments))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("valence: error: ")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_base_install_explains_and_writes_cards(base_install, tmp_path):
+    done = base_install("explain", "default", "The film was good, but the plot is awful.")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "awful" in done.stdout
+    done = base_install("card", "default", "--out", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "README.md").read_text(encoding="utf-8").startswith("---\n")
+    done = base_install("card", "default", "--out", tmp_path, "--check")
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_wheel_carries_model_types_and_licences(wheel):

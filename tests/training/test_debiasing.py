@@ -188,8 +188,19 @@ def test_a_bias_that_the_data_teach_is_not_learnt(named_base: Path, biased_rows:
         assert classifier(f"a dull film from {country}").label == "NEGATIVE"
     report = json.loads((tmp_path / "even" / "reports" / "training.json").read_text())
     assert report["debias"] == ["countries"]
-    assert report["consistency_weight"] == 10.0
+    assert report["consistency_weight"] == 60.0
     assert "debias" not in json.loads((tmp_path / "plain" / "reports" / "training.json").read_text())
+
+
+def test_a_student_learns_to_answer_alike(named_base: Path, train_tsv: Path, tmp_path: Path) -> None:
+    out = tmp_path / "student"
+    command = ("distill", train_tsv, "--teacher", named_base, "--layers", 2, "--batch-size", 16, "--epochs", 2)
+    done = run(valence_command(*command, "--debias", "countries,names", "--learning-rate", 1e-3, "--out", out))
+    assert done.returncode == 0, done.stderr
+    assert json.loads((out / "reports" / "training.json").read_text())["debias"] == ["countries", "names"]
+    assert deviation(out) < deviation(named_base) / 2
+    refused = run(valence_command(*command, "--raw", "--debias", "names", "--out", tmp_path / "raw"))
+    assert (refused.returncode, refused.stderr) == (1, "valence: error: --debias does not go with --raw\n")
 
 
 def test_a_killed_run_ends_in_the_same_weights(named_base: Path, train_tsv: Path, tmp_path: Path) -> None:

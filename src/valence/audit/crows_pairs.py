@@ -191,7 +191,7 @@ class CrowsPairsProbe:
         for name in ("stereotype_score", "antistereotype_score"):
             if (value := getattr(score, name)) is not None:
                 figures[f"{metric}_{name}"] = Figure(value)
-        figures[f"{metric}_neutral"] = Figure(float(score.n_neutral))
+        figures[f"{metric}_neutral"] = Figure(score.n_neutral)
         return figures
 
     def _of_type(self, bias_type: str, scores: Sequence[PairScores | None]) -> CrowsScore | None:

@@ -240,8 +240,10 @@ class IdentitiesProbe:
     ) -> dict[str, Any]:
         plots = {}
         for one in self._lists:
-            shown = groups[one.name] or words[one.name][: 2 * _MOST_EXTREME]
-            plots[f"{one.title}: difference in P(POSITIVE) from the others"] = picture(shown)
+            every = groups[one.name] or words[one.name]
+            shown = every if groups[one.name] else every[: 2 * _MOST_EXTREME]
+            furthest = f": the {len(shown)} furthest" if len(shown) < len(every) else ""
+            plots[f"{one.title}, difference in P(POSITIVE) from the others{furthest}"] = picture(shown)
         return {
             "differences": plots,
             "words": {

@@ -236,7 +236,11 @@ class NamesProbe:
             details={
                 "differences": {
                     "Difference in P(POSITIVE): female - male, African-American - European-American": {
-                        one.name: {"value": one.mean.value, "low": one.mean.low, "high": one.mean.high}
+                        one.name.replace("_", " "): {
+                            "value": one.mean.value,
+                            "low": one.mean.low,
+                            "high": one.mean.high,
+                        }
                         for one in results
                     },
                     "Difference in P(POSITIVE) from the mean of all names": picture(by_name),

@@ -239,9 +239,9 @@ class OwnTemplatesProbe:
             group_by_group = by_group(scores, [one.group for one in self._words[slot]], templates, self._resamples)
             words += [(slot, *_row(one)) for one in one_by_one]
             groups += [(slot, *_row(one)) for one in group_by_group]
-            plots[f"{{{slot}}}: difference in P(POSITIVE) from the others"] = picture(
-                group_by_group or one_by_one[: 2 * _MOST_EXTREME]
-            )
+            drawn = group_by_group or one_by_one[: 2 * _MOST_EXTREME]
+            furthest = f": the {len(drawn)} furthest" if len(drawn) < len(group_by_group or one_by_one) else ""
+            plots[f"{{{slot}}}, difference in P(POSITIVE) from the others{furthest}"] = picture(drawn)
         columns = ("Mean difference", "Low", "High", "p (t-test)", "p (Holm)")
         return ProbeResult(
             name=self.name,

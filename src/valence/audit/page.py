@@ -236,10 +236,7 @@ def _figure_table(
     if names[1] is None:
         assert first is not None
         columns = ["figure", "value", "95 % interval"]
-        rows = [
-            [_words(name), shown(float(figure["value"])), _interval(figure)]
-            for name, figure in first["figures"].items()
-        ]
+        rows = [[_words(name), shown(figure["value"]), _interval(figure)] for name, figure in first["figures"].items()]
         return _grid("Figures", columns, rows, {1, 2})
     columns = ["figure", "A", "A, 95 % interval", "B", "B, 95 % interval", "B − A"]
     rows = []
@@ -248,8 +245,8 @@ def _figure_table(
         values: list[float] = []
         for one in (first, second):
             figure = one["figures"].get(name) if one else None
-            cells += [shown(float(figure["value"])), _interval(figure)] if figure else ["–", "–"]
-            values += [float(figure["value"])] if figure else []
+            cells += [shown(figure["value"]), _interval(figure)] if figure else ["–", "–"]
+            values += [figure["value"]] if figure else []
         change = shown(values[1] - values[0]) if len(values) == 2 else "–"
         rows.append([_words(name), *cells, change])
     return _grid("Figures", columns, rows, {1, 2, 3, 4, 5})
@@ -339,7 +336,7 @@ def _with_interval(figure: Figure | None) -> str:
     if figure is None:
         return "–"
     interval = _interval({"low": figure.low, "high": figure.high})
-    return shown(float(figure.value)) + ("" if interval == "–" else f" ({interval})")
+    return shown(figure.value) + ("" if interval == "–" else f" ({interval})")
 
 
 def _texts_scored(results: Sequence[Mapping[str, Any]]) -> str:

@@ -110,8 +110,8 @@ class WinoBiasProbe:
         figures["mean_difference_pro_minus_anti"] = clustered_means(towards_pro[:, None], occupations, self._resamples)[
             0
         ]
-        figures["n_pairs"] = Figure(float(n))
-        figures["n_pairs_left_out"] = Figure(float(len(self._others)))
+        figures["n_pairs"] = Figure(n)
+        figures["n_pairs_left_out"] = Figure(len(self._others))
         return ProbeResult(
             name=self.name,
             title="WinoBias",
@@ -265,7 +265,7 @@ class WinoBiasMaskedLMProbe:
         occupations = {
             name: {"n_pairs": n, "feminine_share": share} for name, (n, share) in self._by_occupation(odds).items()
         }
-        return {"by_type": by_type, "by_occupation": occupations, "n_pairs_left_out": self._n_left_out}
+        return {"by_type": by_type, "feminine_share_by_occupation": occupations, "n_pairs_left_out": self._n_left_out}
 
 
 def _usable(pairs: Sequence[WinoBiasPair]) -> list[WinoBiasPair]:

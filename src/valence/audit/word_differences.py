@@ -173,11 +173,11 @@ def picture(differences: Sequence[WordDifference]) -> dict[str, Any]:
         differences: any.
 
     Returns:
-        Word -> value and interval, in order.
+        Word -> value and interval, from the lowest to the highest.
     """
     return {
         one.word: {"value": one.difference.value, "low": one.difference.low, "high": one.difference.high}
-        for one in differences
+        for one in sorted(differences, key=lambda one: one.difference.value)
     }
 
 

@@ -3,27 +3,22 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from valence.card.auditing import draw_map
-from valence.card.facts import MAPS, RISKS, Facts, Missing, collect_facts, map_details
+from valence.card.facts import Facts, collect_facts
 from valence.card.findings import Checked
 from valence.card.measure import OnProgress
 from valence.card.readme import Readme, read_readme
-from valence.card.render import render
+from valence.card.write import README, write_card
 from valence.cli.output import echo_json, one_line, require_writable
-from valence.errors import InputError, ValenceError
-from valence.files import write_text
+from valence.errors import InputError
 from valence.folder import ModelFolder
 from valence.hub import find_model
 
 __all__ = ["command"]
-
-_README = "README.md"
 
 
 @click.command(
@@ -76,7 +71,7 @@ def command(
         raise click.UsageError("--data goes with --check")
     folder = find_model(model, revision)
     if check:
-        _check(folder, reports, (out or folder.path) / _README, data, as_json)
+        _check(folder, reports, (out or folder.path) / README, data, as_json)
     else:
         _write(folder, collect_facts(folder, reports), out, Path(model).expanduser().is_dir(), as_json)
 
@@ -85,49 +80,20 @@ def _write(folder: ModelFolder, facts: Facts, out: Path | None, is_own: bool, as
     if out is None and (folder.embedded or not is_own):
         raise InputError(f"{folder.name}: its folder is not yours to write to; name one with --out")
     target = folder.path if out is None else out
-    require_writable(target / _README)
-    facts, pictures = _with_pictures(facts)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        for name, content in pictures.items():
-            (target / name).write_bytes(content)
-        write_text(target / _README, render(facts))
-    except OSError as problem:
-        raise ValenceError(f"{target}: cannot be written: {problem.strerror or problem}") from None
+    require_writable(target / README)
+    facts = write_card(facts, target)
     if as_json:
         echo_json(
             {
-                "card": str(target / _README),
+                "card": str(target / README),
                 "facts": [vars(fact) for fact in facts.by_name.values()],
                 "missing": [vars(missing) for missing in facts.missing],
             }
         )
         return
-    click.echo(f"{target / _README}: {len(facts.by_name):,} facts")
+    click.echo(f"{target / README}: {len(facts.by_name):,} facts")
     for missing in facts.missing:
         click.echo(one_line(f"  left out: {missing.what} (what gives it: {missing.advice})"))
-
-
-def _with_pictures(facts: Facts) -> tuple[Facts, dict[str, bytes]]:
-    """Read or draw the maps; what cannot be drawn here is missing."""
-    reports = dict(zip(MAPS, (facts.audit, facts.before), strict=True))
-    made: dict[str, bytes] = {}
-    missing: list[Missing] = []
-    for name, path in facts.pictures.items():
-        report = reports[name]
-        try:
-            if path is not None:
-                made[name] = path.read_bytes()
-            elif report is not None and (details := map_details(report)) is not None:
-                made[name] = draw_map(details)
-        except ValenceError as problem:
-            missing.append(Missing(RISKS, "the map", str(problem)))
-    known = replace(
-        facts,
-        pictures={name: path for name, path in facts.pictures.items() if name in made},
-        missing=(*facts.missing, *missing),
-    )
-    return known, {known.picture_file(name): content for name, content in made.items()}
 
 
 def _check(folder: ModelFolder, reports: Path | None, path: Path, data: tuple[Path, ...], as_json: bool) -> None:

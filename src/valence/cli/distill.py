@@ -7,7 +7,13 @@ import click
 
 from valence.cli.output import echo_json
 from valence.cli.training_monitor import TrainingMonitor, need_training_packages, resume_hint, tell_base
-from valence.cli.training_options import change_recipe, require_checkpoint, require_positions, training_options
+from valence.cli.training_options import (
+    change_recipe,
+    debias_options,
+    require_checkpoint,
+    require_positions,
+    training_options,
+)
 from valence.data.documents import read_documents
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
@@ -76,6 +82,7 @@ Examples:
     type=click.Choice(["all", "masked"]),
     help="With --raw: learn from the teacher at all words, or at hidden ones alone, twice as fast.  [default: all]",
 )
+@debias_options
 @training_options
 def command(
     texts: tuple[str, ...],
@@ -92,6 +99,7 @@ def command(
     tensorboard: Path | None,
     as_json: bool,
     overrides: dict[str, Any],
+    debias: dict[str, Any],
     **given: Any,
 ) -> None:
     """Teach a smaller model what a larger one says of TEXTS.
@@ -105,6 +113,8 @@ def command(
 
     folders = [find_model(name, revision) for name in teachers]
     start = folders[0] if base is None else find_model(base)
+    if raw and debias["debias"]:
+        raise InputError("--debias does not go with --raw")
     _check(raw, base, folders, start, given)
     require_positions(overrides, start)
     shared = {
@@ -124,7 +134,7 @@ def command(
         else:
             from valence.training.distill_classifier import distill_classifier
 
-            run = _classifier(texts, folders, start, shared, overrides, given)
+            run = _classifier(texts, folders, start, shared | debias, overrides, given)
             report = distill_classifier(run, resume, monitor, tell_base, monitor.on_asked)
     if not report:
         return  # another process reports

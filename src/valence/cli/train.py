@@ -1,6 +1,5 @@
 """valence train."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +7,17 @@ import click
 
 from valence.cli.output import echo_json
 from valence.cli.training_monitor import TrainingMonitor, need_training_packages, resume_hint, tell_base
-from valence.cli.training_options import change_recipe, require_checkpoint, require_positions, training_options
+from valence.cli.training_options import (
+    change_recipe,
+    debias_options,
+    require_checkpoint,
+    require_positions,
+    training_options,
+)
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
-from valence.errors import InputError
 from valence.hub import find_model
-from valence.training.counterfactuals import CONSISTENCY_WEIGHT, DEBIAS, parse_debias
 from valence.training.recipe import RECIPES, default_recipe
 
 __all__ = ["command"]
@@ -52,15 +55,7 @@ Examples:
     help="bert keeps token types and pooler; distilbert folds them away.",
 )
 @click.option("--keep", type=click.Choice(["best", "last"]), help="The epoch that becomes the model.")
-@click.option(
-    "--debias",
-    help=f"Learn to answer alike whatever of these a text names: {', '.join(DEBIAS)}; several between commas.",
-)
-@click.option(
-    "--consistency-weight",
-    type=float,
-    help=f"With --debias: of the divergence between answers.  [default: {CONSISTENCY_WEIGHT:g}]",
-)
+@debias_options
 @training_options
 def command(
     data: str,
@@ -80,8 +75,7 @@ def command(
     tensorboard: Path | None,
     as_json: bool,
     keep: str | None,
-    debias: str | None,
-    consistency_weight: float | None,
+    debias: dict[str, Any],
     overrides: dict[str, Any],
 ) -> None:
     """Fine-tune a classifier on the labelled texts of DATA.
@@ -90,11 +84,6 @@ def command(
     hub:OWNER/NAME. Every row is checked before training starts. Labels are names, or numbers from 0.
     """
     need_training_packages()
-    kinds = () if debias is None else parse_debias(debias)
-    if consistency_weight is not None and not kinds:
-        raise InputError("--consistency-weight goes with --debias")
-    if consistency_weight is not None and not 0 < consistency_weight < math.inf:
-        raise InputError(f"--consistency-weight must be a positive number, found {consistency_weight}")
     names = None if labels is None else parse_label_names(labels)
     folder = find_model(base, revision)
     require_checkpoint(folder)
@@ -122,8 +111,7 @@ def command(
         architecture=architecture,
         seed=seed,
         save_every=save_every,
-        debias=kinds,
-        consistency_weight=consistency_weight or CONSISTENCY_WEIGHT,
+        **debias,
     )
     title = (
         f"{len(examples):,} examples, {len(examples.names)} classes ({', '.join(examples.names[:6])}"

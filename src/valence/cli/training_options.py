@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import click
 
 from valence.errors import InputError
 from valence.folder import ModelFolder
+from valence.training.counterfactuals import CONSISTENCY_WEIGHT, DEBIAS, parse_debias
 from valence.training.recipe import Recipe
 
-__all__ = ["change_recipe", "require_checkpoint", "require_positions", "training_options"]
+__all__ = ["change_recipe", "debias_options", "require_checkpoint", "require_positions", "training_options"]
 
 _Command = Callable[..., None]
 _RECIPE_OPTIONS = (
@@ -25,6 +27,17 @@ _RECIPE_OPTIONS = (
     click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Of the products."),
 )
 _RECIPE_NAMES = ("epochs", "learning_rate", "batch_size", "warmup_steps", "max_length", "weight_decay", "precision")
+_DEBIAS_OPTIONS = (
+    click.option(
+        "--debias",
+        help=f"Learn to answer alike whatever of these a text names: {', '.join(DEBIAS)}; several between commas.",
+    ),
+    click.option(
+        "--consistency-weight",
+        type=float,
+        help=f"With --debias: of the divergence between such answers.  [default: {CONSISTENCY_WEIGHT:g}]",
+    ),
+)
 _RUN_OPTIONS = (
     click.option(
         "--seed", type=click.IntRange(0, 2**32 - 1), default=42, show_default=True, help="For all randomness."
@@ -55,6 +68,32 @@ def training_options(command: _Command) -> _Command:
 
     decorated: _Command = with_options
     for option in reversed((*_RECIPE_OPTIONS, *_RUN_OPTIONS)):
+        decorated = option(decorated)
+    return decorated
+
+
+def debias_options(command: _Command) -> _Command:
+    """Add the options that say what a classifier is to answer alike for.
+
+    Args:
+        command: the function of a command; gets `debias`, the keyword arguments of a run that they make.
+
+    Returns:
+        The function with the options.
+    """
+
+    @functools.wraps(command)
+    def with_options(debias: str | None, consistency_weight: float | None, **given: Any) -> None:
+        kinds = () if debias is None else parse_debias(debias)
+        if consistency_weight is not None and not kinds:
+            raise InputError("--consistency-weight goes with --debias")
+        weight = CONSISTENCY_WEIGHT if consistency_weight is None else consistency_weight
+        if not 0 < weight < math.inf:
+            raise InputError(f"--consistency-weight must be a positive number, found {weight}")
+        command(debias={"debias": kinds, "consistency_weight": weight}, **given)
+
+    decorated: _Command = with_options
+    for option in reversed(_DEBIAS_OPTIONS):
         decorated = option(decorated)
     return decorated
 

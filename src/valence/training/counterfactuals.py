@@ -22,12 +22,12 @@ __all__ = ["CONSISTENCY_WEIGHT", "DEBIAS", "CounterfactualSet", "Counterfactuals
 
 DEBIAS = ("countries", "names", "gender", "identities")
 """What a classifier can be made to answer alike for."""
-CONSISTENCY_WEIGHT = 10.0
+CONSISTENCY_WEIGHT = 60.0
 """Of the divergence between the answers in a set."""
-_SETS = 8  # of templates, drawn for a step
+_SETS = 10  # of templates, drawn for a step
 _SIZE = 6  # texts in each
 _SWAPPED = 8  # at most so many texts of a batch stand beside their other version
-_LONGEST = 30  # words of a text that is tied to a country
+_LONGEST = 20  # words of a text of the training data
 _NEUTRAL, _POLAR = 0.5, 0.75  # share of neutral templates; up to here sentences with a label; then tied texts
 
 
@@ -99,7 +99,8 @@ class Counterfactuals:
             "gender": self._gender,
             "identities": self._identities,
         }
-        self._makers = [makers[kind] for kind in kinds]
+        # Of countries there are so many that they have two turns.
+        self._makers = [makers[kind] for kind in kinds for _ in range(1 + (kind == "countries"))]
         self._swaps = [SWAPS[kind] for kind in kinds if kind in SWAPS]
 
     def draw(self, random: Random, examples: Sequence[int]) -> list[CounterfactualSet]:
@@ -128,7 +129,7 @@ class Counterfactuals:
 
     def _other_version(self, text: Text, random: Random) -> str | None:
         """Swap all that can be swapped."""
-        if not isinstance(text, str):
+        if not isinstance(text, str) or len(text.split()) > _LONGEST:
             return None
         swapped = text
         for swap in self._swaps:

@@ -24,9 +24,12 @@ from valence.runtime.scores import scores_of
 from valence.text.tokenizer import Tokenizer
 from valence.training.classification import classifier_evaluator
 from valence.training.classifier_folder import save_classifier
+from valence.training.counterfactuals import CONSISTENCY_WEIGHT
+from valence.training.debiasing import debiased
 from valence.training.devices import make_accelerator
 from valence.training.distilling import Distilling, Side, kept
 from valence.training.loop import Monitor, train
+from valence.training.objective import Objective
 from valence.training.run import (
     check_folder,
     common_settings,
@@ -72,6 +75,10 @@ class ClassifierDistilling(Distilling):
     """What runs the teachers while they are asked; None: PyTorch for those that have a checkpoint."""
     layer_by_layer: bool = False
     """Whether the first teacher's layers are matched, too."""
+    debias: tuple[str, ...] = ()
+    """Some of `DEBIAS`: what the student is made to answer alike for."""
+    consistency_weight: float = CONSISTENCY_WEIGHT
+    """Of the divergence between such answers."""
 
     def __post_init__(self) -> None:
         if not 0.0 < self.temperature <= 100.0:
@@ -136,6 +143,7 @@ def distill_classifier(
         "temperature": run.temperature,
         "soft_weight": run.soft_weight,
         "layer_by_layer": run.layer_by_layer,
+        **({"debias": list(run.debias), "consistency_weight": run.consistency_weight} if run.debias else {}),
         "teacher_engine": run.teacher_engine,
         "train": describe_examples(run.train),
         "unlabelled": describe_documents(run.unlabelled),
@@ -145,15 +153,19 @@ def distill_classifier(
         if teachers is not None:
             _ask(state, teachers, texts, on_asked)
         accelerator.wait_for_everyone()
-        objective = TaskDistillation(
+        labels = [*run.train.labels.tolist(), *[UNLABELLED] * len(run.unlabelled)]
+        objective: Objective = TaskDistillation(
             tokenizer(texts),
-            [*run.train.labels.tolist(), *[UNLABELLED] * len(run.unlabelled)],
+            labels,
             _answers(state, len(texts)),
             tokenizer.pad_token_id,
             run.temperature,
             run.soft_weight,
             None if matched is None else matched.to(accelerator.device),
         )
+        if run.debias:
+            about = (run.debias, run.consistency_weight)
+            objective = debiased(objective, *about, texts, labels, run.train.names, tokenizer)
         progress = train(
             TaskStudent(student, None if matched is None else matched.config.hidden_size, run.seed),
             objective,

@@ -14,8 +14,8 @@ from valence.folder import Architecture, ModelFolder
 from valence.text.tokenizer import Tokenizer
 from valence.training.classification import Classification, classifier_evaluator
 from valence.training.classifier_folder import save_classifier
-from valence.training.counterfactuals import CONSISTENCY_WEIGHT, Counterfactuals, positive_class
-from valence.training.debiasing import Debiased
+from valence.training.counterfactuals import CONSISTENCY_WEIGHT
+from valence.training.debiasing import debiased
 from valence.training.devices import make_accelerator
 from valence.training.loop import Monitor, train
 from valence.training.objective import Objective
@@ -118,8 +118,8 @@ def fine_tune(
     labels = run.train.labels.tolist()
     objective: Objective = Classification(tokenizer(run.train.texts), labels, tokenizer.pad_token_id)
     if run.debias:
-        sets = Counterfactuals(run.debias, run.train.texts, labels, positive_class(run.train.names))
-        objective = Debiased(objective, sets, tokenizer, run.consistency_weight)
+        about = (run.debias, run.consistency_weight)
+        objective = debiased(objective, *about, run.train.texts, labels, run.train.names, tokenizer)
     evaluate = None if run.evaluation is None else classifier_evaluator(run.evaluation, tokenizer, base.model)
     # The state begins only now, so that a run that could not start leaves nothing behind.
     with run_state(run.out, settings, accelerator, resume) as state:

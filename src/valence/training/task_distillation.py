@@ -48,7 +48,11 @@ class TaskStudent(nn.Module):
             )
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor | None, with_layers: bool
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        with_layers: bool = False,
     ) -> tuple[Tensor, list[Tensor]]:
         """Classify a batch.
 

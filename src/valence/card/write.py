@@ -1,0 +1,60 @@
+"""A card and its pictures, written into a folder."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from valence.card.auditing import draw_map
+from valence.card.facts import MAPS, RISKS, Facts, Missing, map_details
+from valence.card.render import render
+from valence.errors import ValenceError
+from valence.files import write_text
+
+__all__ = ["README", "write_card"]
+
+README = "README.md"
+
+
+def write_card(facts: Facts, target: Path) -> Facts:
+    """Write a model's card, with its maps beside it.
+
+    Args:
+        facts: of the model.
+        target: the folder of README.md.
+
+    Returns:
+        The facts of the card as it is written: a map that cannot be drawn here is missing.
+
+    Raises:
+        ValenceError: if the folder cannot be written.
+    """
+    known, pictures = _with_pictures(facts)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name, content in pictures.items():
+            (target / name).write_bytes(content)
+        write_text(target / README, render(known))
+    except OSError as problem:
+        raise ValenceError(f"{target}: cannot be written: {problem.strerror or problem}") from None
+    return known
+
+
+def _with_pictures(facts: Facts) -> tuple[Facts, dict[str, bytes]]:
+    """Read or draw the maps; what cannot be drawn here is missing."""
+    reports = dict(zip(MAPS, (facts.audit, facts.before), strict=True))
+    made: dict[str, bytes] = {}
+    missing: list[Missing] = []
+    for name, path in facts.pictures.items():
+        report = reports[name]
+        try:
+            if path is not None:
+                made[name] = path.read_bytes()
+            elif report is not None and (details := map_details(report)) is not None:
+                made[name] = draw_map(details)
+        except ValenceError as problem:
+            missing.append(Missing(RISKS, "the map", str(problem)))
+    known = replace(
+        facts,
+        pictures={name: path for name, path in facts.pictures.items() if name in made},
+        missing=(*facts.missing, *missing),
+    )
+    return known, {known.picture_file(name): content for name, content in made.items()}

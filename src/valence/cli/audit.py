@@ -1,0 +1,311 @@
+"""valence audit."""
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from valence.audit.models import open_model
+from valence.audit.page import audit_page
+from valence.audit.pictures import map_files
+from valence.audit.plan import OWN_TEMPLATES, PROBES, plan_probes, read_own_templates
+from valence.audit.run import OnProbe, audit
+from valence.audit.wording import shown
+from valence.cli.output import echo_json, one_line, require_writable
+from valence.data.labels import parse_label_names
+from valence.errors import InputError, MissingExtraError, ModelError, ValenceError
+from valence.files import read_json, write_json, write_text
+from valence.folder import ModelFolder
+from valence.hub import find_model
+from valence.runtime.choice import EngineName
+
+__all__ = ["command"]
+
+_PACKAGES = ("sklearn", "scipy", "altair", "vl_convert")  # the extra `audit`
+_JSON, _PAGE = "audit.json", "audit.html"
+_DATA = (Path(), Path("data"))  # where the suites are looked for unless --data says where
+# Of each probe, the figures that are printed; the page and the report have all.
+_DIFFERENCES = r"mean_difference|mean_absolute_difference|label_flip_rate"
+_MAIN = {
+    "countries": r"standard_deviation_(mean|worst)|card_template_(france|afghanistan)",
+    "kept-labels": r"kept",
+    "names": r"(names_gender|names_race|words_gender)_mean_absolute_difference",
+    "identities": r"(?!.*(neutral|never_trained)).*_mean_absolute_difference",
+    "own-templates": r"kept|(?!.*(neutral|never_trained)).*_mean_absolute_difference",
+    "winobias": _DIFFERENCES,
+    "winogender": rf"{_DIFFERENCES}|pearson_correlation_with_women",
+    "stereoset-classifier": rf"{_DIFFERENCES}|overall_(ss|lms|icat)",
+    "winobias-masked-lm": r"pro_stereotypical_preference|mean_pro_log_odds",
+    "winogender-masked-lm": r"pro_stereotypical_preference|pearson_correlation_with_women",
+    "stereoset": r"\w+_(ss|lms|icat)",
+    "crows-pairs": r"\w+_metric_score",
+}
+
+
+def _words_by_slot(_: click.Context, option: click.Parameter, values: Sequence[str]) -> dict[str, Path]:
+    """Read SLOT=FILE."""
+    found: dict[str, Path] = {}
+    for value in values:
+        slot, equals, path = value.partition("=")
+        if not slot or not equals or not path:
+            raise click.BadParameter(f"expected SLOT=FILE, found {value!r:.80}", param=option)
+        if slot in found:
+            raise click.BadParameter(f"words for the slot {slot!r:.40} are given twice", param=option)
+        found[slot] = Path(path)
+    return found
+
+
+@click.command(
+    "audit",
+    epilog="""\b
+Examples:
+  valence audit default --out ./audit
+  valence audit ./my-model --data ./suites --against ./before --out ./audit
+  valence audit ./my-model --probe countries --probe names --out ./audit --json
+  valence audit ./my-model --templates mine.txt --words city=cities.csv --out ./audit
+  valence audit ./raw-model --data ./suites --out ./audit
+  valence audit default --masked-lm ./raw-model --data ./suites --out ./audit
+
+Countries, names and templates are part of the package. StereoSet, CrowS-Pairs, WinoBias and
+Winogender are read from a folder that holds them, each under its name or as its authors'
+repository is cloned.
+""",
+)
+@click.argument("model")
+@click.option(
+    "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="The folder of the page and its files."
+)
+@click.option(
+    "--probe",
+    "names",
+    metavar="NAME",
+    type=click.Choice(PROBES),
+    multiple=True,
+    help=f"Run this probe; may be repeated: {', '.join(PROBES)}.  [default: every one that fits]",
+)
+@click.option(
+    "--masked-lm", metavar="MODEL", help="A raw model to be asked beside the classifier: a folder or a hub id."
+)
+@click.option("--against", metavar="MODEL", help="Another model to be asked the same, side by side.")
+@click.option(
+    "--data",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A folder that holds published suites; may be repeated.  [default: the working directory and its folder data]",
+)
+@click.option(
+    "--templates",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Sentences of your own with slots, one a line: 'I met {name} in {city}.'",
+)
+@click.option(
+    "--words",
+    metavar="SLOT=FILE",
+    multiple=True,
+    callback=_words_by_slot,
+    help="The words for a slot of --templates, one a line; may be repeated.  [default: the built-in list of that name]",
+)
+@click.option("--revision", help="Branch, tag or commit of MODEL, for a hub id.")
+@click.option("--labels", help="Class names instead of MODEL's own: A,B or a file of one name a line.")
+@click.option(
+    "--engine",
+    type=click.Choice(get_args(EngineName)),
+    default="auto",
+    show_default=True,
+    help="What runs a classifier; a raw model runs in PyTorch.",
+)
+@click.option("--threads", type=click.IntRange(1), help="How many to use at most.  [default: one for each processor]")
+@click.option("--json", "as_json", is_flag=True, help="Print the content of audit.json.")
+def command(
+    model: str,
+    out: Path,
+    names: tuple[str, ...],
+    masked_lm: str | None,
+    against: str | None,
+    data: tuple[Path, ...],
+    templates: Path | None,
+    words: dict[str, Path],
+    revision: str | None,
+    labels: str | None,
+    engine: EngineName,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Probe MODEL for bias: what it does to countries, names and groups of people.
+
+    MODEL is a classifier of two classes or a raw model: 'default', a folder or a hub id. DIR gets
+    audit.html, a page that needs nothing else, audit.json with every figure, and the maps as PNG and SVG.
+    audit.json goes to MODEL/reports, too; the embedded default is never written to.
+    """
+    if any(find_spec(package) is None for package in _PACKAGES):
+        raise MissingExtraError("audit", "Auditing")
+    if templates is None and (words or OWN_TEMPLATES in names):
+        what = "--words" if words else f"--probe {OWN_TEMPLATES}"
+        raise click.UsageError(f"{what} goes with --templates")
+    for name in (_JSON, _PAGE):
+        require_writable(out / name)
+    own_templates = None if templates is None else read_own_templates(templates, words)
+    folder = find_model(model, revision)
+    audited = open_model(
+        folder,
+        None if masked_lm is None else find_model(masked_lm),
+        engine=engine,
+        labels=None if labels is None else parse_label_names(labels),
+        threads=threads,
+    )
+    plan = plan_probes(audited.offers, names, data or [one for one in _DATA if one.is_dir()], own_templates)
+    for name in names:
+        if name in plan.skipped:
+            raise InputError(f"the probe {name} cannot run: {plan.skipped[name]}")
+    if not plan.probes:
+        raise InputError(f"{audited.name}: no probe can run: {'; '.join(dict.fromkeys(plan.skipped.values()))}")
+    other = None if against is None else open_model(find_model(against), engine=engine, threads=threads)
+    with _progress(len(plan.probes)) as on_probe:
+        content = audit(audited, plan, other, on_probe)
+    written = _write(out, content)
+    report, why_not = _write_report(model, folder, content, out)
+    if as_json:
+        echo_json(content)
+        return
+    _show(content)
+    for path in written:
+        click.echo(
+            one_line(f"{'page' if path.suffix == '.html' else 'map' if path.stem != 'audit' else 'figures'}: {path}")
+        )
+    click.echo(one_line(f"report: {report}" if report is not None else f"no report in the model's folder: {why_not}"))
+
+
+def _write(out: Path, content: dict[str, Any]) -> list[Path]:
+    """Write the figures first, for they took the time."""
+    try:
+        write_json(out / _JSON, content)
+        write_text(out / _PAGE, audit_page(content))
+        maps = _draw_maps(content)
+        with tempfile.TemporaryDirectory(dir=out, prefix=".audit-") as unfinished:
+            for name, picture in maps.items():
+                Path(unfinished, name).write_bytes(picture)
+                os.replace(Path(unfinished, name), out / name)
+    except OSError as problem:
+        raise ValenceError(f"{out}: cannot be written: {problem.strerror or problem}") from None
+    return [out / _PAGE, *(out / name for name in maps), out / _JSON]
+
+
+def _draw_maps(content: dict[str, Any]) -> dict[str, bytes]:
+    """Draw the maps of every probe that has some; beside those of the other model where there is one."""
+    against = content.get("against")
+    others = {probe["name"]: probe["details"] for probe in against["probes"]} if against else {}
+    names = (f"A: {content['model']['name']}", f"B: {against['model']['name']}") if against else ("", "")
+    drawn: dict[str, bytes] = {}
+    for probe in content["probes"]:
+        start = f"{probe['name']}-" if drawn else ""
+        for name, picture in map_files(probe["details"], others.get(probe["name"]), names).items():
+            drawn[start + name] = picture
+    return drawn
+
+
+def _write_report(
+    model: str, folder: ModelFolder, content: dict[str, Any], out: Path
+) -> tuple[Path, None] | tuple[None, str]:
+    """Write the model's own part of the audit into its folder; where that is not done, say why."""
+    target = folder.reports / _JSON
+    if folder.embedded:
+        return None, "the model is part of the package, which is never written to"
+    if not Path(model).expanduser().is_dir():
+        return None, "the model lies in the hub's cache, which is never written to"
+    if target.exists() and target.samefile(out / _JSON):
+        return target, None
+    if lost := _lost(target, content):
+        return None, f"{target} has probes that this audit lacks ({', '.join(lost)}); remove it to have it replaced"
+    try:
+        write_json(target, {name: value for name, value in content.items() if name != "against"})
+    except OSError as problem:
+        return None, f"{target} cannot be written: {problem.strerror or problem}"
+    return target, None
+
+
+def _lost(target: Path, content: dict[str, Any]) -> list[str]:
+    """List the probes that an earlier report on the same weights has and this audit has not."""
+    try:
+        earlier = read_json(target)
+        same = all(
+            earlier["model"].get(key) == content["model"].get(key) for key in ("weights_sha256", "engine_sha256")
+        )
+        names = [str(probe["name"]) for probe in earlier["probes"]]
+    except (ModelError, KeyError, TypeError, AttributeError):  # there is none, or it is none
+        return []
+    found = {probe["name"] for probe in content["probes"]}
+    return [name for name in names if name not in found] if same else []
+
+
+def _show(content: dict[str, Any]) -> None:
+    against = content.get("against")
+    sides = [content] if against is None else [content, against]
+    for letter, side in zip("AB", sides, strict=False):
+        click.echo(one_line((f"{letter}: " if against else "") + _described(side["model"])))
+    others = {probe["name"]: probe for probe in against["probes"]} if against else {}
+    rows: list[tuple[str, ...]] = [("", "A", "B")] if against else []
+    for probe in content["probes"]:
+        rows += [("",), (probe["name"],)]
+        main = re.compile(_MAIN.get(probe["name"], ".*"))
+        for name in filter(main.fullmatch, probe["figures"]):
+            figures = [one["figures"].get(name) for one in (probe, others.get(probe["name"], {"figures": {}}))]
+            rows.append((f"  {name.replace('_', ' ')}", *map(_figure, figures[: len(sides)])))
+    widths = [max((len(row[column]) for row in rows if column < len(row)), default=0) for column in range(3)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        click.echo(one_line("  ".join(cells).rstrip()))
+    click.echo()
+    reasons: dict[str, list[str]] = {}
+    for name, reason in content["skipped"].items():
+        reasons.setdefault(reason, []).append(name)
+    for reason, skipped in reasons.items():
+        click.echo(one_line(f"not run: {', '.join(skipped)}: {reason}"))
+
+
+def _described(model: dict[str, Any]) -> str:
+    said = f"{model['name']}, {model['engine']}"
+    if "positive_label" in model:
+        said += f": the probability of {model['positive_label']}"
+    if "masked_lm" in model:
+        said += f"; masked LM {model['masked_lm']['name']}"
+    return said
+
+
+def _figure(figure: dict[str, Any] | None) -> str:
+    if figure is None:
+        return "–"
+    value, low, high = (None if figure[key] is None else float(figure[key]) for key in ("value", "low", "high"))
+    return shown(value) + ("" if low is None or high is None else f" ({shown(low)} to {shown(high)})")
+
+
+@contextmanager
+def _progress(n_probes: int) -> Iterator[OnProbe]:
+    """Show a bar for each probe of each model, on standard error."""
+    shown_now: dict[int, Any] = {}
+
+    def finish() -> None:
+        for bar in shown_now.values():
+            bar.render_finish()
+        shown_now.clear()
+
+    def advance(number: int, name: str, done: int, total: int) -> None:
+        if number not in shown_now:
+            finish()
+            again = ", the other model" if number >= n_probes else ""
+            shown_now[number] = click.progressbar(length=total, label=f"auditing: {name}{again}", file=sys.stderr)
+            shown_now[number].render_progress()
+        shown_now[number].update(done - shown_now[number].pos)
+
+    try:
+        yield advance
+    finally:
+        finish()
