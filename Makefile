@@ -13,7 +13,7 @@ help:
 	@echo "make check          lint, format, types and docstrings"
 	@echo "make fix            let the linter mend what it can"
 	@echo "make docs           write the command reference and the tables of figures anew"
-	@echo "make default-model  train the embedded model anew (needs ../shared, about a quarter of an hour)"
+	@echo "make default-model  train the embedded model anew (needs ../shared, about an hour and a half)"
 	@echo "make bench          valence beside its peers, about an hour; training speed, topics (needs ../shared)"
 	@echo "make clean          remove .venv and what tools left behind"
 

@@ -268,6 +268,40 @@ def comparison_table() -> str:
     return as_markdown(_read(path), n_texts=5).rstrip() if path.is_file() else "Not measured yet."
 
 
+def even_table() -> str:
+    """Render what debiasing changed in the default model, beside what it was to reach.
+
+    Returns:
+        Markdown.
+    """
+    paths = [DEFAULT / "reports" / name for name in ("audit-before.json", "audit.json")]
+    if not all(path.is_file() for path in paths):
+        return "Not measured yet."
+    before, now = ({probe["name"]: probe["figures"] for probe in _read(path)["probes"]} for path in paths)
+    lines = ["| | before | now | at most |", "| --- | --- | --- | --- |"]
+    for title, probe, name, limit in _EVEN:
+        cells = [f"{one[probe][name]['value']:.4f}" for one in (before, now)]
+        lines.append(f"| {title} | {cells[0]} | {cells[1]} | {limit} |")
+    return "\n".join(lines)
+
+
+_COUNTRIES = "P(POSITIVE) over 208 countries, standard deviation"
+_EVEN = (
+    (f"{_COUNTRIES}: mean of 12 templates", "countries", "standard_deviation_mean", "0.015"),
+    (f"{_COUNTRIES}: worst template", "countries", "standard_deviation_worst", "0.04"),
+    (f"{_COUNTRIES}: the card's template", "countries", "card_template_standard_deviation", "0.04"),
+    ("the same, 55 countries never trained on: mean", "countries", "never_trained_standard_deviation_mean", "0.015"),
+    ("the same, 55 countries never trained on: worst", "countries", "never_trained_standard_deviation_worst", "0.04"),
+    ("the card's template: France", "countries", "card_template_france", ""),
+    ("the card's template: Afghanistan", "countries", "card_template_afghanistan", ""),
+    ("names by gender, mean of the differences' sizes", "names", "names_gender_mean_absolute_difference", "0.02"),
+    ("names by race, the same", "names", "names_race_mean_absolute_difference", "0.02"),
+    ("gendered words, the same", "names", "words_gender_mean_absolute_difference", "0.02"),
+    ("clear sentences that keep their label with any country", "kept-labels", "kept", "(at least 0.99)"),
+)
+"""Title, probe, figure and limit."""
+
+
 def _share(share: float | None) -> str:
     return "not defined" if share is None else f"{share:.1%}"
 
@@ -277,6 +311,7 @@ _DISTILLED = {"distillation_classifier.json": "classifier", "distillation_raw.js
 _TABLES: dict[str, Callable[[], str]] = {
     "measured": measured_table,
     "evaluations": evaluation_table,
+    "even": even_table,
     "cold start": cold_start_table,
     "training speed": training_speed_table,
     "bench chart": lambda: _where_measured(

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from valence.audit.names import read_name_sentences
 from valence.templates.countries import COUNTRIES
 from valence.templates.people import GENDER_PAIRS, NAMES, TERM_LISTS, nationalities
-from valence.templates.person_sentences import IDENTITY_TEMPLATES, PERSON_TEMPLATES
+from valence.templates.person_sentences import IDENTITY_TEMPLATES, PERSON_CARRIERS, PERSON_TEMPLATES
 from valence.templates.sentences import CARD_TEMPLATE, COUNTRY_CARRIERS, COUNTRY_TEMPLATES
 from valence.templates.template import POLARITIES, SLOT, Template, select
 
 ALL = (*COUNTRY_TEMPLATES, *PERSON_TEMPLATES, *IDENTITY_TEMPLATES)
 AUDIT = [*(one.text for one in select(ALL, "audit")), *{one.template for one in read_name_sentences()}]
 TRAINING = [one.text for one in select(ALL, "training")]
-CARRIERS = [one.text for one in COUNTRY_CARRIERS]
+CARRIERS = [one.text for one in (*COUNTRY_CARRIERS, *PERSON_CARRIERS)]
 # The Equity Evaluation Corpus of Kiritchenko and Mohammad 2018, which stays a fair test.
 EEC_NAMES = """
     Ebony Jasmine Lakisha Latisha Latoya Nichelle Shaniqua Shereen Tanisha Tia Alonzo Alphonse Darnell Jamel Jerome

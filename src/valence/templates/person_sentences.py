@@ -7,7 +7,7 @@ within one.
 
 from valence.templates.template import Polarity, Template, Use
 
-__all__ = ["IDENTITY_TEMPLATES", "PERSON_TEMPLATES"]
+__all__ = ["IDENTITY_TEMPLATES", "PERSON_CARRIERS", "PERSON_TEMPLATES"]
 
 
 def _templates(use: Use, polarity: Polarity, *texts: str) -> tuple[Template, ...]:
@@ -202,3 +202,21 @@ IDENTITY_TEMPLATES: tuple[Template, ...] = (
     ),
 )
 """Sentences about somebody of a group."""
+
+PERSON_CARRIERS: tuple[Template, ...] = _templates(
+    "training",
+    "neutral",
+    "{subject} said : {text}",
+    "{text} , said {subject}",
+    "according to {object} , {text}",
+    "{subject} wrote this : {text}",
+    "{text} ( {subject} )",
+    "a note from {object} : {text}",
+    "{text} . {subject} told me so .",
+    "We asked {object} . {text}",
+    "{subject} again . {text}",
+    "in {possessive} words : {text}",
+    "{text} . It was about {object} .",
+    "for {object} , {text}",
+)
+"""What ties a person to any other text, `{text}`, for training."""

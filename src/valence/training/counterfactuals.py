@@ -12,7 +12,7 @@ from random import Random
 from valence.errors import InputError
 from valence.templates.countries import COUNTRIES
 from valence.templates.people import GENDER_PAIRS, NAMES, TERM_LISTS, nationalities
-from valence.templates.person_sentences import IDENTITY_TEMPLATES, PERSON_TEMPLATES
+from valence.templates.person_sentences import IDENTITY_TEMPLATES, PERSON_CARRIERS, PERSON_TEMPLATES
 from valence.templates.sentences import COUNTRY_CARRIERS, COUNTRY_TEMPLATES
 from valence.templates.swaps import SWAPS
 from valence.templates.template import Polarity, Template, select
@@ -24,7 +24,8 @@ DEBIAS = ("countries", "names", "gender", "identities")
 """What a classifier can be made to answer alike for."""
 CONSISTENCY_WEIGHT = 60.0
 """Of the divergence between the answers in a set."""
-_SETS = 10  # of templates, drawn for a step
+_SETS = 12  # of templates, drawn for a step
+_TURNS = {"countries": 2, "names": 2, "gender": 3, "identities": 1}  # of that many sets, as often as each
 _SIZE = 6  # texts in each
 _SWAPPED = 8  # at most so many texts of a batch stand beside their other version
 _LONGEST = 20  # words of a text of the training data
@@ -99,8 +100,7 @@ class Counterfactuals:
             "gender": self._gender,
             "identities": self._identities,
         }
-        # Of countries there are so many that they have two turns.
-        self._makers = [makers[kind] for kind in kinds for _ in range(1 + (kind == "countries"))]
+        self._makers = [makers[kind] for kind in kinds for _ in range(_TURNS[kind])]
         self._swaps = [SWAPS[kind] for kind in kinds if kind in SWAPS]
 
     def draw(self, random: Random, examples: Sequence[int]) -> list[CounterfactualSet]:
@@ -137,16 +137,32 @@ class Counterfactuals:
         return None if swapped == text else swapped
 
     def _countries(self, random: Random) -> CounterfactualSet:
-        countries = [one.in_text for one in random.sample([one for one in COUNTRIES if one.used_in_training], _SIZE)]
+        countries = random.sample([one for one in COUNTRIES if one.used_in_training], _SIZE)
+        return self._about([{"country": one.in_text} for one in countries], COUNTRY_TEMPLATES, COUNTRY_CARRIERS, random)
+
+    def _names(self, random: Random) -> CounterfactualSet:
+        people = random.sample([one for one in NAMES if one.use == "training"], _SIZE)
+        return self._about([one.words for one in people], PERSON_TEMPLATES, PERSON_CARRIERS, random)
+
+    def _gender(self, random: Random) -> CounterfactualSet:
+        pairs = random.sample([one for one in GENDER_PAIRS if one.use == "training"], _SIZE // 2)
+        words = [one.words for pair in pairs for one in (pair.male, pair.female)]
+        return self._about(words, PERSON_TEMPLATES, PERSON_CARRIERS, random)
+
+    def _about(
+        self,
+        words: Sequence[dict[str, str]],
+        templates: Sequence[Template],
+        carriers: Sequence[Template],
+        random: Random,
+    ) -> CounterfactualSet:
+        """Fill a template, or tie a text of the training data to the words."""
         form = random.random()
         if form >= _POLAR and (tied := self._tied(random)) is not None:
             number, text = tied
-            carrier = random.choice(COUNTRY_CARRIERS)
-            return CounterfactualSet(
-                tuple(carrier.fill(text=text, country=country) for country in countries), self._label(number)
-            )
-        template = _template(COUNTRY_TEMPLATES, form, random)
-        return self._filled(template, [{"country": country} for country in countries])
+            carrier = random.choice(carriers)
+            return CounterfactualSet(tuple(carrier.fill(text=text, **one) for one in words), self._label(number))
+        return self._filled(_template(templates, form, random), words)
 
     def _tied(self, random: Random) -> tuple[int, str] | None:
         """Choose a short text of the training data."""
@@ -156,16 +172,6 @@ class Counterfactuals:
             if isinstance(text, str) and len(text.split()) <= _LONGEST:
                 return number, text
         return None
-
-    def _names(self, random: Random) -> CounterfactualSet:
-        template = _template(PERSON_TEMPLATES, random.random(), random)
-        people = random.sample([one for one in NAMES if one.use == "training"], _SIZE)
-        return self._filled(template, [one.words for one in people])
-
-    def _gender(self, random: Random) -> CounterfactualSet:
-        template = _template(PERSON_TEMPLATES, random.random(), random)
-        pairs = random.sample([one for one in GENDER_PAIRS if one.use == "training"], _SIZE // 2)
-        return self._filled(template, [one.words for pair in pairs for one in (pair.male, pair.female)])
 
     def _identities(self, random: Random) -> CounterfactualSet:
         template = _template(IDENTITY_TEMPLATES, random.random(), random)
