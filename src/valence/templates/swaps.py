@@ -20,7 +20,7 @@ __all__ = ["SWAPS", "swap_countries", "swap_gender", "swap_names"]
 
 _PRONOUNS = {"he": "she", "she": "he", "him": "her", "his": "her", "himself": "herself", "herself": "himself"}
 _AMBIGUOUS = {"Chad", "Georgia", "Jordan", "Polish", "Turkey"}  # in lower case, or as a name, mostly something else
-_DETERMINERS = ("this ", "the ", "my ", "our ")
+_DETERMINERS = ("that ", "the ", "my ", "our ")
 
 
 def swap_countries(text: str, random: Random) -> str | None:
