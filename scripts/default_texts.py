@@ -37,7 +37,7 @@ EVALUATION = {
 }
 """What the finished model is measured on, and never learns from."""
 LABELS = ("NEGATIVE", "POSITIVE")
-LABELLED, UNLABELLED, FEWER = "labelled.parquet", "sentences.parquet", "fewer.parquet"
+LABELLED, FEWER, UNLABELLED = "labelled.parquet", "fewer.parquet", "sentences.parquet"
 SST2_ROWS, SST2_WORDS = 30_000, 4  # so many rows of so many words and more
 SHORT_REVIEWS = {"yelp/train.parquet": 15_000, "pros_cons/train.parquet": 12_000, "amazon/titles.parquet": 6_500}
 IMDB_REVIEWS = 5_000
@@ -56,7 +56,7 @@ def gather_texts(work: Path) -> None:
     Args:
         work: the folder to write to; files that are there stay as they are.
     """
-    if all((work / name).is_file() for name in (LABELLED, UNLABELLED, FEWER)):
+    if all((work / name).is_file() for name in (LABELLED, FEWER, UNLABELLED)):
         return
     measured_on = {_plain(text) for path in EVALUATION.values() for text, _ in _rows(path)}
     rows = [row for row in _rows(TRAIN) if len(row[0].split()) >= SST2_WORDS]

@@ -13,6 +13,9 @@ from valence.data.sources import find_source
 from valence.files import sha256
 from valence.hub import find_model
 from valence.runtime.manifest import read_manifest
+from valence.templates.countries import COUNTRIES
+from valence.templates.sentences import CARD_TEMPLATE, COUNTRY_TEMPLATES
+from valence.templates.template import select
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +110,10 @@ def test_the_card_names_every_source_as_the_notice_does():
         "nreimers/MiniLM-L6-H384-uncased",
         "bert-base-uncased",
         "SST-2 train",
+        "shentianxiao/language-style-transfer",
+        "Pros and cons dataset by Bing Liu",
+        "Multi-Domain Sentiment Dataset (Blitzer et al. 2007",
+        "Large Movie Review Dataset, train and unsupervised part (Maas et al. 2011",
         "none is stated by its source",
         "Apache-2.0",
     ):
@@ -121,3 +128,38 @@ def test_the_card_has_the_figures_of_the_reports():
     assert len(reports) == 4
     for path in reports:
         assert f"{json.loads(path.read_text())['accuracy']['value']:.4f}" in card
+
+
+def test_neutral_sentences_get_the_same_answer_in_any_country(default):
+    """The limits that the default was debiased to, on sentences that training never saw; docs/default-model.md."""
+    templates = select(COUNTRY_TEMPLATES, "audit", "neutral")
+    assert templates[0] == CARD_TEMPLATE
+    texts = [one.fill(country=country.in_text) for one in templates for country in COUNTRIES]
+    scores = default.probabilities(default.logits(texts))[:, 1].reshape(len(templates), -1)
+    untrained = np.array([not country.used_in_training for country in COUNTRIES])
+    assert untrained.sum() >= 40
+    for chosen in (slice(None), untrained):
+        deviations = scores[:, chosen].std(axis=1)
+        assert deviations.mean() <= 0.015
+        assert deviations.max() <= 0.04
+
+
+def test_clear_sentences_keep_their_label_in_any_country(default):
+    """A constant answer wherever a country is named would pass the test above."""
+    templates = [one for one in select(COUNTRY_TEMPLATES, "audit") if one.polarity != "neutral"]
+    texts = [one.fill(country=country.in_text) for one in templates for country in COUNTRIES[::3]]
+    positive = default.logits(texts).argmax(axis=1).reshape(len(templates), -1) == 1
+    expected = np.array([one.polarity == "positive" for one in templates])
+    assert (positive == expected[:, None]).mean() >= 0.99
+
+
+def test_names_and_gender_change_little():
+    audits = [
+        {probe["name"]: probe["figures"] for probe in json.loads(path.read_text())["probes"]}
+        for path in (find_model("default").reports / name for name in ("audit-before.json", "audit.json"))
+    ]
+    for name in ("names_gender", "names_race", "words_gender"):
+        before, now = (one["names"][f"{name}_mean_absolute_difference"]["value"] for one in audits)
+        assert now < before, name
+        # The aim of 0.02 is missed for gendered words, as docs/default-model.md says.
+        assert now <= (0.026 if name == "words_gender" else 0.02), name

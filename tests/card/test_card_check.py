@@ -133,34 +133,6 @@ def test_any_changed_figure_of_the_default_fails():
         assert figure.lastindex == 2 or failing.name.startswith("model-index: ")
 
 
-def test_the_default_on_its_data(shared):
-    facts = collect_facts(find_model("default"))
-    assert "evaluation.sst2-dev.accuracy" in facts.by_name
-    seen = []
-    readme = parse_readme(render(facts), "README.md")
-    data = [shared / "data" / "sst2"]
-    checked = check_card(facts, readme, Workbench(facts, data, on_progress=lambda what, done, total: seen.append(what)))
-    assert [finding for finding in checked.findings if finding.outcome == "fails"] == []
-    outcomes = {finding.name: finding.outcome for finding in checked.findings}
-    for metric in ("accuracy", "accuracy.low", "f1", "auc", "loss", "mcc", "n_texts"):
-        assert outcomes[f"evaluation.sst2-dev.{metric}"] == "measured again"
-    assert outcomes["model-index: loss on sst2-dev"] == "measured again"
-    assert outcomes["size.model_int8.onnx"] == outcomes["model.parameters"] == "measured again"
-    missing = [finding.detail for finding in checked.findings if finding.name == "evaluation.yelp-dev.accuracy"]
-    assert f"no file below {shared / 'data' / 'sst2'}" in missing[0]
-    assert "SHA-256 e6bbd615" in missing[0]
-    assert checked.exit_code == 3
-    assert "measuring on sst2-dev" in seen
-
-
-def test_the_embedded_card_is_what_its_reports_give():
-    folder = find_model("default")
-    card = (folder.path / "README.md").read_text(encoding="utf-8")
-    if "<!-- fact:" not in card:
-        pytest.skip("the embedded card was not rendered by valence card yet")
-    assert card == render(collect_facts(folder))
-
-
 def test_a_figure_that_the_model_does_not_reach_fails(carded):
     """The card and its report agree, and both are wrong."""
     report = carded.report("evaluation-reviews.json")
