@@ -1,14 +1,17 @@
 """valence card: written, checked, refused, as a user starts it."""
 
 import json
+import shutil
 import sys
 import types
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from huggingface_hub import ModelCard
 
 from valence.cli.card import command
+from valence.hub import find_model
 
 
 def test_a_card_is_written_and_checked(carded, card):
@@ -47,22 +50,31 @@ def test_what_is_missing_is_told(carded, card):
     assert "left out: every figure of merit (what gives it: valence evaluate MODEL DATA)" in card(carded.folder).stdout
 
 
-def test_the_embedded_default_is_never_written_to(card, tmp_path):
+@pytest.fixture
+def without_audit(tmp_path):
+    """The reports of the default that are quickly measured again."""
+    reports = find_model("default").reports
+    return Path(shutil.copytree(reports, tmp_path / "reports", ignore=shutil.ignore_patterns("audit*.json")))
+
+
+def test_the_embedded_default_is_never_written_to(card, tmp_path, without_audit):
     done = card("default")
     assert done.returncode == 1
     assert "name one with --out" in done.stderr
-    assert card("default", "--out", tmp_path / "new").returncode == 0
+    options = ("--reports", without_audit, "--out", tmp_path / "new")
+    assert card("default", *options).returncode == 0
     assert "22,713,218" in (tmp_path / "new" / "README.md").read_text(encoding="utf-8")
-    checked = card("default", "--out", tmp_path / "new", "--check")
+    checked = card("default", *options, "--check")
     assert checked.returncode == 3
     assert "give the folder that holds it with --data" in checked.stdout
 
 
-def test_what_became_of_each_figure_as_json(card, tmp_path):
-    assert card("default", "--out", tmp_path).returncode == 0
+def test_what_became_of_each_figure_as_json(card, tmp_path, without_audit):
+    options = ("--reports", without_audit, "--out", tmp_path)
+    assert card("default", *options).returncode == 0
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
-    (tmp_path / "README.md").write_text(text.replace("-->22,713,218<!--", "-->12,713,218<!--"), encoding="utf-8")
-    done = card("default", "--out", tmp_path, "--check", "--json")
+    (tmp_path / "README.md").write_text(text.replace("-->22,713,218<!--", "-->12,713,218<!--", 1), encoding="utf-8")
+    done = card("default", *options, "--check", "--json")
     assert done.returncode == 1
     found = json.loads(done.stdout)
     assert found["exit_code"] == found["counts"]["fails"] == 1

@@ -96,12 +96,14 @@ def tolerance(fact: Fact, setting: Setting) -> float | None:
     size = abs(float(fact.value)) if isinstance(fact.value, int | float) else 0.0
     least = EXACT * max(1.0, size)
     n_texts = fact.n_texts or 0
+    n_smallest = fact.n_smallest or 0
     texts = changed_labels(n_texts, setting)
     wide = _DEVIATIONS if fact.is_bound else 1.0
     by_kind: dict[str, float | None] = {
         # One label of a class of n changes precision and recall by up to 1/n, F1 and MCC by up to twice that.
         "share": wide * texts / max(1, fact.n_smallest or 1) * (1.0 if fact.n_smallest == fact.n_texts else 2.0),
-        "auc": wide * AUC[setting],
+        # Two texts whose scores are nearly equal may change places: on few texts each pair is much.
+        "auc": wide * max(AUC[setting], 2.0 * texts / max(1, n_smallest * (n_texts - n_smallest))),
         "loss": wide * LOSS[setting],
         "count": 2.0 * texts,  # of two models, each may change
         "p-value": EXACT if setting == "exact" else None,

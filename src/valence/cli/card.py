@@ -28,10 +28,10 @@ Examples:
   valence card ./my-model
   valence card default --out ./card
   valence card default --check --data ../shared/data
-  valence card distilbert-base-uncased-finetuned-sst-2-english --check --data ../shared/data --json
+  valence card distilbert-base-uncased-finetuned-sst-2-english --check --data ../shared/data
 \b
-Exit status with --check: 0 all was checked and holds; 1 a claim fails; 3 none fails, but something
-was not checked.
+Exit status with --check: 0 all was checked and holds; 1 a claim fails; 3 none fails, but
+something was not checked.
 """,
 )
 @click.argument("model")

@@ -30,7 +30,7 @@ Examples:
   valence train reviews.csv --base distilbert-base-uncased --out my-model
   valence train train.tsv --eval dev.tsv --base ./encoder --out my-model --epochs 2
   valence train train.tsv --base bert-base-uncased --out my-bert --architecture bert --recipe sst2
-  valence train train.tsv --base ./my-model --out my-fairer-model --debias countries,names,gender --epochs 1
+  valence train train.tsv --base ./my-model --out fairer --debias countries,names --epochs 1
   valence train train.tsv --base ./encoder --out my-model --resume     # after an interruption
 """,
 )
