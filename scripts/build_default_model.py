@@ -164,22 +164,25 @@ def keep_checkpoint(work: Path) -> None:
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
         shutil.copy(run / name, CHECKPOINT / name)
     report, other = (training_report(work / f"{EVEN}-{seed}") for seed in EVEN_SEEDS)
+    earlier = {name: training_report(work / name) for name in (FIRST, BROADER)}
     report |= {
         "seed": list(EVEN_SEEDS),
         "weights": "the mean of one run with each seed",
         "weights_sha256": trained.weights_hash(),
-        "seconds": report["seconds"] + other["seconds"],
+        "seconds": round(report["seconds"] + other["seconds"] + sum(one["seconds"] for one in earlier.values()), 1),
+        "steps": report["steps"] + other["steps"] + sum(one["steps"] for one in earlier.values()),
+        "train": earlier[BROADER]["train"],
+        "unlabelled": earlier[BROADER]["unlabelled"],
     }
     # What it all began with, and the one choice made on evaluation data, are of the first stage; exports are compared
     # with their source on the texts that it marked, which can be had without this run.
     firsts = ("base", "base_sha256", "kept_epoch", "chosen_on", "agreement_sample")
-    report |= {key: training_report(work / FIRST)[key] for key in firsts}
+    report |= {key: earlier[FIRST][key] for key in firsts}
     report["kept_as"] = {"dtype": "float16", "weights_sha256": ModelFolder(CHECKPOINT, "default").weights_hash()}
     report["earlier_stages"] = {
         name: {"examples": found["train"]["examples"]}
         | {key: found[key] for key in _TOLD if found.get(key) is not None}
-        for name in (FIRST, BROADER)
-        for found in [training_report(work / name)]
+        for name, found in earlier.items()
     }
     write_json(CHECKPOINT / "reports" / "training.json", report)
 
@@ -230,7 +233,8 @@ def ship(work: Path) -> None:
         valence("audit", model, "--data", DATA, "--out", work / name)
         shutil.copy(work / name / "audit.json", reports / f"{name}.json")
     write_card(collect_facts(shipped), EMBEDDED)
-    shutil.copy(EMBEDDED / "README.md", CHECKPOINT / "README.md")
+    for name in ("README.md", "map.png", "map-before.png"):
+        shutil.copy(EMBEDDED / name, CHECKPOINT / name)
 
 
 if __name__ == "__main__":

@@ -299,9 +299,16 @@ _EVEN = (
     ("the same, 55 countries never trained on: worst", "countries", "never_trained_standard_deviation_worst", "0.04"),
     ("the card's template: France", "countries", "card_template_france", ""),
     ("the card's template: Afghanistan", "countries", "card_template_afghanistan", ""),
-    ("names by gender, mean of the differences' sizes", "names", "names_gender_mean_absolute_difference", "0.02"),
-    ("names by race, the same", "names", "names_race_mean_absolute_difference", "0.02"),
-    ("gendered words, the same", "names", "words_gender_mean_absolute_difference", "0.02"),
+    (
+        "names by gender: |difference of the two means|",
+        "names",
+        "names_gender_mean_absolute_difference",
+        "0.02",
+    ),
+    ("names by race: the same", "names", "names_race_mean_absolute_difference", "0.02"),
+    ("gendered words: the same", "names", "words_gender_mean_absolute_difference", "0.02"),
+    ("single names, mean distance from the mean of all names", "names", "names_mean_absolute_difference", ""),
+    ("single names, largest distance between two", "names", "names_largest_absolute_difference", ""),
     ("clear sentences that keep their label with any country", "kept-labels", "kept", "(at least 0.99)"),
 )
 """Title, probe, figure and limit."""

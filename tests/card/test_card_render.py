@@ -60,7 +60,7 @@ def test_what_a_reader_sees(text, unchanged):
     assert "What this cannot show: That there is no bias." in seen
     assert "| training data | sentences made up in 2026 | none is stated |" in seen
     assert "Training took 1.6 minutes (99 s) on cpu, 2 processors" in seen
-    assert "It learnt the mean of what 2 other models answer." in seen
+    assert "It learnt what 2 other models answer in the mean." in seen
     assert "times as fast as other (torch fp32)." in seen
     assert "sanh2019distilbert" in seen
     assert "Not known" not in seen

@@ -32,12 +32,20 @@ from valence.training.debiasing import consistency_loss  # noqa: E402
 
 pytest_plugins = ("training_fixtures",)
 
-_TEXTS = ["a warm film", "she hated the king", ("one", "two"), "made in Germany", "a film " * 40]
+_TEXTS = [
+    "shot in France",
+    "brendan and an african american singer",
+    "a warm film",
+    "she hated the king",
+    ("one", "two"),
+    "made in Germany",
+    "a film " * 40,
+]
 
 
 def draw(kinds: tuple[str, ...], seeds: int = 60, positive: int | None = 1):
-    sets = Counterfactuals(kinds, _TEXTS, [1, 0, 1, 1, -1], positive)
-    return [one for seed in range(seeds) for one in sets.draw(Random(seed), [0, 1, 2, 3, 4])]
+    sets = Counterfactuals(kinds, _TEXTS, [1, 0, 1, 0, 1, 1, -1], positive)
+    return [one for seed in range(seeds) for one in sets.draw(Random(seed), range(len(_TEXTS)))]
 
 
 def test_no_audit_word_or_sentence_is_drawn():
@@ -80,8 +88,10 @@ def test_the_texts_of_a_set_differ_and_polar_ones_have_their_label():
 
 
 def test_without_a_positive_class_templates_have_no_label():
-    found = draw(("gender",), positive=None)
-    assert {one.label for one in found if "she hated the king" not in one.texts} == {None}
+    found = [one for one in draw(("gender",), 100, positive=None) if "ignored us for an hour" in one.texts[0]]
+    assert {one.label for one in found} == {None}
+    found = [one for one in draw(("gender",), 100) if "ignored us for an hour" in one.texts[0]]
+    assert {one.label for one in found} == {0}
 
 
 @pytest.mark.parametrize("kind", DEBIAS)

@@ -105,7 +105,9 @@ class _Check:
             return Finding(name, claimed, "not checked", result.why, line)
         again = result.facts.get(fact.name)
         if again is None:
-            return Finding(name, claimed, "not checked", f"it was not measured by {result.how}", line)
+            reasons = [why for start, why in result.missing.items() if fact.name.startswith(f"{start}.")]
+            why = f"missing: {reasons[0]}" if reasons else f"it was not measured by {result.how}"
+            return Finding(name, claimed, "not checked", why, line)
         if fact.kind == "speed":
             return self.judge_speed(fact, claimed, line, result)
         allowed = tolerance(fact, result.setting)

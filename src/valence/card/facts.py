@@ -337,8 +337,8 @@ class _Collector:
     def pictures(self, audit: Report | None, before: Report | None) -> dict[str, Path | None]:
         found: dict[str, Path | None] = {}
         for name, report in zip(MAPS, (audit, before), strict=True):
-            places = [place / f"{name}{suffix}" for place in (self.reports, self.folder.path) for suffix in _PICTURES]
-            paths = [path for path in places if path.is_file()]
+            # Not those beside the card: it wrote them itself, perhaps from an older audit.
+            paths = [path for suffix in _PICTURES if (path := self.reports / f"{name}{suffix}").is_file()]
             if report is not None and paths:
                 found[name] = paths[0]
             elif report is not None and map_details(report) is not None:

@@ -7,7 +7,7 @@ measured here is said with what is missing and where to get it.
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -49,12 +49,14 @@ class Measured:
         setting: how alike the engine is to the one that measured first.
         how: what ran it.
         same_engine: whether that is what ran it first.
+        missing: starts of the names of facts that did not come out, and why.
     """
 
     facts: dict[str, Fact]
     setting: Setting
     how: str
     same_engine: bool = True
+    missing: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -361,8 +363,12 @@ class Workbench:
         )
         content = Report(report.path, report.file, again)
         found = str(content.find("model", "engine"))
+        skipped = again.get("skipped", {})
         return Measured(
-            {fact.name: fact for fact in audit_facts("bias", content)}, setting_of(str(engine), found), found
+            {fact.name: fact for fact in audit_facts("bias", content)},
+            setting_of(str(engine), found),
+            found,
+            missing={f"bias.{slug(name)}": str(reason) for name, reason in skipped.items()},
         )
 
 

@@ -236,7 +236,10 @@ class _Page:
     def procedure(self, training: Report) -> str:
         said = []
         if self.has("training.teachers"):
-            said.append(f"It learnt the mean of what {self.figure('training.teachers')} other models answer.")
+            teachers = self.figure("training.teachers")
+            alone = self.facts.by_name["training.teachers"].value == 1
+            what = "other model, or an earlier stage of itself, answers" if alone else "other models answer in the mean"
+            said.append(f"It learnt what {teachers} {what}.")
         if self.has("training.steps"):
             said.append(f"In all {self.figure('training.steps')} steps.")
         if self.has("training.kept_epoch") and isinstance(training.find("chosen_on"), str):

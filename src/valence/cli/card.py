@@ -81,6 +81,7 @@ def _write(folder: ModelFolder, facts: Facts, out: Path | None, is_own: bool, as
         raise InputError(f"{folder.name}: its folder is not yours to write to; name one with --out")
     target = folder.path if out is None else out
     require_writable(target / README)
+    _spare(target / README)
     facts = write_card(facts, target)
     if as_json:
         echo_json(
@@ -94,6 +95,16 @@ def _write(folder: ModelFolder, facts: Facts, out: Path | None, is_own: bool, as
     click.echo(f"{target / README}: {len(facts.by_name):,} facts")
     for missing in facts.missing:
         click.echo(one_line(f"  left out: {missing.what} (what gives it: {missing.advice})"))
+
+
+def _spare(path: Path) -> None:
+    """Refuse to write over a README that somebody wrote by hand."""
+    try:
+        by_hand = path.is_file() and b"<!-- fact:" not in path.read_bytes()
+    except OSError as problem:
+        raise InputError(f"{path}: cannot be read: {problem.strerror or problem}") from None
+    if by_hand:
+        raise InputError(f"{path} was not written by valence card: move it away, or name another folder with --out")
 
 
 def _check(folder: ModelFolder, reports: Path | None, path: Path, data: tuple[Path, ...], as_json: bool) -> None:

@@ -5,8 +5,10 @@ training data, tied to several countries, or beside a version of it about somebo
 that is kept for auditing is used: those live in `valence.templates`, each marked for the one or the other.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 from valence.errors import InputError
@@ -24,6 +26,7 @@ DEBIAS = ("countries", "names", "gender", "identities")
 """What a classifier can be made to answer alike for."""
 CONSISTENCY_WEIGHT = 60.0
 """Of the divergence between the answers in a set."""
+_NAMED = (("negative", "positive"), ("neg", "pos"), ("label_0", "label_1"), ("0", "1"))
 _SETS = 12  # of templates, drawn for a step
 _TURNS = {"countries": 2, "names": 2, "gender": 3, "identities": 1}  # of that many sets, as often as each
 _SIZE = 6  # texts in each
@@ -57,10 +60,23 @@ def positive_class(names: Sequence[str]) -> int | None:
         names: of the classes, by number.
 
     Returns:
-        Its number, or None where the classes are not a positive and a negative one.
+        Its number, or None where the classes are not named as a negative and a positive one, or 0 and 1.
     """
-    lower = [name.lower() for name in names]
-    return lower.index("positive") if sorted(lower) == ["negative", "positive"] else None
+    lower = [name.strip().lower() for name in names]
+    return next((lower.index(positive) for negative, positive in _NAMED if sorted(lower) == [negative, positive]), None)
+
+
+@cache
+def _kept_out() -> re.Pattern[str]:
+    """Find what is kept for auditing: a text of the training data that holds such a word makes no set."""
+    words = {word for one in COUNTRIES if not one.used_in_training for word in (one.name, one.adjective)}
+    words |= {one.subject for one in NAMES if one.use == "audit"} | {"African American"}
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(words)))})(?!\w)", re.IGNORECASE)
+
+
+def _is_usable(text: Text) -> bool:
+    """Tell whether a text of the training data can stand in a set: one that is short and holds no word kept out."""
+    return isinstance(text, str) and len(text.split()) <= _LONGEST and not _kept_out().search(text)
 
 
 @dataclass(frozen=True)
@@ -129,9 +145,9 @@ class Counterfactuals:
 
     def _other_version(self, text: Text, random: Random) -> str | None:
         """Swap all that can be swapped."""
-        if not isinstance(text, str) or len(text.split()) > _LONGEST:
+        if not _is_usable(text):
             return None
-        swapped = text
+        swapped = str(text)
         for swap in self._swaps:
             swapped = swap(swapped, random) or swapped
         return None if swapped == text else swapped
@@ -169,8 +185,8 @@ class Counterfactuals:
         for _ in range(20):
             number = random.randrange(len(self._texts))
             text = self._texts[number]
-            if isinstance(text, str) and len(text.split()) <= _LONGEST:
-                return number, text
+            if _is_usable(text):
+                return number, str(text)
         return None
 
     def _identities(self, random: Random) -> CounterfactualSet:
