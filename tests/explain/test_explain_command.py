@@ -205,6 +205,10 @@ def test_integrated_gradients(tiny_classifier, tmp_path):
     assert "\x1b" not in done.stdout.decode()
 
 
+def escaped(text: str) -> str:
+    return text.replace("\n", "\\n").replace("\x1b", "\\x1b")
+
+
 def on_terminal(*arguments, env: dict | None = None) -> str:
     """Run with standard output on a pseudo-terminal."""
     ours, theirs = pty.openpty()
@@ -228,16 +232,29 @@ def on_terminal(*arguments, env: dict | None = None) -> str:
     return output.decode().replace("\r\n", "\n")
 
 
-def test_a_terminal_gets_colours_and_signs():
+@pytest.mark.parametrize("target", ["NEGATIVE", "POSITIVE"])  # what speaks for the one speaks against the other
+def test_a_terminal_gets_colours_and_signs(target):
     text = "awful plot,\nbut good\x1b[2J"
-    output = on_terminal("default", text, "--target", "NEGATIVE")
-    assert re.search(r"\n\x1b\[32mawful\x1b\[0m plot,\\n.*\x1b\[31m\x1b\[1mgood\x1b\[0m\\x1b", output), "the text"
-    assert re.search(r"\+\d\.\d+  \++ +\x1b\[32mawful\x1b\[0m\n", output)
-    assert re.search(r"-\d\.\d+  -+ +\x1b\[31m\x1b\[1mgood\x1b\[0m\n", output)
+    words = json.loads(explain("default", text, "--target", target, "--json").stdout)["words"]
+    strongest = max(words, key=lambda word: abs(word["attribution"]))
+    coloured, written = "", 0
+    for word in words:
+        strength = abs(word["attribution"] / strongest["attribution"])
+        colour = "" if strength < 0.05 else "\x1b[32m" if word["attribution"] > 0 else "\x1b[31m"
+        bold = "\x1b[1m" if strength >= 0.5 else ""
+        coloured += escaped(text[written : word["start"]])
+        coloured += colour + bold + word["text"] + "\x1b[0m" * (colour != "")
+        written = word["end"]
+    output = on_terminal("default", text, "--target", target)
+    assert f"\n\n{coloured}{escaped(text[written:])}\n\n" in output
+    sign, code = ("+", 32) if strongest["attribution"] > 0 else ("-", 31)
+    bar = re.escape(20 * sign)
+    listed = rf"{re.escape(sign)}\d\.\d+  {bar}  \x1b\[{code}m\x1b\[1m{strongest['text']}\x1b\[0m\n"
+    assert re.search(listed, output)
     assert "\x1b[2J" not in output
-    plain = on_terminal("default", text, "--target", "NEGATIVE", env={"NO_COLOR": "1"})
+    plain = on_terminal("default", text, "--target", target, env={"NO_COLOR": "1"})
     assert "\x1b" not in plain
-    assert re.search(r"\+\d\.\d+  \++ +awful\n", plain)
+    assert re.search(rf"{re.escape(sign)}\d\.\d+  {bar}  {strongest['text']}\n", plain)
 
 
 def test_colour_off_a_terminal_is_not_forced(tiny_classifier):
