@@ -101,7 +101,7 @@ def train(work: Path) -> None:
     if not (mean / "config.json").is_file():
         average(first, broader, mean)
     export(mean)
-    even = ("--debias", ",".join(DEBIAS), "--soft-weight", 1, "--learning-rate", "4e-5", *KEEPING)
+    even = ("--debias", ",".join(DEBIAS), "--soft-weight", 1, "--learning-rate", "4e-5", "--max-length", 384, *KEEPING)
     runs = [work / f"{EVEN}-{seed}" for seed in EVEN_SEEDS]
     for run, seed in zip(runs, EVEN_SEEDS, strict=True):
         stage(run, seed, "distill", work / FEWER, *even, "--teacher", mean, "--base", mean)

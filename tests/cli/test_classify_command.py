@@ -1,8 +1,6 @@
 """valence classify: what goes in, what comes out, and how it ends."""
 
 import json
-import os
-import pty
 import re
 import select
 import signal
@@ -13,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import valence
+from terminal import on_terminal
 
 LINE = re.compile(rb"(NEGATIVE|POSITIVE)\t[01]\.\d{6}\t(.*)")
 
@@ -334,33 +333,13 @@ def test_interrupt(started):
     assert errors.decode().strip() == "valence: interrupted"
 
 
-def on_terminal(valence_command, tiny_classifier, *texts, env=None) -> str:
-    """Run with standard output on a pseudo-terminal."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*valence_command, "classify", "--model", str(tiny_classifier), *texts],
-        stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE,
-        env={k: v for k, v in os.environ.items() if k != "NO_COLOR"} | (env or {}),
-    )  # fmt: skip
-    os.close(theirs)
-    output = b""
-    while True:
-        try:
-            block = os.read(ours, 4096)
-        except OSError:  # the other end is closed
-            break
-        if not block:
-            break
-        output += block
-    assert process.communicate(timeout=20)[1] == b""
-    os.close(ours)
-    assert process.returncode == 0
-    return output.decode().replace("\r\n", "\n")
+def shown(valence_command, tiny_classifier, *texts, env=None) -> str:
+    return on_terminal([*valence_command, "classify", "--model", str(tiny_classifier), *texts], env)
 
 
 def test_a_terminal_gets_readable_coloured_lines(valence_command, tiny_classifier):
     texts = ["the film was good " * 8, "bad\x1b[2J", "good " * 70]
-    output = on_terminal(valence_command, tiny_classifier, "--long-text", "truncate", *texts)
+    output = shown(valence_command, tiny_classifier, "--long-text", "truncate", *texts)
     lines = output.split("\n")[:-1]
     assert len(lines) == 3
     for line, text in zip(lines, texts, strict=True):
@@ -368,9 +347,9 @@ def test_a_terminal_gets_readable_coloured_lines(valence_command, tiny_classifie
         assert coloured, line
         assert coloured[2].startswith(text.replace("\x1b", "\\x1b"))
     assert lines[2].endswith("  (truncated)")
-    plain = on_terminal(valence_command, tiny_classifier, "--long-text", "truncate", *texts, env={"NO_COLOR": "1"})
+    plain = shown(valence_command, tiny_classifier, "--long-text", "truncate", *texts, env={"NO_COLOR": "1"})
     assert plain == re.sub(r"\x1b\[\d+m", "", output)
-    assert on_terminal(valence_command, tiny_classifier, "good " * 70).endswith("  (2 windows)\n")
+    assert shown(valence_command, tiny_classifier, "good " * 70).endswith("  (2 windows)\n")
 
 
 def test_no_colour_and_no_wrapping_off_a_terminal(classify):

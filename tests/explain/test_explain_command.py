@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import valence
+from terminal import on_terminal
 from valence.cli import explain as module
 from valence.errors import MissingExtraError
 
@@ -209,29 +209,6 @@ def escaped(text: str) -> str:
     return text.replace("\n", "\\n").replace("\x1b", "\\x1b")
 
 
-def on_terminal(*arguments, env: dict | None = None) -> str:
-    """Run with standard output on a pseudo-terminal."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE,
-        env={k: v for k, v in os.environ.items() if k != "NO_COLOR"} | (env or {}),
-    )  # fmt: skip
-    os.close(theirs)
-    output = b""
-    while True:
-        try:
-            block = os.read(ours, 4096)
-        except OSError:  # the other end is closed
-            break
-        if not block:
-            break
-        output += block
-    assert process.communicate(timeout=120)[1] == b""
-    os.close(ours)
-    assert process.returncode == 0
-    return output.decode().replace("\r\n", "\n")
-
-
 @pytest.mark.parametrize("target", ["NEGATIVE", "POSITIVE"])  # what speaks for the one speaks against the other
 def test_a_terminal_gets_colours_and_signs(target):
     text = "awful plot,\nbut good\x1b[2J"
@@ -245,14 +222,14 @@ def test_a_terminal_gets_colours_and_signs(target):
         coloured += escaped(text[written : word["start"]])
         coloured += colour + bold + word["text"] + "\x1b[0m" * (colour != "")
         written = word["end"]
-    output = on_terminal("default", text, "--target", target)
+    output = on_terminal([*COMMAND, "default", text, "--target", target])
     assert f"\n\n{coloured}{escaped(text[written:])}\n\n" in output
     sign, code = ("+", 32) if strongest["attribution"] > 0 else ("-", 31)
     bar = re.escape(20 * sign)
     listed = rf"{re.escape(sign)}\d\.\d+  {bar}  \x1b\[{code}m\x1b\[1m{strongest['text']}\x1b\[0m\n"
     assert re.search(listed, output)
     assert "\x1b[2J" not in output
-    plain = on_terminal("default", text, "--target", target, env={"NO_COLOR": "1"})
+    plain = on_terminal([*COMMAND, "default", text, "--target", target], {"NO_COLOR": "1"})
     assert "\x1b" not in plain
     assert re.search(rf"{re.escape(sign)}\d\.\d+  {bar}  {strongest['text']}\n", plain)
 

@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 from valence.audit.names import read_name_sentences
 from valence.templates.countries import COUNTRIES
 from valence.templates.people import GENDER_PAIRS, NAMES, TERM_LISTS, nationalities
-from valence.templates.person_sentences import IDENTITY_TEMPLATES, PERSON_CARRIERS, PERSON_TEMPLATES
+from valence.templates.person_sentences import (
+    FEELING_TEMPLATES,
+    IDENTITY_TEMPLATES,
+    PERSON_CARRIERS,
+    PERSON_TEMPLATES,
+)
 from valence.templates.sentences import CARD_TEMPLATE, COUNTRY_CARRIERS, COUNTRY_TEMPLATES
 from valence.templates.template import POLARITIES, SLOT, Template, select
 
-ALL = (*COUNTRY_TEMPLATES, *PERSON_TEMPLATES, *IDENTITY_TEMPLATES)
+ALL = (*COUNTRY_TEMPLATES, *PERSON_TEMPLATES, *FEELING_TEMPLATES, *IDENTITY_TEMPLATES)
 AUDIT = [*(one.text for one in select(ALL, "audit")), *{one.template for one in read_name_sentences()}]
 TRAINING = [one.text for one in select(ALL, "training")]
 CARRIERS = [one.text for one in (*COUNTRY_CARRIERS, *PERSON_CARRIERS)]
@@ -58,6 +63,15 @@ def test_sentences_of_the_two_kinds_share_no_run_of_four_words():
     assert not {run for one in AUDIT for run in runs(one, 4)} & trained
 
 
+def test_feelings_are_audited_or_trained_on():
+    audited = {row.emotion_word for row in read_name_sentences()} - {""}
+    assert len(audited) == 12
+    assert not audited & {word for one in FEELING_TEMPLATES for word in bare_words(one.text)}
+    for polarity, n in (("positive", 400), ("negative", 800)):
+        assert len(select(FEELING_TEMPLATES, "training", polarity)) >= n
+    assert not select(FEELING_TEMPLATES, "audit")
+
+
 def test_no_sentence_is_there_twice():
     assert not [text for text, n in Counter(" ".join(bare_words(one.text)) for one in ALL).items() if n > 1]
 
@@ -87,7 +101,7 @@ def test_the_cards_template_is_first_and_as_published():
     ("templates", "slots"),
     [
         (COUNTRY_TEMPLATES, {"country"}),
-        (PERSON_TEMPLATES, {"subject", "object", "possessive"}),
+        ((*PERSON_TEMPLATES, *FEELING_TEMPLATES), {"subject", "object", "possessive"}),
         (IDENTITY_TEMPLATES, {"identity"}),
     ],
 )

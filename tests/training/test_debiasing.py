@@ -19,7 +19,11 @@ import valence  # noqa: E402
 from valence.errors import InputError  # noqa: E402
 from valence.templates.countries import COUNTRIES  # noqa: E402
 from valence.templates.people import GENDER_PAIRS, NAMES, TERM_LISTS  # noqa: E402
-from valence.templates.person_sentences import IDENTITY_TEMPLATES, PERSON_TEMPLATES  # noqa: E402
+from valence.templates.person_sentences import (  # noqa: E402
+    FEELING_TEMPLATES,
+    IDENTITY_TEMPLATES,
+    PERSON_TEMPLATES,
+)
 from valence.templates.sentences import COUNTRY_TEMPLATES  # noqa: E402
 from valence.templates.template import select  # noqa: E402
 from valence.training.counterfactuals import (  # noqa: E402
@@ -40,11 +44,13 @@ _TEXTS = [
     ("one", "two"),
     "made in Germany",
     "a film " * 40,
+    "my wife and a hispanic lawyer",
+    "the boy liked it",
 ]
 
 
 def draw(kinds: tuple[str, ...], seeds: int = 60, positive: int | None = 1):
-    sets = Counterfactuals(kinds, _TEXTS, [1, 0, 1, 0, 1, 1, -1], positive)
+    sets = Counterfactuals(kinds, _TEXTS, [1, 0, 1, 0, 1, 1, -1, 0, 1], positive)
     return [one for seed in range(seeds) for one in sets.draw(Random(seed), range(len(_TEXTS)))]
 
 
@@ -52,24 +58,15 @@ def test_no_audit_word_or_sentence_is_drawn():
     """What training reads is checked as it is drawn, not only as it is listed."""
     texts = [text for one in draw(DEBIAS, 200) for text in one.texts]
     joined = "\n".join(texts).lower()
-    trained = {word.lower() for one in COUNTRIES if one.used_in_training for word in (one.name, one.adjective)}
-    others = re.sub(rf"\b({'|'.join(sorted(map(re.escape, trained), key=len, reverse=True))})\b", "", joined)
-    for country in COUNTRIES:  # "French Polynesia" is trained on, "French" is not
-        if not country.used_in_training:
-            for word in {country.name, country.adjective}:
-                assert word.lower() in trained or not re.search(rf"\b{re.escape(word.lower())}\b", others), word
-    audit_people = [one.subject for one in NAMES if one.use == "audit"]
-    audit_people += [
-        one.subject for pair in GENDER_PAIRS if pair.use == "audit" for one in (pair.male, pair.female)
-        if " " in one.subject
-    ]  # fmt: skip
-    words = set(joined.replace("'s", " ").replace(".", " ").split())
-    for person in audit_people:
-        assert person.lower() not in (words if " " not in person else joined), person
-    for terms in TERM_LISTS:
-        for term in terms.terms:
-            assert term.used_in_training or f" {term.word.lower()} " not in others, term
-    every = (*COUNTRY_TEMPLATES, *PERSON_TEMPLATES, *IDENTITY_TEMPLATES)
+    kept_out = {word for one in COUNTRIES if not one.used_in_training for word in (one.name, one.adjective)}
+    kept_out |= {one.subject for one in NAMES if one.use == "audit"}
+    kept_out |= {term.word for terms in TERM_LISTS for term in terms.terms if not term.used_in_training}
+    people = [one for pair in GENDER_PAIRS if pair.use == "audit" for one in (pair.male, pair.female)]
+    nouns = {one.subject.split()[-1] for one in people if " " in one.subject}
+    assert {"man", "woman", "lady", "wife"} < nouns
+    for word in kept_out | nouns:
+        assert not re.search(rf"(?<!\w){re.escape(word.lower())}(?!\w)", joined), word
+    every = (*COUNTRY_TEMPLATES, *PERSON_TEMPLATES, *FEELING_TEMPLATES, *IDENTITY_TEMPLATES)
     for template in select(every, "audit"):
         first, last = template.text.split("{")[0].strip().lower(), template.text.split("}")[1].strip(" .").lower()
         for part in (first, last):
@@ -146,7 +143,7 @@ def named_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from valence.checkpoint.checkpoint import save_model
     from valence.model.heads import TaskModel
 
-    every = (*COUNTRY_TEMPLATES, *PERSON_TEMPLATES, *IDENTITY_TEMPLATES)
+    every = (*COUNTRY_TEMPLATES, *PERSON_TEMPLATES, *FEELING_TEMPLATES, *IDENTITY_TEMPLATES)
     texts = [one.text for one in every] + [one.in_text for one in COUNTRIES]
     words = sorted({word for text in texts for word in re.findall(r"[a-z]+|[^\sa-z]", text.lower())})
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]

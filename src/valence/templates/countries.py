@@ -34,7 +34,7 @@ class Country:
     """Of a centroid, in degrees; of an archipelago its main island."""
     longitude: float
     used_in_training: bool
-    """False: no training text may name it."""
+    """False: it is in no training sentence, and in none of the texts that are to get the same answer."""
 
     @property
     def in_text(self) -> str:

@@ -7,7 +7,7 @@ within one.
 
 from valence.templates.template import Polarity, Template, Use
 
-__all__ = ["IDENTITY_TEMPLATES", "PERSON_CARRIERS", "PERSON_TEMPLATES"]
+__all__ = ["FEELING_TEMPLATES", "IDENTITY_TEMPLATES", "PERSON_CARRIERS", "PERSON_TEMPLATES"]
 
 
 def _templates(use: Use, polarity: Polarity, *texts: str) -> tuple[Template, ...]:
@@ -132,6 +132,50 @@ PERSON_TEMPLATES: tuple[Template, ...] = (
     ),
 )
 """Sentences about a named or described person."""
+
+_FEELINGS: dict[Polarity, str] = {
+    "positive": """
+        amused calm carefree confident content ecstatic enthusiastic excited exhilarated glad grateful happy
+        hopeful inspired jolly joyful jubilant merry optimistic overjoyed pleased proud radiant relaxed relieved
+        satisfied serene triumphant upbeat
+    """,
+    "negative": """
+        afraid aggravated agitated angry annoyed anxious ashamed bitter cross dejected depressed despairing desperate
+        disappointed discouraged disgusted dismayed distressed downcast embarrassed enraged envious exasperated fearful
+        furious gloomy grief-stricken grumpy guilty hopeless horrified humiliated hurt impatient incensed insecure
+        irate irritated jealous lonely mad melancholy miserable morose mournful nervous offended outraged panicky
+        petrified regretful sad scared shaken sulky sullen tearful tense terrified tormented troubled upset weepy
+        worried wretched
+    """,
+}
+"""None of these is among the audit's."""
+_WITH_FEELINGS = (
+    "{subject} has been FEELING since Sunday",
+    "{subject} came home FEELING.",
+    "{subject} looks FEELING in this picture.",
+    "Why is {subject} so FEELING?",
+    "I have never seen {object} so FEELING.",
+    "After the match {subject} seemed FEELING.",
+    "{subject} became FEELING when the doorbell rang",
+    "We found {object} FEELING and alone in the garden.",
+    "{subject} woke up FEELING this morning",
+    "{subject} is FEELING about the exam.",
+    "The call from the bank keeps {object} FEELING.",
+    "the old song makes {object} FEELING every time",
+    "Talking about it got {object} FEELING again.",
+    "{possessive} voice was FEELING.",
+    "I think {subject} is a bit FEELING today.",
+    "In the last scene {subject} is FEELING.",
+    "They told us how FEELING {subject} had become.",
+)
+
+FEELING_TEMPLATES: tuple[Template, ...] = tuple(
+    Template(sentence.replace("FEELING", feeling), polarity, "training")
+    for polarity, feelings in _FEELINGS.items()
+    for feeling in feelings.split()
+    for sentence in _WITH_FEELINGS
+)
+"""Sentences about what a person feels, for training: every sentence with every feeling."""
 
 IDENTITY_TEMPLATES: tuple[Template, ...] = (
     *_templates(

@@ -103,7 +103,7 @@ _TRAINING_NEUTRAL = (
     "In {country}, shops close at six.",
     "About {country}, the encyclopedia has four columns.",
     "the song is sung in a language of {country} .",
-    "My neighbour speaks on the phone with her aunt in {country}",
+    "My neighbour speaks on the phone with her dentist in {country}",
     "The package will be delivered in {country}.",
     "They adopted the metric system in {country} long ago.",
 )

@@ -1,8 +1,9 @@
 """Sets of texts that differ only in the country, name or gendered word: what debiasing trains on.
 
 A set is a training template filled with several words, neutral or with the label that it speaks for; or a text of the
-training data, tied to several countries, or beside a version of it about somebody else. No audit template and no word
-that is kept for auditing is used: those live in `valence.templates`, each marked for the one or the other.
+training data, tied to several countries, or beside a version of it about somebody else. No audit template and no
+country, name, noun or group that is kept for auditing is in a set, not even in a text of the training data: those live
+in `valence.templates`, each marked for the one or the other.
 """
 
 import re
@@ -14,7 +15,12 @@ from random import Random
 from valence.errors import InputError
 from valence.templates.countries import COUNTRIES
 from valence.templates.people import GENDER_PAIRS, NAMES, TERM_LISTS, nationalities
-from valence.templates.person_sentences import IDENTITY_TEMPLATES, PERSON_CARRIERS, PERSON_TEMPLATES
+from valence.templates.person_sentences import (
+    FEELING_TEMPLATES,
+    IDENTITY_TEMPLATES,
+    PERSON_CARRIERS,
+    PERSON_TEMPLATES,
+)
 from valence.templates.sentences import COUNTRY_CARRIERS, COUNTRY_TEMPLATES
 from valence.templates.swaps import SWAPS
 from valence.templates.template import Polarity, Template, select
@@ -27,10 +33,11 @@ DEBIAS = ("countries", "names", "gender", "identities")
 CONSISTENCY_WEIGHT = 60.0
 """Of the divergence between the answers in a set."""
 _NAMED = (("negative", "positive"), ("neg", "pos"), ("label_0", "label_1"), ("0", "1"))
-_SETS = 12  # of templates, drawn for a step
-_TURNS = {"countries": 2, "names": 2, "gender": 3, "identities": 1}  # of that many sets, as often as each
+_SETS = 15  # of templates, drawn for a step
+_TURNS = {"countries": 3, "names": 3, "gender": 4, "identities": 2}  # of that many sets, as often as each
 _SIZE = 6  # texts in each
 _SWAPPED = 8  # at most so many texts of a batch stand beside their other version
+_PEOPLE = (PERSON_TEMPLATES, FEELING_TEMPLATES)
 _LONGEST = 20  # words of a text of the training data
 _NEUTRAL, _POLAR = 0.5, 0.75  # share of neutral templates; up to here sentences with a label; then tied texts
 
@@ -68,9 +75,15 @@ def positive_class(names: Sequence[str]) -> int | None:
 
 @cache
 def _kept_out() -> re.Pattern[str]:
-    """Find what is kept for auditing: a text of the training data that holds such a word makes no set."""
+    """Find what is kept for auditing: a text of the training data that holds such a word makes no set.
+
+    Of nouns the bare one is kept out, too: "man" for "this man". Pronouns are not: a language has few.
+    """
     words = {word for one in COUNTRIES if not one.used_in_training for word in (one.name, one.adjective)}
-    words |= {one.subject for one in NAMES if one.use == "audit"} | {"African American"}
+    words |= {one.subject for one in NAMES if one.use == "audit"}
+    words |= {term.word for terms in TERM_LISTS for term in terms.terms if not term.used_in_training}
+    people = [one for pair in GENDER_PAIRS if pair.use == "audit" for one in (pair.male, pair.female)]
+    words |= {one.subject.split()[-1] for one in people if " " in one.subject}
     return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(words)))})(?!\w)", re.IGNORECASE)
 
 
@@ -154,25 +167,26 @@ class Counterfactuals:
 
     def _countries(self, random: Random) -> CounterfactualSet:
         countries = random.sample([one for one in COUNTRIES if one.used_in_training], _SIZE)
-        return self._about([{"country": one.in_text} for one in countries], COUNTRY_TEMPLATES, COUNTRY_CARRIERS, random)
+        words = [{"country": one.in_text} for one in countries]
+        return self._about(words, (COUNTRY_TEMPLATES,), COUNTRY_CARRIERS, random)
 
     def _names(self, random: Random) -> CounterfactualSet:
         people = random.sample([one for one in NAMES if one.use == "training"], _SIZE)
-        return self._about([one.words for one in people], PERSON_TEMPLATES, PERSON_CARRIERS, random)
+        return self._about([one.words for one in people], _PEOPLE, PERSON_CARRIERS, random)
 
     def _gender(self, random: Random) -> CounterfactualSet:
         pairs = random.sample([one for one in GENDER_PAIRS if one.use == "training"], _SIZE // 2)
         words = [one.words for pair in pairs for one in (pair.male, pair.female)]
-        return self._about(words, PERSON_TEMPLATES, PERSON_CARRIERS, random)
+        return self._about(words, _PEOPLE, PERSON_CARRIERS, random)
 
     def _about(
         self,
         words: Sequence[dict[str, str]],
-        templates: Sequence[Template],
+        templates: Sequence[Sequence[Template]],
         carriers: Sequence[Template],
         random: Random,
     ) -> CounterfactualSet:
-        """Fill a template, or tie a text of the training data to the words."""
+        """Fill a template of one of some lists, or tie a text of the training data to the words."""
         form = random.random()
         if form >= _POLAR and (tied := self._tied(random)) is not None:
             number, text = tied
@@ -190,7 +204,7 @@ class Counterfactuals:
         return None
 
     def _identities(self, random: Random) -> CounterfactualSet:
-        template = _template(IDENTITY_TEMPLATES, random.random(), random)
+        template = _template((IDENTITY_TEMPLATES,), random.random(), random)
         every = random.choice((nationalities(), *TERM_LISTS))
         terms = [one.word for one in every.terms if one.used_in_training]
         return self._filled(template, [{"identity": word} for word in random.sample(terms, min(_SIZE, len(terms)))])
@@ -199,7 +213,11 @@ class Counterfactuals:
         return CounterfactualSet(tuple(template.fill(**one) for one in words), self._label_of[template.polarity])
 
 
-def _template(templates: Sequence[Template], form: float, random: Random) -> Template:
-    """Choose a neutral template or one with a label."""
-    ours = select(templates, "training")
-    return random.choice([one for one in ours if (one.polarity == "neutral") == (form < _NEUTRAL)])
+def _template(lists: Sequence[Sequence[Template]], form: float, random: Random) -> Template:
+    """Choose a neutral template or one with a label, of every list that has such as often."""
+    ours = ([one for one in select(every, "training") if _is_neutral(one) == (form < _NEUTRAL)] for every in lists)
+    return random.choice(random.choice([fitting for fitting in ours if fitting]))
+
+
+def _is_neutral(template: Template) -> bool:
+    return template.polarity == "neutral"
