@@ -6,6 +6,7 @@ Reads SST-2, other reviews and the base encoder from ../shared. Writes
 
     models/default/              the checkpoint in fp16, its training report
     src/valence/default_model/   what the package ships: the int8 engine, tokenizer, config, reports, card
+    benchmarks/results/default-beside-stage-1/   the model that ships beside the one that read SST-2 alone
 
 A stage that is finished is not repeated, and an interrupted one goes on where it stopped, when the command is given
 again. Nothing is chosen on any data but SST-2 dev, on which the best of the first stage's epochs is kept.
@@ -50,6 +51,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BASE = SHARED / "models" / "all-MiniLM-L6-v2"
 CHECKPOINT = ROOT / "models" / "default"
 EMBEDDED = ROOT / "src" / "valence" / "default_model"
+COMPARED = ROOT / "benchmarks" / "results" / "default-beside-stage-1"
 ORIGIN = ROOT / "scripts" / "default_origin.json"  # what nobody can measure
 FIRST, BROADER, MEAN, EVEN = "1-sst2", "2-other-reviews", "3-mean", "4-even"
 """The stages: SST-2 alone; other reviews beside it; the mean of the weights of both; the same answer whatever country,
@@ -165,14 +167,14 @@ def keep_checkpoint(work: Path) -> None:
         shutil.copy(run / name, CHECKPOINT / name)
     report, other = (training_report(work / f"{EVEN}-{seed}") for seed in EVEN_SEEDS)
     earlier = {name: training_report(work / name) for name in (FIRST, BROADER)}
+    for rate in ("examples_per_second", "tokens_per_second"):  # of one run, where the time is that of all
+        report.pop(rate, None)
     report |= {
         "seed": list(EVEN_SEEDS),
         "weights": "the mean of one run with each seed",
         "weights_sha256": trained.weights_hash(),
         "seconds": round(report["seconds"] + other["seconds"] + sum(one["seconds"] for one in earlier.values()), 1),
         "steps": report["steps"] + other["steps"] + sum(one["steps"] for one in earlier.values()),
-        "train": earlier[BROADER]["train"],
-        "unlabelled": earlier[BROADER]["unlabelled"],
     }
     # What it all began with, and the one choice made on evaluation data, are of the first stage; exports are compared
     # with their source on the texts that it marked, which can be had without this run.
@@ -180,10 +182,10 @@ def keep_checkpoint(work: Path) -> None:
     report |= {key: earlier[FIRST][key] for key in firsts}
     report["kept_as"] = {"dtype": "float16", "weights_sha256": ModelFolder(CHECKPOINT, "default").weights_hash()}
     report["earlier_stages"] = {
-        name: {"examples": found["train"]["examples"]}
+        name: {"examples": found["train"]["examples"] + (found.get("unlabelled") or {}).get("documents", 0)}
         | {key: found[key] for key in _TOLD if found.get(key) is not None}
         for name, found in earlier.items()
-    }
+    } | {MEAN: {"weights": f"the mean of {FIRST} and {BROADER}"}}
     write_json(CHECKPOINT / "reports" / "training.json", report)
 
 
@@ -228,6 +230,8 @@ def ship(work: Path) -> None:
         figure = report["accuracy"]
         print(f"{name}: accuracy {figure['value']:.4f} ({figure['low']:.4f} to {figure['high']:.4f})")
     valence("compare", "default", CHECKPOINT, DEV, "--out", reports / "comparison-reference.json")
+    for name, path in EVALUATION.items():
+        valence("compare", work / FIRST, "default", path, "--rounds", 1, "--out", COMPARED / f"{name}.json")
     before = work / MEAN
     for model, name in (("default", "audit"), (before, "audit-before")):
         valence("audit", model, "--data", DATA, "--out", work / name)

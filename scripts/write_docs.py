@@ -16,6 +16,7 @@ from valence.benchmark import tables
 from valence.benchmark.chart import throughput_chart
 from valence.cli import cli
 from valence.evaluation.compare import as_markdown
+from valence.templates.countries import COUNTRIES
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT = ROOT / "src" / "valence" / "default_model"
@@ -270,6 +271,27 @@ def comparison_table() -> str:
     return as_markdown(_read(path), n_texts=5).rstrip() if path.is_file() else "Not measured yet."
 
 
+def stages_table() -> str:
+    """Render the default beside its first stage, which read SST-2 alone.
+
+    Returns:
+        Markdown.
+    """
+    lines = [
+        "| data | stage 1 | default | default - stage 1 (95 % interval) | stage 1 alone right | default alone | p |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for path in sorted((RESULTS / "default-beside-stage-1").glob("*.json")):
+        report = _read(path)
+        first, second = (f"{one['accuracy']['value']:.4f}" for one in report["models"])
+        apart, test = report["difference"], report["mcnemar"]
+        lines.append(
+            f"| {report['data']['name']} | {first} | {second} | {apart['value']:+.4f} ({apart['low']:+.4f} to "
+            f"{apart['high']:+.4f}) | {test['only_first']} | {test['only_second']} | {test['p_value']:.2g} |"
+        )
+    return "\n".join(lines)
+
+
 def even_table() -> str:
     """Render what debiasing changed in the default model, beside what it was to reach.
 
@@ -290,13 +312,24 @@ def _audited(report: str, probe: str, figure: str) -> float:
     return value
 
 
+_KEPT_OUT = sum(not country.used_in_training for country in COUNTRIES)
 _COUNTRIES = "P(POSITIVE) over 208 countries, standard deviation"
 _EVEN = (
     (f"{_COUNTRIES}: mean of 12 templates", "countries", "standard_deviation_mean", "0.015"),
     (f"{_COUNTRIES}: worst template", "countries", "standard_deviation_worst", "0.04"),
     (f"{_COUNTRIES}: the card's template", "countries", "card_template_standard_deviation", "0.04"),
-    ("the same, 55 countries never trained on: mean", "countries", "never_trained_standard_deviation_mean", "0.015"),
-    ("the same, 55 countries never trained on: worst", "countries", "never_trained_standard_deviation_worst", "0.04"),
+    (
+        f"the same, {_KEPT_OUT} countries never trained on: mean",
+        "countries",
+        "never_trained_standard_deviation_mean",
+        "0.015",
+    ),
+    (
+        f"the same, {_KEPT_OUT} countries never trained on: worst",
+        "countries",
+        "never_trained_standard_deviation_worst",
+        "0.04",
+    ),
     ("the card's template: France", "countries", "card_template_france", ""),
     ("the card's template: Afghanistan", "countries", "card_template_afghanistan", ""),
     (
@@ -307,8 +340,19 @@ _EVEN = (
     ),
     ("names by race: the same", "names", "names_race_mean_absolute_difference", "0.02"),
     ("gendered words: the same", "names", "words_gender_mean_absolute_difference", "0.02"),
+    (
+        "word pairs (she and he, my sister and my brother): |difference|",
+        "names",
+        "word_pairs_mean_absolute_difference",
+        "",
+    ),
     ("single names, mean distance from the mean of all names", "names", "names_mean_absolute_difference", ""),
-    ("single names, largest distance between two", "names", "names_largest_absolute_difference", ""),
+    (
+        "single names, largest distance of one from the mean of all names",
+        "names",
+        "names_largest_absolute_difference",
+        "",
+    ),
     ("clear sentences that keep their label with any country", "kept-labels", "kept", "(at least 0.99)"),
 )
 """Title, probe, figure and limit."""
@@ -324,6 +368,7 @@ _TABLES: dict[str, Callable[[], str]] = {
     "measured": measured_table,
     "evaluations": evaluation_table,
     "even": even_table,
+    "stages": stages_table,
     "cold start": cold_start_table,
     "training speed": training_speed_table,
     "bench chart": lambda: _where_measured(

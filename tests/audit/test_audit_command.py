@@ -143,21 +143,32 @@ def test_maps_of_two_models_are_one_picture(model, tiny_classifier, tmp_path):
     assert ">B: classifier<" in drawn
 
 
-def test_a_report_with_more_probes_is_kept(model, own, tmp_path):
+def test_probes_of_an_earlier_report_on_the_same_model_are_kept(model, own, tmp_path):
     report = model / "reports" / "audit.json"
     audit_here(model, *own, "--out", tmp_path / "out")
     content = json.loads(report.read_text())
-    content["probes"].append({"name": "countries"})
+    content["probes"].insert(0, {"name": "kept-labels"})
     report.write_text(json.dumps(content))
-    assert audit_here(model, *own, "--out", tmp_path / "out").endswith(
-        f"no report in the model's folder: {report} has probes that this audit lacks (countries); "
-        "remove it to have it replaced\n"
-    )
-    assert json.loads(report.read_text()) == content
+    audit_here(model, "--probe", "names", "--out", tmp_path / "other")
+    found = json.loads(report.read_text())
+    assert [probe["name"] for probe in found["probes"]] == ["kept-labels", "names", "own-templates"]
+    assert [probe["name"] for probe in json.loads((tmp_path / "other" / "audit.json").read_text())["probes"]] == [
+        "names"
+    ]
     for old in ({**content, "model": {"weights_sha256": "other"}}, {"probes": 7}, []):
         report.write_text(json.dumps(old))
         audit_here(model, *own, "--out", tmp_path / "out")
         assert len(json.loads(report.read_text())["probes"]) == 1, "of other weights, or no report at all"
+
+
+def test_maps_of_an_earlier_audit_go(model, own, tmp_path):
+    (tmp_path / "mine.txt").write_text("the film was good in {country}\n")
+    out = tmp_path / "out"
+    audit_here(model, "--probe", "own-templates", "--templates", tmp_path / "mine.txt", "--out", out)
+    assert (out / "map.svg").is_file()
+    (out / "map-of-mine.png").write_bytes(b"mine")
+    audit_here(model, *own, "--out", out)
+    assert sorted(path.name for path in out.iterdir()) == ["audit.html", "audit.json", "map-of-mine.png"]
 
 
 def test_out_may_be_the_folder_of_reports(model, own, tiny_classifier):

@@ -21,6 +21,9 @@ from valence.card.auditing import audit_again
 from valence.errors import DataError, InputError, MissingHeadError
 from valence.folder import ModelFolder
 from valence.hub import find_model
+from valence.templates.countries import COUNTRIES
+from valence.templates.sentences import COUNTRY_TEMPLATES
+from valence.templates.template import select
 from words import WORDS
 
 OF_CLASSIFIERS = PROBES[:8]
@@ -101,7 +104,6 @@ def test_a_planted_bias_is_caught_by_every_probe(suites, own_templates):
     found = figures(content)
     assert tuple(found) == OF_CLASSIFIERS
     assert found["countries"]["standard_deviation_mean"] > 0.01
-    assert found["kept-labels"]["kept"] < 0.6
     assert found["names"]["words_gender_mean_difference"] < -0.01
     assert found["identities"]["religion_largest_mean_difference"] < -0.1
     assert found["own-templates"]["city_standard_deviation"] > 0.05
@@ -109,6 +111,24 @@ def test_a_planted_bias_is_caught_by_every_probe(suites, own_templates):
     assert found["winogender"]["label_flip_rate"] == 1
     assert found["stereoset-classifier"]["mean_difference"] == pytest.approx(-0.2)
     assert list(content["skipped"]) == list(OF_MASKED_LMS)
+
+
+def test_labels_that_one_country_costs_are_caught():
+    """Of a classifier that otherwise knows good from bad."""
+    polar = [one for one in select(COUNTRY_TEMPLATES, "audit") if one.polarity != "neutral"]
+    good = {one.fill(country=country.in_text) for one in polar for country in COUNTRIES if one.polarity == "positive"}
+
+    def knows(texts) -> np.ndarray:
+        return np.array([0.9 if text in good else 0.1 for text in texts])
+
+    def loses_one(texts) -> np.ndarray:
+        return np.where(["Tuvalu" in text for text in texts], 1 - knows(texts), knows(texts))
+
+    plan = plan_probes({"classifier"}, ["kept-labels"])
+    whole, lost = (figures(audit(fake(scorer), plan))["kept-labels"] for scorer in (knows, loses_one))
+    assert set(whole.values()) == {1.0}
+    assert lost["kept"] == pytest.approx(207 / 208)
+    assert lost["kept_worst_country"] == 0
 
 
 def test_a_constant_classifier_gives_zero_and_fails_where_it_must(suites, own_templates):
@@ -182,11 +202,22 @@ def test_figures_are_those_of_the_positive_class(tiny_classifier, tmp_path):
         (("LABEL_0", "LABEL_1"), 1),
         (("LABEL_1", "LABEL_0"), 0),
         (("1", "0"), 0),
-        (("spam", "ham"), 1),
+        (("spam", "ham"), None),
+        (("5 stars", "1 star"), None),
     ],
 )
 def test_the_positive_class(labels, number):
     assert positive_class(labels) == number
+
+
+def test_classes_of_unknown_names_are_asked_for(tiny_classifier, tmp_path):
+    renamed = Path(shutil.copytree(tiny_classifier, tmp_path / "renamed"))
+    config = json.loads((renamed / "config.json").read_text())
+    names = {"id2label": {"0": "good", "1": "bad"}, "label2id": {"good": 0, "bad": 1}}
+    (renamed / "config.json").write_text(json.dumps(config | names))
+    with pytest.raises(InputError, match=r"calls its classes good and bad, neither of them POSITIVE.*--labels"):
+        open_model(folder_of(renamed))
+    assert open_model(folder_of(renamed), labels=("POSITIVE", "NEGATIVE")).description["positive_label"] == "POSITIVE"
 
 
 def test_the_engine_of_a_report_or_another(tiny_classifier, tmp_path):

@@ -133,9 +133,9 @@ def test_countries_never_used_in_training_stand_apart():
     assert result.figures["never_trained_standard_deviation_worst"].value == 0
     assert result.figures["never_trained_minus_trained"].value == pytest.approx(0.3)
     parts = {row["Countries"]: row for row in table(result, "Parts of the world")}
-    assert parts["never used in training"]["Number"] == len(held_out)
-    assert parts["never used in training"]["Mean P(POSITIVE)"] == pytest.approx(0.8)
-    assert parts["used in training"]["Number"] == 208 - len(held_out)
+    assert parts["in none of them"]["Number"] == len(held_out)
+    assert parts["in none of them"]["Mean P(POSITIVE)"] == pytest.approx(0.8)
+    assert parts["in training sets of --debias"]["Number"] == 208 - len(held_out)
 
     spread = ask(planted(Japan=0.1, Fiji=0.9))
     assert spread.figures["never_trained_standard_deviation_mean"].value > 0.05

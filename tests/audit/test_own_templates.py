@@ -46,6 +46,17 @@ def lowers(word: str) -> Scorer:
     return lambda texts: np.array([0.4 if re.search(rf"\b{word}\b", text) else 0.6 for text in texts])
 
 
+@pytest.mark.parametrize(
+    ("header", "reader", "meant"),
+    [("word,grp", read_words, "group"), ("template,polarty", lambda path: read_templates(path, ["a"]), "polarity")],
+)
+def test_a_column_that_is_nearly_called_right_is_asked_about(tmp_path, header, reader, meant):
+    path = tmp_path / "list.csv"
+    path.write_text(f"{header}\nto {{a}},x\nfrom {{a}},y\n")
+    with pytest.raises(DataError, match=f"did you mean '{meant}'"):
+        reader(path)
+
+
 def test_a_template_a_line(tmp_path):
     path = write(tmp_path / "own.txt", "I flew to {city}\n\n  {name} met {name} in {city}.  \r\n")
     assert read_templates(path, {"city", "name"}) == (

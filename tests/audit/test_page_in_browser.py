@@ -79,7 +79,7 @@ def test_hovering_france_tells_its_probability(opened, page_file):
         france.scroll_into_view_if_needed()
         page.mouse.move(*france.evaluate(INSIDE))
         text = tooltip(page)
-    for part in ("country France", "P(positive) 0.890", "95 % interval –", "used in training no"):
+    for part in ("country France", "P(positive) 0.890", "95 % interval –", "in training sets of --debias no"):
         assert part in text
 
 

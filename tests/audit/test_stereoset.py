@@ -236,6 +236,19 @@ def test_a_planted_stereotype_is_caught():
     assert result.details["intrasentence"]["by_term"]["t0"] == {"ss": 100, "lms": 100, "n_items": 2}
 
 
+def test_a_model_without_a_preference_counts_as_against_the_stereotype_in_both_tasks():
+    """Ties count as anti-stereotypical, as in the authors' code."""
+
+    class Indifferent(FakePredictor):
+        def predict(self, pairs: Sequence[tuple[str, str]]) -> list[NextSentence]:
+            return [NextSentence(True, 0.5) for _ in pairs]
+
+    subject = Subject(masked_lm=prefer({}), next_sentence=Indifferent())  # type: ignore[arg-type]
+    values = {name: one.value for name, one in StereoSetProbe(ITEMS, resamples=20).run(subject).figures.items()}
+    for task in ("intrasentence", "intersentence", "overall"):
+        assert (values[f"{task}_ss"], values[f"{task}_lms"]) == (0, 0), task
+
+
 def test_without_a_next_sentence_head_there_is_one_task():
     result = StereoSetProbe(ITEMS, resamples=20).run(Subject(masked_lm=prefer({"thin": 3, "fat": 1, "blue": -1})))
     assert list(result.figures) == ["intrasentence_lms", "intrasentence_ss", "intrasentence_icat"]

@@ -412,7 +412,7 @@ def _map_layers(values: Sequence[MapValue], width: int | None = None) -> Any:
         alt.Tooltip("name:N", title="country"),
         alt.Tooltip("shown:N", title="P(positive)"),
         alt.Tooltip("interval:N", title="95 % interval"),
-        alt.Tooltip("training:N", title="used in training"),
+        alt.Tooltip("training:N", title="in training sets of --debias"),
     ]
     circle = width * _CIRCLE if width else alt.ExprRef(f"max(width * {_CIRCLE:.4f}, 14)")
     base = alt.Chart(shapes).transform_lookup(lookup="id", from_=joined)

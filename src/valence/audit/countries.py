@@ -260,10 +260,10 @@ class CountriesProbe:
         return Table("The card's template in other spellings", columns, tuple(rows))
 
     def _parts(self, scores: NDArray[np.float64]) -> Table:
-        """The countries in parts: used in training or not, and by continent."""
+        """The countries in parts: in training sets of --debias or not, and by continent."""
         trained = np.array([country.used_in_training for country in self._countries])
         continents = np.array([country.continent for country in self._countries])
-        parts = {"used in training": trained, "never used in training": ~trained}
+        parts = {"in training sets of --debias": trained, "in none of them": ~trained}
         parts |= {str(continent): continents == continent for continent in np.unique(continents)}
         centred = from_mean(scores)
         rows: list[tuple[str | int | float | None, ...]] = []

@@ -232,7 +232,7 @@ class IdentitiesProbe:
                 )
                 for word in words[one.name][:_MOST_EXTREME]
             ]
-        columns = ("List", "Word", "Used in training", "Mean difference", "p (t-test)", "p (Holm)")
+        columns = ("List", "Word", "In training sets of --debias", "Mean difference", "p (t-test)", "p (Holm)")
         return Table("Words furthest from the mean of their list", columns, tuple(rows))
 
     def _details(

@@ -20,7 +20,7 @@ from valence.text.tokenizer import Tokenizer
 
 __all__ = ["AuditedModel", "open_model", "positive_class"]
 
-_POSITIVE = ("positive", "pos", "label_1", "1")  # of two labels, the one that is called so; else the second
+_POSITIVE = ("positive", "pos", "label_1", "1")  # of two labels, the one that is called so
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SHOWN_LABELS = 5
 
@@ -76,7 +76,8 @@ def open_model(
         The model.
 
     Raises:
-        InputError: if it is a classifier of other than two classes, or a raw model and `masked_lm` is given, too.
+        InputError: if it is a classifier of other than two classes or of none that is called positive, or a raw
+            model and `masked_lm` is given, too.
         ModelError: if it cannot be loaded.
         MissingHeadError: if it is neither a classifier nor a masked LM, or `masked_lm` is none.
     """
@@ -112,17 +113,17 @@ def open_model(
     return AuditedModel(subject, description | {"masked_lm": raw_description})
 
 
-def positive_class(labels: Sequence[str]) -> int:
+def positive_class(labels: Sequence[str]) -> int | None:
     """Decide which of two classes is the positive one.
 
     Args:
         labels: the names of both.
 
     Returns:
-        The number of the one that is called POSITIVE, LABEL_1 or 1; where neither is, of the second.
+        The number of the one that is called POSITIVE, LABEL_1 or 1; None where neither is.
     """
     names = [label.strip().lower() for label in labels]
-    return next((names.index(name) for name in _POSITIVE if name in names), 1)
+    return next((names.index(name) for name in _POSITIVE if name in names), None)
 
 
 def _positive_number(classifier: Classifier, folder: ModelFolder) -> int:
@@ -134,7 +135,12 @@ def _positive_number(classifier: Classifier, folder: ModelFolder) -> int:
             "for the probability of the positive one of two, such as NEGATIVE and POSITIVE"
         )
     require_single_label(classifier)
-    return positive_class(labels)
+    if (number := positive_class(labels)) is None:
+        raise InputError(
+            f"{folder.name} calls its classes {labels[0]} and {labels[1]}, neither of them POSITIVE, and an audit with "
+            "the wrong one would say the opposite: name both in their order with --labels, such as NEGATIVE,POSITIVE"
+        )
+    return number
 
 
 def _open_raw(folder: ModelFolder, threads: int | None) -> tuple[Subject, dict[str, Any]]:

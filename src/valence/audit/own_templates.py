@@ -10,6 +10,7 @@ Shapes: S comparison sets, W words of a slot.
 import difflib
 import itertools
 import math
+import difflib
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -140,6 +141,8 @@ def _entries(path: Path, column: str, second: str) -> Iterator[tuple[int, str, s
         column = "text"
     elif column not in table.columns:
         raise DataError(f"no column {column!r}: the columns are {', '.join(map(repr, table.columns))}", path)
+    if second not in table.columns and (near := difflib.get_close_matches(second, table.columns, 1)):
+        raise DataError(f"a column {near[0]!r}: did you mean {second!r}? Call it that, or something else", path)
     for row in table.rows():
         text, other = row.values.get(column), row.values.get(second)
         if not isinstance(text, str) or not isinstance(other, str | None) or not is_unicode(text + (other or "")):

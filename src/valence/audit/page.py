@@ -14,7 +14,7 @@ from valence.audit.charts import MAP_RATIO, figure_bars, javascript, renderer_ve
 from valence.audit.markup import Markup, element, json_script, script, style
 from valence.audit.pictures import Picture, pictures
 from valence.audit.probe import Figure
-from valence.audit.wording import shown
+from valence.audit.wording import main_figures, shown
 from valence.audit.world.shapes import read_world
 
 __all__ = ["audit_page"]
@@ -212,20 +212,19 @@ def _contents(pairs: Sequence[tuple[Mapping[str, Any] | None, Mapping[str, Any] 
 def _at_a_glance(
     pairs: Sequence[tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]], names: tuple[str, str | None]
 ) -> Markup:
-    """The first figure of each probe."""
+    """The main figures of each probe."""
     columns = ["probe", "figure", "A" if names[1] else "value"] + (["B"] if names[1] else [])
     rows = []
     for pair in pairs:
         probe = _either(*pair)
-        name = next(iter(probe["figures"]), None)
-        if name is not None:
+        for name in main_figures(str(probe["name"]), probe["figures"]):
             values = [_with_interval(_figure(one, name)) for one in pair[: len(columns) - 2]]
             link = element("a", str(probe["title"]), href=f"#{_heading(probe)}")
             rows.append([link, _words(name), *values])
     return element(
         "section",
         element("h2", "At a glance", id="at-a-glance"),
-        _grid("The first figure of each probe, with its 95 % interval", columns, rows, {2, 3}),
+        _grid("The main figures of each probe, with their 95 % intervals", columns, rows, {2, 3}),
         aria_labelledby="at-a-glance",
     )
 

@@ -5,7 +5,7 @@ A probe that wants pictures puts under these keys of its details:
     "maps"          what a map shows -> list of {"name", "iso_numeric", "value", and perhaps "low", "high", "latitude",
                     "longitude", "used_in_training"}, one for each country
     "templates"     template -> filler (such as a country) -> probability of the positive class
-    "differences"   what is compared -> group -> {"value", and perhaps "low", "high"}
+    "differences"   what is compared -> group -> {"value", and perhaps "low", "high", "holm_p_value"}
     "by_occupation" list of {"group", "mean_difference", "holm_p_value"}: feminine minus masculine versions
 """
 
@@ -36,6 +36,10 @@ _MAP_NOTE = (
 )
 _SPREAD_NOTE = "A dot is the template with one filler; the bar is their mean. Neighbouring heights mean nothing."
 _DIFFERENCE_NOTE = "Lines are 95 % intervals; a filled dot has one that leaves zero out."
+_TESTED_NOTE = (
+    "Lines are 95 % intervals, each for itself; a filled dot differs from zero at the 5 % level, corrected for the "
+    "number of comparisons (Holm)."
+)
 _OCCUPATION_NOTE = "A filled dot differs from zero at the 5 % level, corrected for the number of occupations (Holm)."
 _OCCUPATIONS = "Feminine minus masculine, by occupation"
 _LEVEL = 0.05
@@ -74,7 +78,9 @@ def pictures(
     for title in _titles(both, "differences"):
         groups = [_figures(one.get("differences", {}).get(title, {})) for one in both]
         domain = difference_domain(*groups)
-        pairs.append(_pair(_differences(title, part, domain) if part else None for part in groups))
+        tested = [_apart(one.get("differences", {}).get(title, {})) for one in both]
+        parts = zip(groups, tested, strict=True)
+        pairs.append(_pair(_differences(title, part, domain, apart) if part else None for part, apart in parts))
     if any(one.get("by_occupation") for one in both):
         rows = [one.get("by_occupation") or [] for one in both]
         domain = difference_domain(*map(_occupations, rows))
@@ -148,12 +154,21 @@ def _figures(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
     return {name: Figure(part["value"], part.get("low"), part.get("high")) for name, part in groups.items()}
 
 
-def _differences(title: str, groups: Mapping[str, Figure], domain: tuple[float, float]) -> Picture:
+def _apart(groups: Mapping[str, Mapping[str, Any]]) -> set[str] | None:
+    """The groups that differ from zero after correction; None where they were not tested."""
+    if not all("holm_p_value" in part for part in groups.values()):
+        return None
+    return {name for name, part in groups.items() if part["holm_p_value"] < _LEVEL}
+
+
+def _differences(
+    title: str, groups: Mapping[str, Figure], domain: tuple[float, float], apart: set[str] | None
+) -> Picture:
     drawn = _thinned(groups, lambda figure: figure.value, _MOST_ROWS)
-    note = _DIFFERENCE_NOTE
+    note = _DIFFERENCE_NOTE if apart is None else _TESTED_NOTE
     if len(drawn) < len(groups):
         note += f" {len(drawn)} of {len(groups):,} groups are drawn, evenly from the lowest to the highest."
-    return Picture("differences", title, note, difference_plot(drawn, domain=domain))
+    return Picture("differences", title, note, difference_plot(drawn, domain=domain, apart=apart))
 
 
 def _occupations(rows: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:

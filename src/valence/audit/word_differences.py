@@ -173,10 +173,15 @@ def picture(differences: Sequence[WordDifference]) -> dict[str, Any]:
         differences: any.
 
     Returns:
-        Word -> value and interval, from the lowest to the highest.
+        Word -> value, interval and corrected p-value, from the lowest to the highest.
     """
     return {
-        one.word: {"value": one.difference.value, "low": one.difference.low, "high": one.difference.high}
+        one.word: {
+            "value": one.difference.value,
+            "low": one.difference.low,
+            "high": one.difference.high,
+            "holm_p_value": one.holm_p_value,
+        }
         for one in sorted(differences, key=lambda one: one.difference.value)
     }
 

@@ -1,14 +1,18 @@
 """Checking a card: is each figure what its report says, and does measuring it again give the same?
 
 A figure must be equal to its report to the last printed digit; what can be measured is measured again besides, within
-the tolerances of `valence.card.tolerances`. Numbers in the text that are no figures of a report must be those that
-rendering the card gives today, so that no number can be changed, or given another meaning, unnoticed.
+the tolerances of `valence.card.tolerances`. Then the card is laid line by line beside the one that rendering gives
+today: a line that is another one fails, so that neither a number nor what it is a number of can be changed unnoticed;
+a line that is not there, and one that somebody added, are not checked.
 """
 
+import ast
 import re
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from difflib import SequenceMatcher
+from functools import lru_cache
+from itertools import takewhile, zip_longest
 
 from valence.card.fact import Fact
 from valence.card.facts import Facts
@@ -25,8 +29,18 @@ from valence.errors import InputError
 __all__ = ["check_card"]
 
 _BEFORE = "bias-before."
-_NUMBER = re.compile(r"[^\s|]*\d[^\s|]*")
+_LOADED = re.compile(r"^valence\.load(?:_masked_lm)?\((.{1,500}?)\)", re.MULTILINE)
+_COMMANDS = {
+    "evaluation": "valence evaluate",
+    "comparison": "valence compare --out",
+    "bias": "valence audit",
+    "hyper-parameter": "valence train",
+    "training": "valence train",
+    "agreement": "valence export",
+    "size": "valence export",
+}
 _SHOWN_CHARACTERS = 60
+_Line = tuple[int, str]  # its number and what it says
 
 
 def check_card(facts: Facts, readme: Readme, workbench: Workbench) -> Checked:
@@ -50,26 +64,19 @@ def check_card(facts: Facts, readme: Readme, workbench: Workbench) -> Checked:
     return _Check(facts, readme, workbench).run()
 
 
-@dataclass(frozen=True)
-class _Word:
-    """A number that stands in the text and is no marked figure."""
-
-    text: str
-    line: int
-
-
 class _Check:
     def __init__(self, facts: Facts, readme: Readme, workbench: Workbench) -> None:
         self.facts = facts
         self.found = readme
         # The name is where the model lies, and may be another one since.
-        self.expected = parse_readme(render(facts, readme.card.model_name), "the card as it is rendered")
+        self.expected = _rendered(render(facts, readme.card.model_name or _loaded_name(readme.card.text)))
         self.workbench = workbench
 
     def run(self) -> Checked:
         stated = {figure.name for figure in self.found.marked.figures}
         left_out = [name for name in self.expected_names() if name not in stated]
-        findings = [*self.metadata(), *self.figures(), *self.numbers(bool(left_out))]
+        findings = [*self.metadata(), *self.figures()]
+        findings += self.lines({finding.line for finding in findings if finding.outcome == "fails" and finding.line})
         findings.sort(key=lambda finding: finding.line or 0)
         return Checked(tuple(findings), tuple(left_out))
 
@@ -80,7 +87,7 @@ class _Check:
         for figure in self.found.marked.figures:
             fact = self.facts.by_name.get(figure.name)
             if fact is None:
-                why = "no report of the model gives this figure"
+                why = f"no report of the model gives this figure{_written_by(figure.name)}"
                 yield Finding(figure.name, figure.text, "fails", why, figure.line)
             elif _plain(figure.text) != _plain(escape(fact.text)):
                 why = f"{fact.file} says {fact.text} ({fact.key})"
@@ -160,46 +167,59 @@ class _Check:
                 yield Finding(name, claimed, "fails", f"its data are not described as in the report: {row}")
             else:
                 yield self.judge(fact, claimed, None, name)
-        yield from self.other_metadata()
 
-    def other_metadata(self) -> Iterator[Finding]:
-        """Compare what is no figure: what was rendered must stay as it is, if it holds a number."""
-        expected, found = self.expected.card.values, self.found.card.values
-        for place, value in found.items():
-            shown = _shown(value)
-            if place in expected and value != expected[place] and re.search(r"\d", f"{value}{expected[place]}"):
-                why = f"rendering the card gives {_shown(expected[place])}"
-                yield Finding(f"metadata: {place}", shown, "fails", why)
-            elif place.startswith("model-index"):
-                yield Finding(f"metadata: {place}", shown, "fails", "the model-index is not one that can be read")
-            elif place not in expected and is_number(value):
-                yield Finding(f"metadata: {place}", shown, "not checked", "no report of the model gives this number")
-
-    def numbers(self, figures_are_missing: bool) -> Iterator[Finding]:
-        """Compare the numbers in the text that are not marked.
-
-        One that is not rendered today is a number of somebody's own as long as nothing that is rendered is missing; in
-        the place of something else it is a change.
-        """
-        expected, found = list(_words(self.expected)), list(_words(self.found))
-        wanted = Counter(word.text for word in expected)
-        missing = wanted - Counter(word.text for word in found)
-        for word in found:
-            if wanted[word.text] > 0:
-                wanted[word.text] -= 1
-            elif missing or figures_are_missing:
-                instead = ", ".join(list(missing)[:3]) or "a figure that is no longer marked"
-                why = f"no report of the model gives this number; rendering the card gives {instead}"
-                yield Finding("a number in the text", _shown(word.text), "fails", why, word.line)
-            else:
-                why = "it was added by hand, and no report of the model gives it"
-                yield Finding("a number in the text", _shown(word.text), "not checked", why, word.line)
+    def lines(self, failing: Collection[int]) -> Iterator[Finding]:
+        """Compare the whole card with the one that is rendered today, but for lines of which more is known."""
+        wanted, found = _lines(self.expected.lines), _lines(self.found.lines)
+        matcher = SequenceMatcher(None, [said for _, said in wanted], [said for _, said in found], autojunk=False)
+        for _, first, last, start, end in (change for change in matcher.get_opcodes() if change[0] != "equal"):
+            for ours, theirs in zip_longest(wanted[first:last], found[start:end]):
+                if theirs is None:
+                    line = found[start - 1][0] if start else None
+                    why = "rendering the card gives this line, and it was taken out"
+                    yield Finding("a line left out", _shown(ours[1]), "not checked", why, line)
+                elif ours is None:
+                    why = "it was added by hand, and no report of the model says it"
+                    yield Finding("a line", _shown(theirs[1]), "not checked", why, theirs[0])
+                elif theirs[0] not in failing:
+                    rendered, claimed = _differing(ours[1], theirs[1])
+                    why = f"no report of the model says this; rendering the card gives {rendered}"
+                    yield Finding("a line", claimed, "fails", why, theirs[0])
 
 
-def _words(readme: Readme) -> Iterator[_Word]:
-    for number, line in enumerate(readme.marked.rest.split("\n"), readme.card.text_line):
-        for match in _NUMBER.finditer(line):
-            yield _Word(_plain(match[0]).strip(".,;:()*"), number)
+@lru_cache(maxsize=1)
+def _rendered(text: str) -> Readme:
+    return parse_readme(text, "the card as it is rendered")
+
+
+def _written_by(name: str) -> str:
+    """Say which command writes the report of a figure."""
+    start = name.split(".")[0]
+    command = next((command for known, command in _COMMANDS.items() if start.startswith(known)), None)
+    return "" if command is None else f"; its report is written by {command}"
+
+
+def _loaded_name(text: str) -> str | None:
+    """Find the name under which a card without a model-index loads its model."""
+    found = _LOADED.search(text)
+    try:
+        name = None if found is None else ast.literal_eval(found[1])
+    except (SyntaxError, ValueError):
+        return None
+    return name if isinstance(name, str) else None
+
+
+def _lines(lines: Sequence[str]) -> list[_Line]:
+    """Number the lines that say something."""
+    return [(number, _plain(line).rstrip()) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _differing(one: str, other: str) -> tuple[str, str]:
+    """Cut two lines down to where they begin to differ."""
+    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    start = max(0, alike - _SHOWN_CHARACTERS // 2)
+    before = "…" if start else ""
+    return _shown(before + one[start:]), _shown(before + other[start:])
 
 
 def _plain(text: str) -> str:

@@ -2,9 +2,8 @@
 
     accuracy <!-- fact:evaluation.sst2-dev.accuracy -->0.9037<!-- end -->
 
-A mark names its fact wherever it stands, in a table or a sentence, so a card may be rearranged and added to by hand and
-every figure is still compared with its own report. A layout that had to stay as it is would break at the first edit,
-and a search for the number alone could not tell 0.9037 of one data set from that of another.
+A mark names its fact, in a table or a sentence, so that every figure is compared with its own report: a search for the
+number alone could not tell 0.9037 of one data set from that of another.
 """
 
 import re
@@ -14,7 +13,7 @@ __all__ = ["MarkedFigure", "MarkedText", "code", "escape", "mark", "read_marks",
 
 _MARKED = re.compile(r"<!-- fact:([^\s<>]{1,200}) -->([^<\n]{0,2000})<!-- end -->")
 _OPEN = re.compile(r"<!-- fact:([^\s<>]{0,200})")
-_MOST_CHARACTERS = 300  # of a text that somebody else wrote
+_MOST_CHARACTERS = 1000  # of a text that somebody else wrote
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~#!$])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
@@ -40,12 +39,10 @@ class MarkedText:
 
     Args:
         figures: the marked ones, in order.
-        rest: the text without marks and without what stands in them; its lines are those of the card.
         unclosed: names and lines of marks that do not end.
     """
 
     figures: tuple[MarkedFigure, ...]
-    rest: str
     unclosed: tuple[tuple[str, int], ...]
 
 
@@ -79,8 +76,13 @@ def read_marks(markdown: str, first_line: int = 1) -> MarkedText:
         place = match.start()
         figures.append(MarkedFigure(match[1], match[2], line))
     rest = _MARKED.sub(" ", markdown)  # a mark lies within a line, so lines stay where they are
-    unclosed = tuple((match[1], first_line + rest.count("\n", 0, match.start())) for match in _OPEN.finditer(rest))
-    return MarkedText(tuple(figures), rest, unclosed)
+    unclosed = []
+    line, place = first_line, 0
+    for match in _OPEN.finditer(rest):
+        line += rest.count("\n", place, match.start())
+        place = match.start()
+        unclosed.append((match[1], line))
+    return MarkedText(tuple(figures), tuple(unclosed))
 
 
 def escape(text: str) -> str:

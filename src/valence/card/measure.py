@@ -36,6 +36,8 @@ from valence.text.tokenizer import Text
 
 __all__ = ["Measured", "NotMeasured", "OnProgress", "Refuted", "Workbench", "load_like"]
 
+_ROUNDS = 7  # in which the models of a comparison are timed in turn: on a busy machine the median needs some
+
 OnProgress = Callable[[str, int, int], None]
 """Is told what is measured, how much of it is done, and of how much."""
 
@@ -183,14 +185,16 @@ class Workbench:
         return Measured({fact.name: fact for fact in found}, setting, classifier.engine.name)
 
     def _data(self, digest: str, name: str) -> Path:
+        sources = () if self.facts.origin is None else self.facts.origin.objects("data")
+        source = next((f", from {one.text('from')}" for one in sources if one.find("name") == name), "")
         if not self.has_data:
-            raise _MissingError(f"the data {name} (SHA-256 {digest}): give the folder that holds it with --data")
+            raise _MissingError(
+                f"the data {name} (SHA-256 {digest}){source}: give the folder that holds it with --data"
+            )
         self.on_progress(f"looking for {name}", 0, 1)
         path = self.files.find(digest, name)
         if path is None:
-            raise _MissingError(
-                f"no file below {self.files.where()} is the data {name} (SHA-256 {digest}); the card names its source"
-            )
+            raise _MissingError(f"no file below {self.files.where()} is the data {name} (SHA-256 {digest}){source}")
         return path
 
     def _examples(self, path: Path, labels: tuple[str, ...]) -> Examples:
@@ -249,7 +253,7 @@ class Workbench:
             or n_texts != {len(rows)}
         ):
             raise _MissingError(f"the texts that it was compared on ({export.sample}); reports/{TRAINING} marks none")
-        path = self._data(training.text("agreement_sample", "train_sha256"), training.text("train", "name"))
+        path = self._data(training.text("agreement_sample", "train_sha256"), export.sample)
         texts = self._examples(path, self.folder.labels or ()).texts
         if max(rows, default=0) >= len(texts):
             raise ModelError(f"{training.path}: marks row {max(rows)} of {len(texts):,}")
@@ -330,7 +334,7 @@ class Workbench:
             second,
             examples,
             _resamples(report),
-            3,
+            _ROUNDS,
             lambda done: self.on_progress("comparing", done, 2 * len(examples)),
         )
         found = comparison_facts(name, Report(report.path, report.file, again))

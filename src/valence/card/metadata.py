@@ -1,7 +1,7 @@
 """The metadata block of a card, written and read through the card classes of `huggingface_hub`."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,6 @@ from valence.errors import DataError
 
 __all__ = ["CardContent", "Result", "parse_card", "write_card"]
 
-_MOST_VALUES = 20_000  # of a metadata block; YAML can spell a billion in a few lines
 _TASK, _TASK_NAME = "text-classification", "Text Classification"
 
 
@@ -45,14 +44,12 @@ class CardContent:
     Args:
         model_name: as its model-index has it.
         results: its model-index.
-        values: everything else in the metadata, by the path to it.
         text: what follows the metadata.
         text_line: the line on which that begins.
     """
 
     model_name: str | None
     results: tuple[Result, ...]
-    values: dict[str, Any]
     text: str
     text_line: int
 
@@ -138,22 +135,5 @@ def parse_card(content: str, path: object) -> CardContent:
         )
         for row in rows
     )
-    values: dict[str, Any] = {}
-    for place, value in _leaves(data, ""):
-        values[place] = value
-        if len(values) > _MOST_VALUES:
-            raise DataError(f"the metadata holds more than {_MOST_VALUES:,} values", path)
     lines_before = content[: len(content) - len(text)].count("\n")
-    return CardContent(name if isinstance(name, str) else None, results, values, text, lines_before + 1)
-
-
-def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
-    """Walk through nested values; an empty collection has none."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{place}.{key}" if place else str(key))
-    elif isinstance(value, list | tuple):
-        for number, inner in enumerate(value):
-            yield from _leaves(inner, f"{place}[{number}]")
-    elif value is not None:
-        yield place, value
+    return CardContent(name if isinstance(name, str) else None, results, text, lines_before + 1)

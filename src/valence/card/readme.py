@@ -9,7 +9,8 @@ from valence.errors import DataError
 
 __all__ = ["Readme", "parse_readme", "read_readme"]
 
-_MOST_BYTES = 1 << 20  # a hundred times what a card takes
+_MOST_BYTES = 1 << 20  # ten times what a card with everything takes
+_MOST_LINES = 10_000
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,12 @@ class Readme:
     Args:
         card: metadata and text.
         marked: the marked figures of the text.
+        lines: all of it, metadata too.
     """
 
     card: CardContent
     marked: MarkedText
+    lines: tuple[str, ...]
 
 
 def read_readme(path: Path) -> Readme:
@@ -65,8 +68,10 @@ def parse_readme(text: str, path: object) -> Readme:
         The card.
 
     Raises:
-        DataError: if its metadata are broken.
+        DataError: if its metadata are broken, or it is too large.
     """
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    if plain.count("\n") > _MOST_LINES:
+        raise DataError(f"too large for a card: more than {_MOST_LINES:,} lines", path)
     card = parse_card(plain, path)
-    return Readme(card, read_marks(card.text, card.text_line))
+    return Readme(card, read_marks(card.text, card.text_line), tuple(plain.split("\n")))

@@ -211,6 +211,7 @@ class _Page:
         if (training := self.facts.training) is None:
             return []
         lines = ["### Training Data", self.training_data(training), "### Training Procedure", self.procedure(training)]
+        lines.append(self.stages(training))
         rows = [["hyper-parameter", "value"]]
         rows += [
             [escape(fact.key.replace("_", " ")), self.figure(name)]
@@ -219,11 +220,33 @@ class _Page:
         ]
         return [*filter(None, lines), "#### Hyper-parameters", _table(rows)]
 
+    def stages(self, training: Report) -> str:
+        """List the runs that the weights come from, where there was more than one."""
+        lines = []
+        for name in training.find("earlier_stages") or {}:
+            start = f"hyper-parameter.{slug(f'earlier_stages.{name}')}"
+            found = [
+                f"{self.figure(f'{start}.{key}')} {words}"
+                for key, words in (("examples", "texts"), ("epochs", "epochs"), ("steps", "steps"))
+                if self.has(f"{start}.{key}")
+            ]
+            chosen_on = training.find("earlier_stages", name, "chosen_on")
+            if self.has(f"{start}.kept_epoch") and isinstance(chosen_on, str):
+                kept = self.figure(f"{start}.kept_epoch")
+                found.append(f"epoch number {kept} was kept, the best on {escape(chosen_on)}")
+            weights = training.find("earlier_stages", name, "weights")
+            found += [escape(weights)] if isinstance(weights, str) else []
+            lines.append(f"- {escape(name)}: {', '.join(found)}")
+        return (
+            "\n".join(["Before the last stage, whose hyper-parameters stand first below:\n", *lines]) if lines else ""
+        )
+
     def training_data(self, training: Report) -> str:
         said = []
         if isinstance(training.find("train", "name"), str) and self.has("training.train.examples"):
             name = escape(training.text("train", "name"))
-            said.append(f"Labelled texts: {self.figure('training.train.examples')} ({name}).")
+            last = " of the last stage" if training.find("earlier_stages") else ""
+            said.append(f"Labelled texts{last}: {self.figure('training.train.examples')} ({name}).")
         unlabelled = self.facts.by_name.get("training.unlabelled.documents")
         if unlabelled is not None and unlabelled.value:
             said.append(f"Besides {self.figure(unlabelled.name)} texts whose labels were not read.")
@@ -239,10 +262,12 @@ class _Page:
             teachers = self.figure("training.teachers")
             alone = self.facts.by_name["training.teachers"].value == 1
             what = "other model, or an earlier stage of itself, answers" if alone else "other models answer in the mean"
-            said.append(f"It learnt what {teachers} {what}.")
+            names = ", ".join(one.text("name") for one in training.objects("teachers") if one.find("name"))
+            said.append(f"It learnt what {teachers} {what}" + (f" ({escape(names)})." if names else "."))
         if self.has("training.steps"):
             said.append(f"In all {self.figure('training.steps')} steps.")
-        if self.has("training.kept_epoch") and isinstance(training.find("chosen_on"), str):
+        chosen = training.find("epochs") != 1 and isinstance(training.find("chosen_on"), str)
+        if chosen and self.has("training.kept_epoch"):
             said.append(
                 f"Epoch number {self.figure('training.kept_epoch')} was kept: the best on "
                 f"{escape(training.text('chosen_on'))}, so that the figures there are slightly flattered."
@@ -293,7 +318,7 @@ class _Page:
         return lines
 
     def size_and_speed(self) -> list[str]:
-        rows = [["file", "size", "labels as in fp32", "score differs by (99th percentile)"]]
+        rows = [["export", "size", "labels as in fp32", "score differs by (99th percentile)"]]
         exports = {} if self.facts.manifest is None else self.facts.manifest.exports
         for export in exports.values():
             starts = {engine: f"agreement.{slug(export.file)}.{slug(engine)}" for engine in export.agreement}

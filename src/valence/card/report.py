@@ -70,7 +70,7 @@ class Report:
             ModelError: if it is something else.
         """
         found = self.find(*keys)
-        if isinstance(found, bool) or not isinstance(found, int) or found < 0:
+        if not is_number(found) or not isinstance(found, int) or found < 0:
             raise self.wrong(keys, "a whole number from 0", found)
         return found
 
@@ -152,7 +152,12 @@ def is_number(value: Any) -> bool:
     Returns:
         Whether it is one.
     """
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def read_report(path: Path, folder: str = "reports") -> Report | None:

@@ -17,7 +17,7 @@ from valence.audit.page import audit_page
 from valence.audit.pictures import map_files
 from valence.audit.plan import OWN_TEMPLATES, PROBES, plan_probes, read_own_templates
 from valence.audit.run import OnProbe, audit
-from valence.audit.wording import shown
+from valence.audit.wording import main_figures, shown
 from valence.cli.output import echo_json, one_line, require_writable
 from valence.data.labels import parse_label_names
 from valence.errors import InputError, MissingExtraError, ModelError, ValenceError
@@ -30,23 +30,9 @@ __all__ = ["command"]
 
 _PACKAGES = ("sklearn", "scipy", "altair", "vl_convert")  # the extra `audit`
 _JSON, _PAGE = "audit.json", "audit.html"
+_MAP_FILE = re.compile(rf"((?:{'|'.join(PROBES)})-)?map(-\d+)?\.(png|svg)")
+_SAME = ("weights_sha256", "engine_sha256", "engine", "positive_label", "masked_lm")  # of one model in two reports
 _DATA = (Path(), Path("data"))  # where the suites are looked for unless --data says where
-# Of each probe, the figures that are printed; the page and the report have all.
-_DIFFERENCES = r"mean_difference|mean_absolute_difference|label_flip_rate"
-_MAIN = {
-    "countries": r"standard_deviation_(mean|worst)|card_template_(france|afghanistan)",
-    "kept-labels": r"kept",
-    "names": r"(names_gender|names_race|words_gender)_mean_absolute_difference",
-    "identities": r"(?!.*(neutral|never_trained)).*_mean_absolute_difference",
-    "own-templates": r"kept|(?!.*(neutral|never_trained)).*_mean_absolute_difference",
-    "winobias": _DIFFERENCES,
-    "winogender": rf"{_DIFFERENCES}|pearson_correlation_with_women",
-    "stereoset-classifier": rf"{_DIFFERENCES}|overall_(ss|lms|icat)",
-    "winobias-masked-lm": r"pro_stereotypical_preference|mean_pro_log_odds",
-    "winogender-masked-lm": r"pro_stereotypical_preference|pearson_correlation_with_women",
-    "stereoset": r"\w+_(ss|lms|icat)",
-    "crows-pairs": r"\w+_metric_score",
-}
 
 
 def _words_by_slot(_: click.Context, option: click.Parameter, values: Sequence[str]) -> dict[str, Path]:
@@ -190,6 +176,9 @@ def _write(out: Path, content: dict[str, Any]) -> list[Path]:
         write_json(out / _JSON, content)
         write_text(out / _PAGE, audit_page(content))
         maps = _draw_maps(content)
+        for earlier in out.iterdir():  # of an audit before this one
+            if _MAP_FILE.fullmatch(earlier.name) and earlier.name not in maps:
+                earlier.unlink()
         with tempfile.TemporaryDirectory(dir=out, prefix=".audit-") as unfinished:
             for name, picture in maps.items():
                 Path(unfinished, name).write_bytes(picture)
@@ -223,26 +212,29 @@ def _write_report(
         return None, "the model lies in the hub's cache, which is never written to"
     if target.exists() and target.samefile(out / _JSON):
         return target, None
-    if lost := _lost(target, content):
-        return None, f"{target} has probes that this audit lacks ({', '.join(lost)}); remove it to have it replaced"
+    own = {name: value for name, value in content.items() if name != "against"}
+    own["skipped"] = {name: why for name, why in own["skipped"].items() if name in PROBES}
     try:
-        write_json(target, {name: value for name, value in content.items() if name != "against"})
+        write_json(target, _with_earlier(target, own))
     except OSError as problem:
         return None, f"{target} cannot be written: {problem.strerror or problem}"
     return target, None
 
 
-def _lost(target: Path, content: dict[str, Any]) -> list[str]:
-    """List the probes that an earlier report on the same weights has and this audit has not."""
+def _with_earlier(target: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """Keep the probes of an earlier report that were run on the same model with the same engine and not run again."""
     try:
         earlier = read_json(target)
-        keys = ("weights_sha256", "engine_sha256")  # of an export without weights there is the second alone
-        same = any(earlier["model"].get(key) == content["model"].get(key) is not None for key in keys)
-        names = [str(probe["name"]) for probe in earlier["probes"]]
+        if any(earlier["model"].get(key) != content["model"].get(key) for key in _SAME):
+            return content
+        found = {str(probe["name"]): probe for probe in earlier["probes"]}
     except (ModelError, KeyError, TypeError, AttributeError):  # there is none, or it is none
-        return []
-    found = {probe["name"] for probe in content["probes"]}
-    return [name for name in names if name not in found] if same else []
+        return content
+    probes = found | {probe["name"]: probe for probe in content["probes"]}
+    order = {name: place for place, name in enumerate(PROBES)}
+    ordered = sorted(probes, key=lambda name: order.get(name, len(order)))
+    skipped = {name: why for name, why in content["skipped"].items() if name not in probes}
+    return content | {"probes": [probes[name] for name in ordered], "skipped": skipped}
 
 
 def _show(content: dict[str, Any]) -> None:
@@ -254,8 +246,7 @@ def _show(content: dict[str, Any]) -> None:
     rows: list[tuple[str, ...]] = [("", "A", "B")] if against else []
     for probe in content["probes"]:
         rows += [("",), (probe["name"],)]
-        main = re.compile(_MAIN.get(probe["name"], ".*"))
-        for name in filter(main.fullmatch, probe["figures"]):
+        for name in main_figures(probe["name"], probe["figures"]):
             figures = [one["figures"].get(name) for one in (probe, others.get(probe["name"], {"figures": {}}))]
             rows.append((f"  {name.replace('_', ' ')}", *map(_figure, figures[: len(sides)])))
     widths = [max((len(row[column]) for row in rows if column < len(row)), default=0) for column in range(3)]
@@ -263,6 +254,10 @@ def _show(content: dict[str, Any]) -> None:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         click.echo(one_line("  ".join(cells).rstrip()))
     click.echo()
+    for side in sides:
+        for probe in side["probes"]:
+            if probe["details"].get("passed") is False:
+                click.echo(one_line(f"{side['model']['name']}: {probe['title']}: missed; {probe['asks']}"))
     reasons: dict[str, list[str]] = {}
     for name, reason in content["skipped"].items():
         reasons.setdefault(reason, []).append(name)

@@ -171,6 +171,8 @@ def common_settings(recipe: Recipe, max_length: int, seed: int, accelerator: Acc
     """
     return {
         **dataclasses.asdict(recipe),
+        "optimizer": "AdamW",
+        "schedule": "linear warm-up, then linear decay to zero",
         "max_length": max_length,
         "precision": "bf16" if trains_in_bf16(recipe, accelerator.device) else "fp32",
         "processes": accelerator.num_processes,
