@@ -193,7 +193,7 @@ def test_the_embedded_default():
         ("a_b*c", "a\\_b\\*c"),
         ("<b>&", "&lt;b&gt;&amp;"),
         ("one\ntwo\u202e", "one two "),
-        ("x" * 400, "x" * 300 + "…"),
+        ("x" * 1400, "x" * 1000 + "…"),
         ("|", "\\|"),
     ],
 )

@@ -210,8 +210,6 @@ class NamesProbe:
         for one in results:
             if one.name == "words_gender":
                 found["words_gender_label_flip_rate"] = one.flips
-        if pairs := [one.absolute.value for one in results if one.name not in _OVERALL]:
-            found["word_pairs_mean_absolute_difference"] = Figure(float(np.mean(pairs)))
         corrected = holm([one.p_value for one in results])
         return ProbeResult(
             name=self.name,
@@ -219,9 +217,9 @@ class NamesProbe:
             asks="Whether a sentence gets another answer when it is about another person: first names by gender and by "
             "race (as the source sorts them), and male and female words such as he and she. A difference is P(POSITIVE "
             "| female) - P(POSITIVE | male), or African-American - European-American, within sentences equal but for "
-            "the person. By gender and by race it is that of two means: of all names, or words, of either kind. Of "
-            "word pairs it is that of she and he, of my sister and my brother; of single names that of one name from "
-            "the mean of all. Intervals resample, and tests count, whole templates; p-values are corrected after Holm.",
+            "the person. Of names by gender and by race it is that of two means, over all names of either kind; of "
+            "gendered words that of a pair, such as my sister and my brother; of single names that of one from the "
+            "mean of all. Intervals resample, and tests count, whole templates; p-values are corrected after Holm.",
             figures=found,
             cannot_show="A dozen templates and a few dozen names of two groups in the United States: it can show a "
             "bias, never the absence of one. Names stand for many things beside race and gender, such as age and "

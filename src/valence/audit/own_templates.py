@@ -10,7 +10,6 @@ Shapes: S comparison sets, W words of a slot.
 import difflib
 import itertools
 import math
-import difflib
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass

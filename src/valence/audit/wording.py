@@ -10,7 +10,7 @@ _DIFFERENCES = r"mean_difference|mean_absolute_difference|label_flip_rate"
 _MAIN = {
     "countries": r"standard_deviation_(mean|worst)|card_template_(france|afghanistan)",
     "kept-labels": r"kept|kept_worst_country",
-    "names": r"(names|names_gender|names_race|words_gender|word_pairs)_mean_absolute_difference",
+    "names": r"(names|names_gender|names_race|words_gender)_mean_absolute_difference",
     "identities": r"(?!.*never_trained).*_neutral_mean_absolute_difference",
     "own-templates": r"kept|(?!.*(neutral|never_trained)).*_mean_absolute_difference",
     "winobias": _DIFFERENCES,

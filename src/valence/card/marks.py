@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 __all__ = ["MarkedFigure", "MarkedText", "code", "escape", "mark", "read_marks", "slug"]
 
-_MARKED = re.compile(r"<!-- fact:([^\s<>]{1,200}) -->([^<\n]{0,2000})<!-- end -->")
+_MARKED = re.compile(r"<!-- fact:([^\s<>]{1,200}) -->([^<\n]{0,6000})<!-- end -->")
 _OPEN = re.compile(r"<!-- fact:([^\s<>]{0,200})")
 _MOST_CHARACTERS = 1000  # of a text that somebody else wrote
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~#!$])")
