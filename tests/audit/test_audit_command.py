@@ -162,9 +162,9 @@ def test_probes_of_an_earlier_report_on_the_same_model_are_kept(model, own, tmp_
 
 
 def test_maps_of_an_earlier_audit_go(model, own, tmp_path):
-    (tmp_path / "mine.txt").write_text("the film was good in {country}\n")
+    (tmp_path / "countries.txt").write_text("the film was good in {country}\n")
     out = tmp_path / "out"
-    audit_here(model, "--probe", "own-templates", "--templates", tmp_path / "mine.txt", "--out", out)
+    audit_here(model, "--probe", "own-templates", "--templates", tmp_path / "countries.txt", "--out", out)
     assert (out / "map.svg").is_file()
     (out / "map-of-mine.png").write_bytes(b"mine")
     audit_here(model, *own, "--out", out)

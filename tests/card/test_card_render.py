@@ -66,6 +66,20 @@ def test_what_a_reader_sees(text, unchanged):
     assert "Not known" not in seen
 
 
+def test_earlier_stages_of_a_training_are_told(carded):
+    stages = {
+        "first": {"examples": 1000, "epochs": 3, "steps": 96, "kept_epoch": 2, "chosen_on": "reviews"},
+        "second": {"examples": 500, "epochs": 1, "steps": 16},
+        "third": {"weights": "the mean of first and second"},
+    }
+    carded.change("training.json", earlier_stages=stages, epochs=1)
+    seen = shown(render(collect_facts(carded.model)))
+    assert "Labelled texts of the last stage: 1,234 (reviews-train)." in seen
+    assert "- first: 1000 texts, 3 epochs, 96 steps, epoch number 2 was kept, the best on reviews\n" in seen
+    assert "- second: 500 texts, 1 epoch, 16 steps\n- third: the mean of first and second\n" in seen
+    assert "so that the figures there are slightly flattered" not in seen, "of the last stage nothing was chosen"
+
+
 def test_the_maps_are_pictures_beside_it(text):
     assert "](map.svg)" in text
     assert "](map-before.svg)" in text

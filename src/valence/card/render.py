@@ -226,9 +226,9 @@ class _Page:
         for name in training.find("earlier_stages") or {}:
             start = f"hyper-parameter.{slug(f'earlier_stages.{name}')}"
             found = [
-                f"{self.figure(f'{start}.{key}')} {words}"
-                for key, words in (("examples", "texts"), ("epochs", "epochs"), ("steps", "steps"))
-                if self.has(f"{start}.{key}")
+                f"{self.figure(fact)} {word}" + ("" if self.facts.by_name[fact].value == 1 else "s")
+                for key, word in (("examples", "text"), ("epochs", "epoch"), ("steps", "step"))
+                if self.has(fact := f"{start}.{key}")
             ]
             chosen_on = training.find("earlier_stages", name, "chosen_on")
             if self.has(f"{start}.kept_epoch") and isinstance(chosen_on, str):
