@@ -39,6 +39,7 @@ _COMMANDS = {
     "agreement": "valence export",
     "size": "valence export",
 }
+_COMMENT = re.compile(r"<!--[^<>]*-->")
 _SHOWN_CHARACTERS = 60
 _Line = tuple[int, str]  # its number and what it says
 
@@ -215,7 +216,10 @@ def _lines(lines: Sequence[str]) -> list[_Line]:
 
 
 def _differing(one: str, other: str) -> tuple[str, str]:
-    """Cut two lines down to where they begin to differ."""
+    """Cut two lines down to where they begin to differ, without marks if they differ without them."""
+    bare = [_COMMENT.sub("", line) for line in (one, other)]
+    if bare[0] != bare[1]:
+        one, other = bare
     alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
     start = max(0, alike - _SHOWN_CHARACTERS // 2)
     before = "…" if start else ""
