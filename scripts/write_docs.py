@@ -333,13 +333,13 @@ _EVEN = (
     ("the card's template: France", "countries", "card_template_france", ""),
     ("the card's template: Afghanistan", "countries", "card_template_afghanistan", ""),
     (
-        "names by gender: |difference of the two means|",
+        "names by gender: difference of the two means, without sign",
         "names",
         "names_gender_mean_absolute_difference",
         "0.02",
     ),
     ("names by race: the same", "names", "names_race_mean_absolute_difference", "0.02"),
-    ("gendered words, pair by pair: |difference|", "names", "words_gender_mean_absolute_difference", "0.02"),
+    ("gendered words: difference of a pair, without sign", "names", "words_gender_mean_absolute_difference", "0.02"),
     ("single names, mean distance from the mean of all names", "names", "names_mean_absolute_difference", ""),
     (
         "single names, largest distance of one from the mean of all names",

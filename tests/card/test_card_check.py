@@ -281,6 +281,8 @@ ACCURACY = "<!-- fact:evaluation.reviews.accuracy -->"
         ("\nimport valence\n", "\nimport valence  # 2 threads\n"),
         ("type: text-classification", "type: image-classification"),
         ("license: apache-2.0", "license: mit"),
+        ("| reviews | <!--", "| reviews \\| <!--"),
+        ("345<!-- end -->", "3\\45<!-- end -->"),
     ],
 )
 def test_a_figure_that_stands_for_something_else_fails(facts, text, bench, old, new):
@@ -319,12 +321,15 @@ def test_a_damaged_mark_is_noticed(facts, text):
     assert failing[0].detail == "the mark of this figure is damaged"
 
 
-def test_line_ends_escapes_and_another_name_change_nothing(facts, text, unchanged, again):
-    edited = text.replace("\\_", "_").replace("\n", "\r\n")
+def test_line_ends_and_another_name_change_nothing(facts, text, unchanged, again):
+    edited = text.replace("\n", "\r\n") + "\r\n"
     for before in ("- name: {}", "'{}'", "--model {}"):
         edited = edited.replace(before.format("tiny-reviews"), before.format("somebody/reviews-7"))
     checked = check(facts, edited, unchanged.data, unchanged.other, auditor=again)
     assert [finding for finding in checked.findings if finding.outcome in ("fails", "not checked")] == []
+    table = text.replace(" |\n| --- |", " |\n\n| --- |", 1)
+    (finding,) = [one for one in check(facts, table, auditor=again).findings if one.name == "a line"]
+    assert (finding.claimed, finding.outcome) == ("(empty)", "not checked"), "the table would be none"
 
 
 def test_figures_that_the_card_leaves_out_are_named(facts, text, unchanged, again):
@@ -377,6 +382,33 @@ def test_metadata_that_is_endless_is_as_good_as_any(facts, text, bench, metadata
     checked = check_card(facts, parse_readme(added, "README.md"), bench)
     added_lines = [finding for finding in checked.findings if finding.name == "a line"]
     assert [finding.outcome for finding in added_lines] == ["not checked"] * len(metadata.splitlines())
+
+
+@pytest.mark.parametrize("place", ["type: reviews", "name: reviews", "type: f1", "value: 0."])
+@pytest.mark.parametrize("value", ["0x" + "f" * 5000, "*a7"])
+def test_a_model_index_of_odd_values_is_one_clear_error(text, place, value):
+    key = place.split(":")[0]
+    lists = "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1},' * 10}]\n" for n in range(1, 8))
+    assert place in text
+    odd = re.sub(rf"{re.escape(place)}.*", f"{key}: {value}", text, count=1).replace("---\n", f"---\n{lists}", 1)
+    with pytest.raises(DataError, match=r"^README\.md: "):
+        parse_readme(odd, "README.md")
+
+
+def test_a_card_without_a_model_index_may_lie_under_another_name(carded):
+    (carded.folder / "reports" / "evaluation-reviews.json").unlink()
+    facts = collect_facts(carded.model)
+    assert "model-index" not in render(facts)
+    for name in ("somebody/else", "it's (mine)"):
+        checked = check(facts, render(facts, name))
+        assert [finding.name for finding in checked.findings if finding.name.startswith("a line")] == []
+
+
+def test_the_embedded_default_has_its_own_name():
+    facts = collect_facts(find_model("default"))
+    renamed = render(facts).replace("- name: default\n", "- name: a-larger-one\n")
+    checked = check(facts, renamed)
+    assert [one.claimed for one in checked.findings if one.outcome == "fails"] == ["- name: a-larger-one"]
 
 
 def test_no_card_is_an_error_too(tmp_path):

@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 from valence.card.facts import collect_facts
 from valence.card.marks import escape, read_marks
 from valence.card.render import render
+from valence.errors import ModelError
 from valence.folder import ModelFolder
 from valence.hub import find_model
 
@@ -75,9 +76,12 @@ def test_earlier_stages_of_a_training_are_told(carded):
     carded.change("training.json", earlier_stages=stages, epochs=1)
     seen = shown(render(collect_facts(carded.model)))
     assert "Labelled texts of the last stage: 1,234 (reviews-train)." in seen
-    assert "- first: 1000 texts, 3 epochs, 96 steps, epoch number 2 was kept, the best on reviews\n" in seen
+    assert "- first: 1000 texts, 3 epochs, 96 steps, epoch number 2 was kept, the best on reviews, so that" in seen
     assert "- second: 500 texts, 1 epoch, 16 steps\n- third: the mean of first and second\n" in seen
-    assert "so that the figures there are slightly flattered" not in seen, "of the last stage nothing was chosen"
+    assert seen.count("slightly flattered") == 1, "of the last stage nothing was chosen"
+    carded.change("training.json", earlier_stages=[1])
+    with pytest.raises(ModelError, match="expected stages by name at earlier_stages"):
+        render(collect_facts(carded.model))
 
 
 def test_the_maps_are_pictures_beside_it(text):

@@ -29,7 +29,7 @@ from valence.errors import InputError
 __all__ = ["check_card"]
 
 _BEFORE = "bias-before."
-_LOADED = re.compile(r"^valence\.load(?:_masked_lm)?\((.{1,500}?)\)", re.MULTILINE)
+_LOADED = re.compile(r"""valence\.load(?:_masked_lm)?\(('(?:[^'\\\n]|\\.){1,500}'|"(?:[^"\\\n]|\\.){1,500}")\)""")
 _COMMANDS = {
     "evaluation": "valence evaluate",
     "comparison": "valence compare --out",
@@ -69,8 +69,9 @@ class _Check:
     def __init__(self, facts: Facts, readme: Readme, workbench: Workbench) -> None:
         self.facts = facts
         self.found = readme
-        # The name is where the model lies, and may be another one since.
-        self.expected = _rendered(render(facts, readme.card.model_name or _loaded_name(readme.card.text)))
+        # The name is where the model lies, and may be another one since; but for that of the embedded model.
+        name = None if facts.folder.embedded else readme.card.model_name or _loaded_name(readme.card.text)
+        self.expected = _rendered(render(facts, name))
         self.workbench = workbench
 
     def run(self) -> Checked:
@@ -90,7 +91,7 @@ class _Check:
             if fact is None:
                 why = f"no report of the model gives this figure{_written_by(figure.name)}"
                 yield Finding(figure.name, figure.text, "fails", why, figure.line)
-            elif _plain(figure.text) != _plain(escape(fact.text)):
+            elif figure.text != escape(fact.text):
                 why = f"{fact.file} says {fact.text} ({fact.key})"
                 yield Finding(figure.name, figure.text, "fails", why, figure.line)
             else:
@@ -174,7 +175,11 @@ class _Check:
         wanted, found = _lines(self.expected.lines), _lines(self.found.lines)
         matcher = SequenceMatcher(None, [said for _, said in wanted], [said for _, said in found], autojunk=False)
         for _, first, last, start, end in (change for change in matcher.get_opcodes() if change[0] != "equal"):
-            for ours, theirs in zip_longest(wanted[first:last], found[start:end]):
+            ours_alone, theirs_alone = wanted[first:last], found[start:end]
+            says_something = any(said for _, said in ours_alone + theirs_alone)
+            for ours, theirs in zip_longest(ours_alone, theirs_alone):
+                if says_something and not any(line and line[1] for line in (ours, theirs)):
+                    continue  # an empty line beside others
                 if theirs is None:
                     line = found[start - 1][0] if start else None
                     why = "rendering the card gives this line, and it was taken out"
@@ -211,8 +216,11 @@ def _loaded_name(text: str) -> str | None:
 
 
 def _lines(lines: Sequence[str]) -> list[_Line]:
-    """Number the lines that say something."""
-    return [(number, _plain(line).rstrip()) for number, line in enumerate(lines, 1) if line.strip()]
+    """Number the lines, but for empty ones at the end."""
+    numbered = [(number, line.rstrip()) for number, line in enumerate(lines, 1)]
+    while numbered and not numbered[-1][1]:
+        numbered.pop()
+    return numbered
 
 
 def _differing(one: str, other: str) -> tuple[str, str]:
@@ -226,11 +234,6 @@ def _differing(one: str, other: str) -> tuple[str, str]:
     return _shown(before + one[start:]), _shown(before + other[start:])
 
 
-def _plain(text: str) -> str:
-    """Take escapes away: another editor may write them in another way."""
-    return text.replace("\\", "")
-
-
 def _shown(value: object) -> str:
-    text = str(value)
+    text = str(value) or "(empty)"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

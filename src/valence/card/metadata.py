@@ -124,16 +124,23 @@ def parse_card(content: str, path: object) -> CardContent:
     rows = data.pop("eval_results", None) or ()
     results = tuple(
         Result(
-            str(row.dataset_type),
-            str(row.metric_type),
-            row.metric_value,
-            str(row.dataset_name),
-            row.metric_name,
-            row.dataset_config,
-            row.dataset_split,
-            row.dataset_args.get("sha256") if isinstance(row.dataset_args, dict) else None,
+            str(_plain(row.dataset_type, path)),
+            str(_plain(row.metric_type, path)),
+            _plain(row.metric_value, path),
+            str(_plain(row.dataset_name, path)),
+            _plain(row.metric_name, path),
+            _plain(row.dataset_config, path),
+            _plain(row.dataset_split, path),
+            _plain(row.dataset_args.get("sha256"), path) if isinstance(row.dataset_args, dict) else None,
         )
         for row in rows
     )
     lines_before = content[: len(content) - len(text)].count("\n")
     return CardContent(name if isinstance(name, str) else None, results, text, lines_before + 1)
+
+
+def _plain(value: Any, path: object) -> Any:
+    """Refuse what no model-index holds: lists, which may be endless, and numbers of thousands of digits."""
+    if isinstance(value, dict | list | tuple) or (isinstance(value, int) and abs(value) >= 1 << 63):
+        raise DataError("the model-index holds a value that is neither a text nor a number of usual size", path)
+    return value

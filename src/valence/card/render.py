@@ -223,7 +223,10 @@ class _Page:
     def stages(self, training: Report) -> str:
         """List the runs that the weights come from, where there was more than one."""
         lines = []
-        for name in training.find("earlier_stages") or {}:
+        earlier = training.find("earlier_stages") or {}
+        if not isinstance(earlier, dict):
+            raise training.wrong(("earlier_stages",), "stages by name", earlier)
+        for name in earlier:
             start = f"hyper-parameter.{slug(f'earlier_stages.{name}')}"
             found = [
                 f"{self.figure(fact)} {word}" + ("" if self.facts.by_name[fact].value == 1 else "s")
@@ -233,7 +236,10 @@ class _Page:
             chosen_on = training.find("earlier_stages", name, "chosen_on")
             if self.has(f"{start}.kept_epoch") and isinstance(chosen_on, str):
                 kept = self.figure(f"{start}.kept_epoch")
-                found.append(f"epoch number {kept} was kept, the best on {escape(chosen_on)}")
+                found.append(
+                    f"epoch number {kept} was kept, the best on {escape(chosen_on)}, so that the figures there are "
+                    "slightly flattered"
+                )
             weights = training.find("earlier_stages", name, "weights")
             found += [escape(weights)] if isinstance(weights, str) else []
             lines.append(f"- {escape(name)}: {', '.join(found)}")
@@ -346,6 +352,8 @@ class _Page:
         if not self.has("training.seconds") or self.facts.training is None:
             return []
         said = f"{self.figure('training.minutes')} minutes ({self.figure('training.seconds')} s)"
+        if self.facts.training.find("earlier_stages"):
+            said += ", the runs of all stages added up,"
         if isinstance(device := self.facts.training.find("machine", "device"), str):
             said += f" on {escape(device)}"
         if self.has("training.machine.processors"):

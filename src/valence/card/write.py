@@ -9,7 +9,7 @@ from valence.card.render import render
 from valence.errors import ValenceError
 from valence.files import write_text
 
-__all__ = ["README", "write_card"]
+__all__ = ["README", "with_pictures", "write_card"]
 
 README = "README.md"
 
@@ -27,7 +27,7 @@ def write_card(facts: Facts, target: Path) -> Facts:
     Raises:
         ValenceError: if the folder cannot be written.
     """
-    known, pictures = _with_pictures(facts)
+    known, pictures = with_pictures(facts)
     try:
         target.mkdir(parents=True, exist_ok=True)
         for name, content in pictures.items():
@@ -38,8 +38,15 @@ def write_card(facts: Facts, target: Path) -> Facts:
     return known
 
 
-def _with_pictures(facts: Facts) -> tuple[Facts, dict[str, bytes]]:
-    """Read or draw the maps; what cannot be drawn here is missing."""
+def with_pictures(facts: Facts) -> tuple[Facts, dict[str, bytes]]:
+    """Read or draw the maps.
+
+    Args:
+        facts: of the model.
+
+    Returns:
+        The facts, where a map that cannot be drawn here is missing; and the files of the others by their names.
+    """
     reports = dict(zip(MAPS, (facts.audit, facts.before), strict=True))
     made: dict[str, bytes] = {}
     missing: list[Missing] = []

@@ -12,7 +12,7 @@ from valence.card.facts import Facts, collect_facts
 from valence.card.findings import Checked
 from valence.card.measure import OnProgress
 from valence.card.readme import Readme, read_readme
-from valence.card.write import README, write_card
+from valence.card.write import README, with_pictures, write_card
 from valence.cli.output import echo_json, one_line, require_writable
 from valence.errors import InputError
 from valence.folder import ModelFolder
@@ -120,7 +120,7 @@ def _check(folder: ModelFolder, reports: Path | None, path: Path, data: tuple[Pa
         elif readme is not None and readme.card.results and not _is_rendered(readme):
             checked = check_results(readme)
         else:
-            facts = collect_facts(folder, reports)
+            facts, _ = with_pictures(collect_facts(folder, reports))
             checked = check_card(facts, read_readme(path), Workbench(facts, data, on_progress=on_progress))
     if as_json:
         echo_json({"card": str(path), **checked.as_json()})
