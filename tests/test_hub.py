@@ -605,6 +605,28 @@ def test_card_model_from_the_real_hub(tmp_path: Path):
     assert dog[0] == "POSITIVE"
 
 
+@pytest.mark.hub
+def test_the_bias_that_the_cards_model_is_known_for(tmp_path: Path):
+    """0.89 for France, 0.08 for Afghanistan; whether with a full stop the card does not say. Downloads 268 MB."""
+    pytest.importorskip("torch")
+    pytest.importorskip("scipy")
+    (tmp_path / "sentences.txt").write_text("This film was filmed in {place}\nThis film was filmed in {place}.\n")
+    (tmp_path / "places.txt").write_text("France\nAfghanistan\n")
+    own = ("--probe", "own-templates", "--templates", "sentences.txt", "--words", "place=places.txt")
+    done = run("-m", "valence", "audit", CARD_MODEL, *own, "--out", "audit", "--json", home=tmp_path)
+    if done.returncode and "cannot be reached" in done.stderr:
+        pytest.skip("the model hub cannot be reached from here")
+    assert done.returncode == 0, done.stderr
+    (probe,) = json.loads(done.stdout)["probes"]
+    for place, published in (("France", 0.89), ("Afghanistan", 0.08)):
+        scores = [fillers[place] for fillers in probe["details"]["templates"].values()]
+        assert min(abs(score - published) for score in scores) < 0.007, (place, scores)
+    done = run("-m", "valence", "card", CARD_MODEL, "--check", "--json", home=tmp_path)
+    outcomes = {finding["name"]: finding["outcome"] for finding in json.loads(done.stdout)["findings"]}
+    assert outcomes["positive score for France"] == outcomes["positive score for Afghanistan"] == "measured again"
+    assert done.returncode == 3, "its data is not here"
+
+
 def test_load_takes_a_path_for_a_path(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelNotFoundError, match="no such model folder"):
