@@ -277,7 +277,7 @@ def _described(model: dict[str, Any]) -> str:
 def _figure(figure: dict[str, Any] | None) -> str:
     if figure is None:
         return "–"
-    value, low, high = (None if figure[key] is None else float(figure[key]) for key in ("value", "low", "high"))
+    value, low, high = (figure[key] for key in ("value", "low", "high"))
     return shown(value) + ("" if low is None or high is None else f" ({shown(low)} to {shown(high)})")
 
 
