@@ -169,6 +169,9 @@ def test_maps_of_an_earlier_audit_go(model, own, tmp_path):
     (out / "map-of-mine.png").write_bytes(b"mine")
     audit_here(model, *own, "--out", out)
     assert sorted(path.name for path in out.iterdir()) == ["audit.html", "audit.json", "map-of-mine.png"]
+    (model / "map.png").write_bytes(b"of a card")
+    audit_here(model, *own, "--out", model)
+    assert (model / "map.png").read_bytes() == b"of a card", "no audit was there before"
 
 
 def test_out_may_be_the_folder_of_reports(model, own, tiny_classifier):

@@ -11,7 +11,6 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
-from functools import lru_cache
 from itertools import takewhile, zip_longest
 
 from valence.card.fact import Fact
@@ -71,7 +70,7 @@ class _Check:
         self.found = readme
         # The name is where the model lies, and may be another one since; but for that of the embedded model.
         name = None if facts.folder.embedded else readme.card.model_name or _loaded_name(readme.card.text)
-        self.expected = _rendered(render(facts, name))
+        self.expected = parse_readme(render(facts, name), "the card as it is rendered")
         self.workbench = workbench
 
     def run(self) -> Checked:
@@ -191,11 +190,6 @@ class _Check:
                     rendered, claimed = _differing(ours[1], theirs[1])
                     why = f"no report of the model says this; rendering the card gives {rendered}"
                     yield Finding("a line", claimed, "fails", why, theirs[0])
-
-
-@lru_cache(maxsize=1)
-def _rendered(text: str) -> Readme:
-    return parse_readme(text, "the card as it is rendered")
 
 
 def _written_by(name: str) -> str:

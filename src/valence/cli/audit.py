@@ -173,10 +173,11 @@ def command(
 def _write(out: Path, content: dict[str, Any]) -> list[Path]:
     """Write the figures first, for they took the time."""
     try:
+        is_of_an_audit = (out / _PAGE).is_file()  # elsewhere maps may be somebody's own, such as those of a card
         write_json(out / _JSON, content)
         write_text(out / _PAGE, audit_page(content))
         maps = _draw_maps(content)
-        for earlier in out.iterdir():  # of an audit before this one
+        for earlier in out.iterdir() if is_of_an_audit else ():
             if _MAP_FILE.fullmatch(earlier.name) and earlier.name not in maps:
                 earlier.unlink()
         with tempfile.TemporaryDirectory(dir=out, prefix=".audit-") as unfinished:
@@ -213,7 +214,6 @@ def _write_report(
     if target.exists() and target.samefile(out / _JSON):
         return target, None
     own = {name: value for name, value in content.items() if name != "against"}
-    own["skipped"] = {name: why for name, why in own["skipped"].items() if name in PROBES}
     try:
         write_json(target, _with_earlier(target, own))
     except OSError as problem:
