@@ -9,7 +9,6 @@ benchmarks/results/cold_start.json.
 """
 
 import argparse
-import importlib.metadata
 import json
 import os
 import statistics
@@ -19,9 +18,10 @@ from pathlib import Path
 
 from valence.benchmark.pool import ask_once
 from valence.benchmark.process import run_to_end
+from valence.versions import installed_versions
 
 RESULTS = Path(__file__).parent / "results" / "cold_start.json"
-PACKAGES = ("valence", "transformers", "torch", "onnxruntime")
+PACKAGES = ("transformers", "torch", "onnxruntime")
 SENTENCE = "Hello, my dog is cute"
 _PIPELINE = """
 import sys
@@ -65,7 +65,7 @@ def main() -> None:
             "peak_mib": theirs["peak_mib"]["median"] / ours["peak_mib"]["median"],
         },
         "processors": os.cpu_count(),
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "versions": installed_versions(*PACKAGES),
     }
     for name, row in rows.items():
         print(f"{name:40} {row['seconds']['median']:6.2f} s  {row['peak_mib']['median']:6.0f} MiB (medians)")

@@ -12,7 +12,6 @@ save at its end and without reading and tokenising. Writes benchmarks/results/tr
 """
 
 import argparse
-import importlib.metadata
 import json
 import os
 import platform
@@ -28,12 +27,13 @@ from typing import Any
 from valence.data.examples import Examples, read_examples
 from valence.data.sources import find_source
 from valence.training.recipe import RECIPES, TrainingPrecision
+from valence.versions import installed_versions
 
 RESULTS = Path(__file__).parent / "results" / "training_speed.json"
 BATCH_SIZE = 32
 MAX_LENGTH = 128
 SEED = 42
-PACKAGES = ("valence", "transformers", "accelerate", "torch")
+PACKAGES = ("transformers", "accelerate", "torch")
 TRAINER = "transformers Trainer, fp32"
 
 
@@ -194,7 +194,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "processors": os.cpu_count(),
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "versions": installed_versions(*PACKAGES),
     }
 
 

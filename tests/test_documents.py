@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,18 @@ def test_every_command_shows_an_example(write_docs):
     reference = write_docs.command_reference()
     for section in reference.split("\n## ")[2:]:
         assert "Examples:" in section, section.splitlines()[0]
+
+
+def test_every_install_line_names_our_distribution():
+    """`valence` is another project in the package registry."""
+    written = [ROOT / "pyproject.toml", *ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("src/**/*.py")]
+    foreign = [
+        f"{path.relative_to(ROOT)}, line {number}"
+        for path in written
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if re.search(r"(?<![\w.-])valence\[|pip install valence(?!-text)", line)
+    ]
+    assert foreign == []
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert metadata["name"] == "valence-text"
+    assert metadata["scripts"] == {"valence": "valence.cli:main"}

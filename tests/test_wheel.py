@@ -80,7 +80,7 @@ def base_install(wheel, tmp_path_factory) -> Callable[..., subprocess.CompletedP
     folder = tmp_path_factory.mktemp("base")
     site = folder / "site"
     environment = install(wheel, site)
-    for name in set(required("valence")):
+    for name in set(required("valence-text")):
         package = distribution(name)
         for top in {file.parts[0] for file in package.files or ()} - {"..", "__pycache__"}:
             if not (site / top).exists():
@@ -113,11 +113,11 @@ def test_the_wheel_carries_every_file_of_the_package(wheel, source):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["explain", "MODEL", "good", "--method", "integrated-gradients"], "pip install 'valence[explain]'"),
+        (["explain", "MODEL", "good", "--method", "integrated-gradients"], "pip install 'valence-text[explain]'"),
         (["explain", "default", "good", "--method", "integrated-gradients"], "use --method leave-one-out"),
-        (["audit", "default", "--out", "out"], "pip install 'valence[audit]'"),
-        (["train", "absent.tsv", "--base", "MODEL", "--out", "out"], "pip install 'valence[train]'"),
-        (["evaluate", "default", "absent.tsv"], "pip install 'valence[evaluate]'"),
+        (["audit", "default", "--out", "out"], "pip install 'valence-text[audit]'"),
+        (["train", "absent.tsv", "--base", "MODEL", "--out", "out"], "pip install 'valence-text[train]'"),
+        (["evaluate", "default", "absent.tsv"], "pip install 'valence-text[evaluate]'"),
     ],
 )
 def test_a_base_install_names_the_extra_in_one_line(base_install, tiny_classifier, arguments, said):

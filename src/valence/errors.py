@@ -103,5 +103,5 @@ class MissingExtraError(ValenceError):
     """
 
     def __init__(self, extra: str, what: str) -> None:
-        super().__init__(f"{what} needs more than the base install: pip install 'valence[{extra}]'")
+        super().__init__(f"{what} needs more than the base install: pip install 'valence-text[{extra}]'")
         self.extra = extra

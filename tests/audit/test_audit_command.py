@@ -303,7 +303,7 @@ def test_without_the_extra_nothing_is_begun(tmp_path):
         [sys.executable, "-c", code, "audit", str(tmp_path / "no model"), "--out", str(tmp_path / "out")],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    refused(done, "Auditing needs more than the base install: pip install 'valence[audit]'")
+    refused(done, "Auditing needs more than the base install: pip install 'valence-text[audit]'")
 
 
 def test_help_lists_the_probes():

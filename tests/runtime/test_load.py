@@ -221,12 +221,12 @@ def test_base_install_says_what_torch_needs(model, base_install):
     asked = without_extras(base_install, "classify", "--model", model, "--engine", "torch", "good film")
     assert (asked.returncode, asked.stdout) == (1, "")
     assert asked.stderr.strip().endswith("running weights with torch needs more than the base install: "
-                                         "pip install 'valence[train]'")  # fmt: skip
+                                         "pip install 'valence-text[train]'")  # fmt: skip
     shutil.rmtree(model / "onnx")
     needed = without_extras(base_install, "classify", "--model", model, "good film")
     assert needed.returncode == 1
     assert "has no ONNX export" in needed.stderr
-    assert "pip install 'valence[train]'" in needed.stderr
+    assert "pip install 'valence-text[train]'" in needed.stderr
     assert needed.stderr.count("\n") == 1
 
 
@@ -241,7 +241,7 @@ def test_base_install_says_what_torch_needs(model, base_install):
 def test_base_install_says_what_a_command_needs(base_install, command, extra):
     done = without_extras(base_install, *command)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert f"pip install 'valence[{extra}]'" in done.stderr
+    assert f"pip install 'valence-text[{extra}]'" in done.stderr
 
 
 def test_the_reason_of_a_choice(model):

@@ -1,17 +1,16 @@
 """What was measured on: the processor, its instructions, the versions."""
 
-import importlib.metadata
 import os
 import platform
 from pathlib import Path
 from typing import Any
 
 from valence.runtime.machine import processor_features
+from valence.versions import installed_versions
 
 __all__ = ["PACKAGES", "describe_machine", "versions"]
 
 PACKAGES = (
-    "valence",
     "tokenizers",
     "onnxruntime",
     "openvino",
@@ -49,13 +48,7 @@ def versions() -> dict[str, str]:
     Returns:
         By package.
     """
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    return installed_versions(*PACKAGES)
 
 
 def _field(path: str, name: str) -> str:

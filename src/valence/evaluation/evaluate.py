@@ -1,6 +1,5 @@
 """Running a classifier over labelled texts, and the report of what came out."""
 
-import importlib.metadata
 import os
 import platform
 import time
@@ -17,6 +16,7 @@ from valence.files import sha256
 from valence.folder import ModelFolder
 from valence.runtime.classifier import Classifier
 from valence.runtime.manifest import read_manifest
+from valence.versions import installed_versions
 
 __all__ = ["describe_classifier", "describe_environment", "evaluate", "require_single_label"]
 
@@ -107,7 +107,7 @@ def describe_environment() -> dict[str, Any]:
         Versions and machine, for a report.
     """
     return {
-        "versions": {name: importlib.metadata.version(name) for name in ("valence", "onnxruntime", "tokenizers")},
+        "versions": installed_versions("onnxruntime", "tokenizers"),
         "machine": {"architecture": platform.machine(), "processors": os.cpu_count()},
     }
 

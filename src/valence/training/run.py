@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -22,6 +21,7 @@ from valence.folder import ModelFolder
 from valence.training.devices import trains_in_bf16
 from valence.training.recipe import Recipe
 from valence.training.state import Progress, RunState
+from valence.versions import installed_versions
 
 __all__ = [
     "check_folder",
@@ -245,9 +245,8 @@ def environment(accelerator: Accelerator) -> dict[str, Any]:
     Returns:
         Versions and machine, for its report.
     """
-    packages = ("valence", "torch", "accelerate", "tokenizers")
     return {
-        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "versions": installed_versions("torch", "accelerate", "tokenizers"),
         "machine": {
             "device": str(accelerator.device.type),
             "threads": torch.get_num_threads(),

@@ -1,7 +1,6 @@
 """Exporting a model folder: write an engine's files, compare them with the source, list them in the manifest."""
 
 import functools
-import importlib.metadata
 import os
 import shutil
 import tempfile
@@ -33,6 +32,7 @@ from valence.runtime.onnx_engine import OnnxEngine
 from valence.runtime.openvino_engine import OpenVinoEngine
 from valence.runtime.torch_engine import TorchEngine
 from valence.text.tokenizer import Tokenizer
+from valence.versions import installed_versions
 
 __all__ = ["export_model"]
 
@@ -243,7 +243,7 @@ class _Exporter:
             sample=self.sample.name,
             agreement={name: asdict(found) for name, found in agreement.items()},
             two_steps=two_steps,
-            versions={name: importlib.metadata.version(name) for name in ("valence", *_PACKAGES[self.format])},
+            versions=installed_versions(*_PACKAGES[self.format]),
         )
         exports = {file: old for file, old in before.items() if old.source_sha256 == export.source_sha256}
         Manifest(export.file, exports | {export.file: export}).write(self.folder)
