@@ -39,7 +39,7 @@ PLACES = {
     "onnx": ("runtime/export/",),
     "onnxruntime": ("runtime/onnx_engine.py", "benchmark/peers.py"),
     "openvino": ("runtime/openvino_engine.py",),
-    "pyarrow": ("data/tables.py",),
+    "pyarrow": ("data/parquet_rows.py", "data/lines.py"),
     "rich": ("cli/training_monitor.py", "cli/progress.py"),
     "safetensors": (
         "checkpoint/tensors.py",

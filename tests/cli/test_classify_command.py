@@ -75,7 +75,8 @@ def test_json_lines(classify, tiny_classifier):
 def test_texts_from_a_file(classify, tmp_path, name, content):
     (tmp_path / name).write_bytes(content.encode())
     done = classify("--file", tmp_path / name)
-    assert (done.returncode, done.stderr) == (0, b"")
+    told = b"" if name == "a.txt" else b"a: text from 'sentence'; not read: 'label'\n"
+    assert (done.returncode, done.stderr) == (0, told)
     assert texts_of(done.stdout) == ['"one" film', ""]
 
 
@@ -136,9 +137,9 @@ def test_invalid_utf8_comes_after_the_lines_before_it(classify):
 
 
 def test_a_bad_row_comes_after_the_rows_before_it(classify, tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"text": "good"}\n{"text": "bad"}\n{"text": null}\n')
+    (tmp_path / "a.jsonl").write_text('{"text": "good"}\n{"text": "bad"}\n{"text": 5}\n')
     done = classify("--file", tmp_path / "a.jsonl")
-    refused(done, "a.jsonl, line 3: 'text' must be a text, found None")
+    refused(done, "a.jsonl, line 3: 'text' must be a text, found 5")
     assert texts_of(done.stdout) == ["good", "bad"]
 
 
@@ -210,7 +211,10 @@ def test_long_texts_refused(classify):
     ("arguments", "said"),
     [
         (["--file", "absent.tsv"], "absent.tsv: no such file"),
-        (["--file", "."], "unknown kind of file"),
+        (["--file", "."], "a folder: expected a file"),
+        (["--file", "README"], "no such file"),
+        (["--encoding", "rot13", "--file", "absent.tsv"], "unknown encoding 'rot13'"),
+        (["--delimiter", "ab", "--file", "absent.tsv"], "the delimiter must be one character"),
         (["--labels", "A,B,C", "x"], "has 2 classes; expected as many labels"),
         (["--labels", "A,A", "x"], "labels must be different names"),
         (["--max-length", "100000", "x"], "max length must lie between 3 and the model's 64 positions"),

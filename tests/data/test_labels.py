@@ -1,5 +1,6 @@
 """What a label means: names, numbers, both, and neither."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from valence.data.labels import check_label, class_numbers, find_names, parse_label_names, read_label_names, translate
+from valence.data.labels import (
+    check_label,
+    class_numbers,
+    find_names,
+    match_names,
+    parse_label_names,
+    read_label_names,
+    translate,
+)
 from valence.errors import DataError, InputError
 
 FILE = Path("data.tsv")
@@ -68,7 +77,9 @@ def test_labels_that_do_not_make_classes(labels, line, message):
 
 def test_numbers_of_names_in_any_case_and_of_numbers():
     names = ("NEGATIVE", "POSITIVE")
-    assert numbers_of(["POSITIVE", "negative", "1", "0.0", 1, 1.0, True, "Positive"], names) == [1, 0, 1, 0, 1, 1, 1, 1]
+    assert numbers_of(["Positive", "negative", "1", "0.0", 1, 1.0, True], names) == [1, 0, 1, 0, 1, 1, 1]
+    with pytest.warns(UserWarning, match="the labels 'POSITIVE', 'Positive' are read as one class, 'POSITIVE'"):
+        assert numbers_of(["POSITIVE", "Positive"], names) == [1, 1]
 
 
 def test_case_matters_where_names_differ_in_it_alone():
@@ -174,3 +185,81 @@ def test_labels_file_of_no_use(tmp_path, content, line, message):
         read_label_names(path)
     assert message in str(caught.value)
     assert caught.value.line == line
+
+
+CASE_PAIRS = [("US", "us"), ("IT", "it"), ("Polish", "polish"), ("ß", "ss"), ("May", "may"), ("ﬁ", "fi"), ("İ", "i̇")]
+
+
+@pytest.mark.parametrize(("one", "other"), CASE_PAIRS)
+def test_classes_that_differ_in_case_keep_their_rows(one, other):
+    for names in ((one, other), (other, one), (one, "else", other)):
+        assert numbers_of([one, other, one], names) == [names.index(one), names.index(other), names.index(one)]
+        numbers = np.arange(len(names))
+        for known in itertools.permutations(names):
+            assert [known[n] for n in translate(numbers, places(names), names, known)] == list(names)
+
+
+@pytest.mark.parametrize(("one", "other"), CASE_PAIRS)
+def test_another_case_is_a_class_only_where_that_is_unambiguous(one, other):
+    assert match_names([one, "Else"], ["else", other]) == [1, 0]
+    assert match_names([one, other], [one, "else"]) == [0, None]
+    assert match_names(["Us", "uS"], ["US", "else"]) == [None, None]
+    with pytest.raises(DataError, match="unknown label"):
+        numbers_of(["uS"], ("US", "us"))
+    assert numbers_of(["ELSE", one, other], (one, other, "else")) == [2, 0, 1]
+
+
+INVISIBLE = {
+    "zero-width space": ("spam", "spam\u200b"),
+    "zero-width joiner": ("spam", "sp\u200dam"),
+    "byte order mark": ("spam", "\ufeffspam"),
+    "word joiner": ("spam", "spam\u2060"),
+    "soft hyphen": ("spam", "sp\u00adam"),
+    "direction mark": ("spam", "\u200espam\u200f"),
+    "non-breaking space": ("not spam", "not\u00a0spam"),
+    "narrow space": ("not spam", "not\u202fspam"),
+    "ideographic space": ("not spam", "not\u3000spam"),
+    "tab": ("not spam", "not\tspam"),
+    "double space": ("not spam", "not  spam"),
+    "spaces around": ("spam", "\u00a0spam\u2003"),
+    "decomposed": ("café", "cafe\u0301"),
+    "variation selector": ("❤", "❤\ufe0f"),
+}
+
+
+@pytest.mark.parametrize(("plain", "other"), INVISIBLE.values(), ids=INVISIBLE)
+def test_labels_that_look_alike_are_one_class(plain, other):
+    labels = [check_label(label, FILE, 2) for label in (plain, other, "ham", plain)]
+    if labels[0] != labels[1]:
+        with pytest.warns(UserWarning, match="look alike and are read as one class") as caught:
+            names = names_of(*labels)
+        assert ascii(other).strip("'") in str(caught[0].message)
+    else:
+        names = names_of(*labels)
+    assert names == tuple(sorted([plain, "ham"]))
+    assert numbers_of(labels, names) == [names.index(plain), names.index(plain), names.index("ham"), names.index(plain)]
+    assert numbers_of(labels, ("ham", other)) == [1, 1, 0, 1]  # however a model's own name is written
+    assert match_names([plain, "ham"], ["HAM", other]) == [1, 0]
+
+
+@pytest.mark.parametrize(("plain", "other"), INVISIBLE.values(), ids=INVISIBLE)
+def test_two_class_names_that_look_alike_are_refused(tmp_path, plain, other):
+    with pytest.raises(InputError, match="different names"):
+        parse_label_names(f"{plain},{other}")
+    path = tmp_path / "labels.txt"
+    path.write_text(f"{plain}\n{other}\n", encoding="utf-8")
+    with pytest.raises(DataError, match="a second time"):
+        read_label_names(path)
+
+
+@pytest.mark.parametrize("label", ["\u200b", "\ufeff", "\u00ad\u200e"])
+def test_a_label_that_cannot_be_seen_is_none(label):
+    with pytest.raises(DataError, match="the row has no label"):
+        check_label(label, FILE, 7)
+
+
+def test_many_classes_of_a_row_each_where_the_user_names_the_column():
+    labels = [f"intent {n}" for n in range(77)]
+    with pytest.raises(DataError, match=r"is this the label column\? If it is, name it with --label-column"):
+        names_of(*labels)
+    assert find_names(labels, places(labels), is_sure=True) == tuple(sorted(labels))

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from valence.audit.pronouns import GENDER_OF, Gender, pronoun_places
-from valence.data.tables import Row, open_table, read_lines
+from valence.data.lines import read_lines
+from valence.data.rows import Row
+from valence.data.tables import open_table
 from valence.errors import DataError
 from valence.files import is_unicode
 

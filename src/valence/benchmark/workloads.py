@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from valence.data.examples import choose_columns, read_examples, read_texts
+from valence.data.columns import choose_columns
+from valence.data.examples import read_examples, read_texts
 from valence.data.sources import find_source
 from valence.data.tables import open_table
 from valence.errors import DataError
@@ -85,7 +86,7 @@ def calibration_texts(data: Path) -> list[str]:
         DataError: if the file is not there.
     """
     table = open_table(_require(data / _CALIBRATION))
-    rows = read_texts(table, choose_columns(table, None, None, labelled=False))
+    rows = read_texts(table, choose_columns(table, labelled=False))
     return [str(text) for _, text, _ in islice(rows, _CALIBRATION_TEXTS)]
 
 

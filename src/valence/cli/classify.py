@@ -10,12 +10,16 @@ from typing import Any
 
 import click
 
+from valence.cli.data_options import data_options
 from valence.cli.live_lines import LiveLines
 from valence.cli.options import model_options
 from valence.cli.output import json_line, one_line
 from valence.cli.progress import progress
-from valence.data.examples import choose_columns, read_texts
-from valence.data.tables import decode_lines, open_table
+from valence.data.columns import ColumnNames, choose_columns
+from valence.data.examples import read_texts
+from valence.data.lines import decode_lines, warn_of_returns
+from valence.data.sources import STANDARD_INPUT, find_source
+from valence.data.tables import TableOptions
 from valence.errors import DataError, InputError
 from valence.hub import DEFAULT
 from valence.runtime.classifier import Classifier, Prediction
@@ -44,17 +48,16 @@ and other controls within a text are written out, such as \\n. --json is lossles
 )
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @click.option("--model", "-m", default=DEFAULT, show_default=True, help="'default', a folder or a hub id.")
-@click.option("--file", "-f", "file", type=click.Path(path_type=Path), help="A TSV, CSV, JSONL, Parquet or TXT.")
-@click.option("--text-column", help="The column of the texts in --file.  [default: guessed from the header]")
-@click.option("--pair-column", help="The column of the second text, if texts come in pairs.")
+@click.option("--file", "-f", "file", help="A CSV, TSV, JSON, Parquet or TXT, or - for a table on standard input.")
+@data_options(labels=False)
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per text.")
 def command(
     texts: tuple[str, ...],
     model: str,
-    file: Path | None,
-    text_column: str | None,
-    pair_column: str | None,
+    file: str | None,
+    columns: ColumnNames,
+    reading: TableOptions,
     revision: str | None,
     loading: dict[str, Any],
     as_json: bool,
@@ -65,13 +68,13 @@ def command(
     """
     if texts and file is not None:
         raise click.UsageError("give texts or --file, not both")
-    if file is None and (text_column or pair_column):
-        raise click.UsageError("--text-column and --pair-column go with --file")
+    if file is None and (columns, reading) != (ColumnNames(), TableOptions()):
+        raise click.UsageError("--text-column, --encoding and other options of tables go with --file")
     classifier = load(model, revision=revision, **loading)
     if texts:
         answers = _in_windows(classifier, iter([list(texts)]))
     elif file is not None:
-        answers = _of_file(classifier, _file_texts(file, text_column, pair_column))
+        answers = _of_file(classifier, _file_texts(file, columns, reading))
     else:
         answers = _in_windows(classifier, _live_windows())
     on_terminal = sys.stdout.isatty() and not as_json
@@ -141,11 +144,16 @@ def _as_line(text: Text, prediction: Prediction, labels: tuple[str, ...], on_ter
     return f"{label}  {prediction.score:.4f}  {written}{note}"
 
 
-def _file_texts(path: Path, text_column: str | None, pair_column: str | None) -> Iterator[Text]:
-    table = open_table(path)
-    columns = choose_columns(table, text_column, None, pair_column, labelled=False)
-    for _, text, _ in read_texts(table, columns):
-        yield text
+def _file_texts(name: str, wanted: ColumnNames, reading: TableOptions) -> Iterator[Text]:
+    if name != STANDARD_INPUT and Path(name).expanduser().is_dir():
+        raise DataError("a folder: expected a file", name)
+    source = find_source(name, "eval", reading)
+    for table in source.tables():
+        columns = choose_columns(table, wanted, labelled=False)
+        if columns.unread:
+            click.echo(f"{source.title}: {columns}", err=True)
+        for _, text, _ in read_texts(table, columns):
+            yield text
 
 
 def _live_windows() -> Iterator[list[Text]]:
@@ -155,7 +163,8 @@ def _live_windows() -> Iterator[list[Text]]:
     if sys.stdin.isatty():
         click.echo("reading from the terminal, one text a line; Ctrl-D ends", err=True)
     lines = LiveLines(sys.stdin.fileno())
-    texts = (line.removesuffix("\n").removesuffix("\r") for _, line in decode_lines(lines, "standard input"))
+    numbered = warn_of_returns(decode_lines(lines, "standard input"), "standard input")
+    texts = (line.removesuffix("\n").removesuffix("\r") for _, line in numbered)
     return _windows(texts, lines.must_wait)
 
 

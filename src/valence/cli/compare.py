@@ -7,10 +7,13 @@ from typing import get_args
 
 import click
 
+from valence.cli.data_options import data_options, tell_columns
 from valence.cli.output import echo_json, require_writable
+from valence.data.columns import ColumnNames
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
+from valence.data.tables import TableOptions
 from valence.errors import MissingExtraError, ValenceError
 from valence.files import write_json, write_text
 from valence.hub import find_model
@@ -34,9 +37,7 @@ Examples:
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @click.argument("data")
-@click.option("--text-column", help="The column of the texts.  [default: guessed from the header]")
-@click.option("--label-column", help="The column of the labels.  [default: guessed from the header]")
-@click.option("--pair-column", help="The column of the second text, if texts come in pairs.")
+@data_options()
 @click.option("--data-labels", help="What the data's class numbers mean: A,B or a file of one name a line.")
 @click.option("--labels-a", help="Class names for A instead of its own, by number.")
 @click.option("--labels-b", help="Class names for B instead of its own, by number.")
@@ -54,9 +55,8 @@ def command(
     first: str,
     second: str,
     data: str,
-    text_column: str | None,
-    label_column: str | None,
-    pair_column: str | None,
+    columns: ColumnNames,
+    reading: TableOptions,
     data_labels: str | None,
     labels_a: str | None,
     labels_b: str | None,
@@ -86,13 +86,12 @@ def command(
         names = None if labels is None else parse_label_names(labels)
         contestants.append(Contestant(load_folder(folder, engine=engine, labels=names, threads=threads), folder))
     examples = read_examples(
-        find_source(data, "eval"),
-        text_column,
-        label_column,
-        pair_column,
+        find_source(data, "eval", reading),
+        columns,
         None if data_labels is None else parse_label_names(data_labels),
         known=contestants[0].classifier.labels,
     )
+    tell_columns(examples)
     with click.progressbar(length=2 * len(examples), label="comparing", file=sys.stderr) as bar:
         report = compare(
             contestants[0], contestants[1], examples, resamples, rounds, lambda done: bar.update(done - bar.pos)

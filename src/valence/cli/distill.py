@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from valence.cli.data_options import data_options, tell_columns
 from valence.cli.output import echo_json
 from valence.cli.training_monitor import TrainingMonitor, need_training_packages, resume_hint, tell_base
 from valence.cli.training_options import (
@@ -14,10 +15,12 @@ from valence.cli.training_options import (
     require_positions,
     training_options,
 )
+from valence.data.columns import ColumnNames
 from valence.data.documents import read_documents
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
+from valence.data.tables import TableOptions
 from valence.errors import InputError
 from valence.folder import ModelFolder
 from valence.hub import find_model
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _WITH_DEFAULTS = ("teacher_engine", "temperature", "soft_weight")
-_FOR_CLASSIFIERS = (*_WITH_DEFAULTS, "layer_by_layer", "labels", "label_column", "pair_column")
+_FOR_CLASSIFIERS = (*_WITH_DEFAULTS, "layer_by_layer", "labels")
 _FOR_RAW = ("whole_words", "soft_targets")
 
 
@@ -64,9 +67,7 @@ Examples:
 )
 @click.option("--eval", "evaluation", help="What to measure on: labelled texts, or with --raw plain text.")
 @click.option("--unlabelled", multiple=True, help="More texts, without labels.")
-@click.option("--text-column", help="The column of the texts, in tables.  [default: guessed from the header]")
-@click.option("--label-column", help="The column of the labels.  [default: guessed from the header]")
-@click.option("--pair-column", help="The column of the second text, if texts come in pairs.")
+@data_options()
 @click.option("--labels", help="The class names by number: A,B or a file of one name a line.")
 @click.option("--temperature", type=float, help="Of a classifier's soft targets.  [default: 2]")
 @click.option("--soft-weight", type=float, help="Of soft targets; labels have the rest.  [default: 0.5]")
@@ -146,11 +147,14 @@ def command(
 
 def _check(raw: bool, base: str | None, teachers: list[ModelFolder], start: ModelFolder, given: dict[str, Any]) -> None:
     """Refuse options that say nothing about what is to be done."""
+    columns: ColumnNames = given["columns"]
     if not start.weight_files and base is None:
         raise InputError(f"{start.name} holds engines only; name the student's checkpoint with --base")
     require_checkpoint(start)
     if raw and (base is not None or len(teachers) > 1):
         raise InputError("with --raw there is one teacher, and the student starts from it")
+    if raw and (columns.label is not None or columns.pair is not None):
+        raise InputError(f"{'--label-column' if columns.label is not None else '--pair-column'} does not go with --raw")
     unused = _FOR_CLASSIFIERS if raw else _FOR_RAW
     for name in unused:
         if given[name] is not None and given[name] is not False:
@@ -169,12 +173,13 @@ def _raw(
     from valence.training.distill_raw import RawDistilling
     from valence.training.pretrain import hold_out
 
-    sources = [find_source(name, "train") for name in (*texts, *given["unlabelled"])]
-    documents = read_documents(sources, given["text_column"])
+    column, reading = given["columns"].text, given["reading"]
+    sources = [find_source(name, "train", reading) for name in (*texts, *given["unlabelled"])]
+    documents = read_documents(sources, column)
     if given["evaluation"] is None:
         documents, held_out = hold_out(documents, shared["seed"])
     else:
-        held_out = read_documents([find_source(given["evaluation"], "eval")], given["text_column"])
+        held_out = read_documents([find_source(given["evaluation"], "eval", reading)], column)
     return RawDistilling(
         **shared,
         recipe=change_recipe(pretraining(encoder_config(teacher).hidden_size), overrides),
@@ -203,14 +208,16 @@ def _classifier(
     known = teachers[0].labels
     names = None if given["labels"] is None else parse_label_names(given["labels"])
     placeholders = known is None or teachers[0].labels_are_placeholders
-    columns = (given["text_column"], given["label_column"], given["pair_column"])
+    columns: ColumnNames = given["columns"]
+    reading: TableOptions = given["reading"]
     examples = read_examples(
-        find_source(texts[0], "train"), *columns, names, known=names if placeholders and names else known
+        find_source(texts[0], "train", reading), columns, names, known=names if placeholders and names else known
     )
+    tell_columns(examples)
     evaluation = given["evaluation"]
     if evaluation is None and Path(texts[0]).is_dir():
         evaluation = texts[0]
-    unlabelled = [find_source(name, "train") for name in given["unlabelled"]]
+    unlabelled = [find_source(name, "train", reading) for name in given["unlabelled"]]
     return ClassifierDistilling(
         **shared,
         recipe=change_recipe(RECIPES[default_recipe(encoder_config(base).hidden_size)](), overrides),
@@ -218,10 +225,10 @@ def _classifier(
         base=base,
         train=examples,
         teacher_labels=names,
-        unlabelled=read_documents(unlabelled, given["text_column"]) if unlabelled else (),
+        unlabelled=read_documents(unlabelled, columns.text) if unlabelled else (),
         evaluation=None
         if evaluation is None
-        else read_examples(find_source(evaluation, "eval"), *columns, names, known=examples.names),
+        else read_examples(find_source(evaluation, "eval", reading), columns, names, known=examples.names),
         **{name: given[name] for name in _WITH_DEFAULTS if given[name] is not None},
         layer_by_layer=given["layer_by_layer"],
     )

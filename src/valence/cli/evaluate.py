@@ -7,11 +7,14 @@ from typing import Any
 
 import click
 
+from valence.cli.data_options import data_options, tell_columns
 from valence.cli.options import model_options
 from valence.cli.output import echo_json, require_writable
+from valence.data.columns import ColumnNames
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
+from valence.data.tables import TableOptions
 from valence.errors import MissingExtraError, ValenceError
 from valence.files import write_json
 from valence.hub import find_model
@@ -31,9 +34,7 @@ Examples:
 )
 @click.argument("model")
 @click.argument("data")
-@click.option("--text-column", help="The column of the texts.  [default: guessed from the header]")
-@click.option("--label-column", help="The column of the labels.  [default: guessed from the header]")
-@click.option("--pair-column", help="The column of the second text, if texts come in pairs.")
+@data_options()
 @click.option("--data-labels", help="What the data's class numbers mean: A,B or a file of one name a line.")
 @model_options
 @click.option("--resamples", type=click.IntRange(1), default=1000, show_default=True, help="For the intervals.")
@@ -42,9 +43,8 @@ Examples:
 def command(
     model: str,
     data: str,
-    text_column: str | None,
-    label_column: str | None,
-    pair_column: str | None,
+    columns: ColumnNames,
+    reading: TableOptions,
     data_labels: str | None,
     revision: str | None,
     loading: dict[str, Any],
@@ -67,13 +67,12 @@ def command(
     if out is not None:
         require_writable(out)
     examples = read_examples(
-        find_source(data, "eval"),
-        text_column,
-        label_column,
-        pair_column,
+        find_source(data, "eval", reading),
+        columns,
         None if data_labels is None else parse_label_names(data_labels),
         known=classifier.labels,
     )
+    tell_columns(examples)
     with click.progressbar(length=len(examples), label="evaluating", file=sys.stderr) as bar:
         report = evaluate(classifier, examples, folder, resamples, lambda done: bar.update(done - bar.pos))
     target = out

@@ -15,7 +15,7 @@ import click
 
 from valence.cli.options import model_options
 from valence.cli.output import echo_json, one_line, require_writable
-from valence.data.tables import decode_lines
+from valence.data.lines import decode_lines
 from valence.errors import EngineError, InputError, MissingExtraError, ValenceError
 from valence.explain.attribution import Attribution, Method, OnProgress
 from valence.explain.leave_one_out import leave_one_out

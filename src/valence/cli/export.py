@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
+from valence.cli.data_options import data_options
 from valence.cli.output import echo_json
-from valence.data.examples import choose_columns, read_texts
+from valence.data.columns import ColumnNames, choose_columns
+from valence.data.examples import read_texts
 from valence.data.sources import find_source
-from valence.data.tables import Table, open_table
+from valence.data.tables import Table, TableOptions
 from valence.errors import InputError, MissingExtraError, ValenceError
 from valence.files import read_json
 from valence.folder import ModelFolder
@@ -49,18 +51,18 @@ Examples:
 )
 @click.option(
     "--sample",
-    type=click.Path(path_type=Path),
     help="Texts to compare the engine with its source on.  [default: those that train kept, else built-in ones]",
 )
-@click.option("--text-column", help="The column of the texts in --sample.  [default: guessed from the header]")
+@data_options(labels=False, pairs=True)
 @click.option("--allow-disagreement", is_flag=True, help="Keep the engine even if it agrees too little.")
 @click.option("--json", "as_json", is_flag=True, help="Print what the manifest says of the engine.")
 def command(
     model: str,
     file_format: Any,
     precision: Any,
-    sample: Path | None,
-    text_column: str | None,
+    sample: str | None,
+    columns: ColumnNames,
+    reading: TableOptions,
     allow_disagreement: bool,
     as_json: bool,
 ) -> None:
@@ -69,16 +71,18 @@ def command(
     The engine is compared with its source in fp32 before it is kept, and onnx/manifest.json says how well
     the two agree.
     """
-    if text_column and sample is None:
-        raise click.UsageError("--text-column goes with --sample")
+    if (columns, reading) != (ColumnNames(), TableOptions()) and sample is None:
+        raise click.UsageError("options of tables go with --sample")
     if any(find_spec(package) is None for package in ("torch", "safetensors", "onnx")):
         raise MissingExtraError("train", "Exporting")
     if model != DEFAULT and not Path(model).expanduser().is_dir():  # before anything is fetched
         raise InputError(f"{model}: export writes into a model folder; copy a hub model to one first")
     folder = find_model(model)
-    chosen = (
-        _kept_sample(folder) if sample is None else Sample(list(_texts(open_table(sample), text_column)), sample.name)
-    )
+    if sample is None:
+        chosen = _kept_sample(folder)
+    else:
+        source = find_source(sample, "eval", reading)
+        chosen = Sample([text for table in source.tables() for text in _texts(table, columns)], Path(sample).name)
     from valence.runtime.export.export import export_model
 
     export = export_model(
@@ -97,9 +101,8 @@ def command(
         click.echo(f"  in two steps with onnx: {', '.join(export.two_steps)}")
 
 
-def _texts(table: Table, text_column: str | None) -> Iterator[Text]:
-    columns = choose_columns(table, text_column, None, labelled=False)
-    for _, text, _ in read_texts(table, columns):
+def _texts(table: Table, wanted: ColumnNames) -> Iterator[Text]:
+    for _, text, _ in read_texts(table, choose_columns(table, wanted, labelled=False)):
         yield text
 
 
@@ -112,7 +115,7 @@ def _kept_sample(folder: ModelFolder) -> Sample:
         source = find_source(name if name.startswith("hub:") else os.path.abspath(folder.path / name), "train")
         if source.sha256() != kept["train_sha256"]:
             return Sample()
-        texts = [text for table in source.tables() for text in _texts(table, None)]
+        texts = [text for table in source.tables() for text in _texts(table, ColumnNames())]
         return Sample([texts[row] for row in kept["rows"]], f"{len(kept['rows']):,} training texts of {source.title}")
     except (AttributeError, KeyError, TypeError, IndexError, ValenceError):
         return Sample()  # no training data here: not needed for an export

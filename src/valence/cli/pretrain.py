@@ -5,11 +5,14 @@ from typing import Any
 
 import click
 
+from valence.cli.data_options import data_options
 from valence.cli.output import echo_json
 from valence.cli.training_monitor import TrainingMonitor, need_training_packages, resume_hint, tell_base
 from valence.cli.training_options import change_recipe, require_checkpoint, require_positions, training_options
+from valence.data.columns import ColumnNames
 from valence.data.documents import read_documents
 from valence.data.sources import find_source
+from valence.data.tables import TableOptions
 from valence.errors import InputError
 from valence.hub import find_model
 from valence.training.recipe import pretraining
@@ -31,7 +34,7 @@ Examples:
 @click.option("--base", required=True, help="The checkpoint to start from: a folder or a hub id.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The model folder to make.")
 @click.option("--eval", "evaluation", help="Text to measure on.  [default: a hundredth of the documents, held out]")
-@click.option("--text-column", help="The column of the texts, in tables.  [default: guessed from the header]")
+@data_options(labels=False, pairs=False)
 @click.option("--limit", type=click.IntRange(2), help="Read so many documents from the start.  [default: all]")
 @click.option(
     "--architecture",
@@ -51,7 +54,8 @@ def command(
     base: str,
     out: Path,
     evaluation: str | None,
-    text_column: str | None,
+    columns: ColumnNames,
+    reading: TableOptions,
     limit: int | None,
     architecture: Any,
     next_sentence: bool,
@@ -76,8 +80,8 @@ def command(
     folder = find_model(base, revision)
     require_checkpoint(folder)
     require_positions(overrides, folder)
-    sources = [find_source(name, "train") for name in texts]
-    documents = read_documents(sources, text_column)[:limit]
+    sources = [find_source(name, "train", reading) for name in texts]
+    documents = read_documents(sources, columns.text)[:limit]
 
     from valence.checkpoint.config import encoder_config
     from valence.training.pretrain import Pretraining, hold_out, pretrain
@@ -85,7 +89,7 @@ def command(
     if evaluation is None:
         documents, held_out = hold_out(documents, seed)
     else:
-        held_out = read_documents([find_source(evaluation, "eval")], text_column)
+        held_out = read_documents([find_source(evaluation, "eval", reading)], columns.text)
     run = Pretraining(
         documents=documents,
         held_out=held_out,

@@ -5,7 +5,7 @@ import sys
 import click
 
 from valence.cli.output import echo_json, one_line
-from valence.data.tables import decode_lines
+from valence.data.lines import decode_lines
 from valence.runtime.load_raw import load_masked_lm
 
 __all__ = ["command"]

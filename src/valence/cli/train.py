@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from valence.cli.data_options import data_options, tell_columns
 from valence.cli.output import echo_json
 from valence.cli.training_monitor import TrainingMonitor, need_training_packages, resume_hint, tell_base
 from valence.cli.training_options import (
@@ -14,9 +15,11 @@ from valence.cli.training_options import (
     require_positions,
     training_options,
 )
+from valence.data.columns import ColumnNames
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
+from valence.data.tables import TableOptions
 from valence.hub import find_model
 from valence.training.recipe import RECIPES, default_recipe
 
@@ -38,9 +41,7 @@ Examples:
 @click.option("--base", required=True, help="The checkpoint to start from: a folder or a hub id.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The model folder to make.")
 @click.option("--eval", "evaluation", help="Labelled texts to measure every epoch on, and choose the best.")
-@click.option("--text-column", help="The column of the texts.  [default: guessed from the header]")
-@click.option("--label-column", help="The column of the labels.  [default: guessed from the header]")
-@click.option("--pair-column", help="The column of the second text, if texts come in pairs.")
+@data_options()
 @click.option("--labels", help="The class names by number: A,B or a file of one name a line.")
 @click.option(
     "--recipe",
@@ -62,9 +63,8 @@ def command(
     base: str,
     out: Path,
     evaluation: str | None,
-    text_column: str | None,
-    label_column: str | None,
-    pair_column: str | None,
+    columns: ColumnNames,
+    reading: TableOptions,
     labels: str | None,
     recipe: str | None,
     architecture: Any,
@@ -89,10 +89,10 @@ def command(
     require_checkpoint(folder)
     if evaluation is None and Path(data).is_dir():
         evaluation = data
-    columns = (text_column, label_column, pair_column)
-    eval_source = None if evaluation is None else find_source(evaluation, "eval")
-    examples = read_examples(find_source(data, "train"), *columns, names)
-    eval_examples = None if eval_source is None else read_examples(eval_source, *columns, names, known=examples.names)
+    eval_source = None if evaluation is None else find_source(evaluation, "eval", reading)
+    examples = read_examples(find_source(data, "train", reading), columns, names)
+    tell_columns(examples)
+    eval_examples = None if eval_source is None else read_examples(eval_source, columns, names, known=examples.names)
 
     from valence.checkpoint.config import encoder_config
     from valence.training.fine_tune import FineTuning, fine_tune

@@ -7,9 +7,11 @@ one.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from valence.data.examples import choose_columns, read_texts
+from valence.data.columns import ColumnNames, choose_columns
+from valence.data.examples import read_texts
+from valence.data.lines import read_lines, warn_of_returns
 from valence.data.sources import DataSource
-from valence.data.tables import Table, read_lines
+from valence.data.tables import Table
 from valence.errors import DataError
 
 __all__ = ["read_documents"]
@@ -31,15 +33,16 @@ def read_documents(sources: Sequence[DataSource], text_column: str | None = None
     documents: list[str] = []
     for source in sources:
         for table in source.tables():
-            plain = table.path.suffix.lower() == ".txt"
-            documents += _of_text(table.path) if plain else _of_table(table, text_column)
+            plain = table.format == "txt"
+            documents += _of_text(table.path, table.options.encoding) if plain else _of_table(table, text_column)
     if not documents:
         raise DataError("no text in it", sources[0].paths[0])
     return documents
 
 
-def _of_text(path: Path) -> list[str]:
-    lines = "\n".join(line.strip() for _, line in read_lines(path)).strip("\n").split("\n")
+def _of_text(path: Path, encoding: str) -> list[str]:
+    numbered = warn_of_returns(read_lines(path, encoding), path)
+    lines = "\n".join(line.strip() for _, line in numbered).strip("\n").split("\n")
     if "" not in lines:
         return lines
     documents: list[str] = []
@@ -54,7 +57,7 @@ def _of_text(path: Path) -> list[str]:
 
 
 def _of_table(table: Table, text_column: str | None) -> Iterator[str]:
-    columns = choose_columns(table, text_column, None, labelled=False)
+    columns = choose_columns(table, ColumnNames(text=text_column), labelled=False)
     for _, text, _ in read_texts(table, columns):
         whole = text if isinstance(text, str) else "\n".join(text)
         if whole.strip():

@@ -1,45 +1,24 @@
-"""Rows to texts with class numbers: which column is which, and whose names the classes have."""
+"""Rows to texts with class numbers: which text, which class, and whose names the classes have."""
 
-import difflib
+import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from valence.data.columns import ColumnNames, Columns, choose_columns
 from valence.data.labels import Label, Place, check_label, class_numbers, find_names, read_label_names, translate
 from valence.data.sources import DataSource
 from valence.data.tables import Table
 from valence.errors import DataError
 
-__all__ = ["Columns", "Examples", "Text", "choose_columns", "read_examples", "read_texts"]
+__all__ = ["Examples", "Text", "read_examples", "read_texts"]
 
 Text = str | tuple[str, str]
 """One text, or a pair of texts that are read together (as in `valence.text.tokenizer`)."""
-
-_TEXT_NAMES = (
-    *("text", "sentence", "review", "content", "document"),
-    *("body", "comment", "tweet", "message", "title"),
-)
-_LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment", "polarity", "topic", "y")
-_PAIR_NAMES = (("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"))
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns of a table are read.
-
-    Args:
-        text: the text, or the first of a pair.
-        pair: the second text of a pair, if there is one.
-        label: the label; None where only texts are read.
-    """
-
-    text: str
-    pair: str | None = None
-    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,72 +30,21 @@ class Examples:
         labels: int64 [N], class numbers.
         names: C class names, by number.
         source: where it comes from.
+        columns: which columns of it were read.
     """
 
     texts: list[Text]
     labels: NDArray[np.int64]
     names: tuple[str, ...]
     source: DataSource
+    columns: Columns = field(default=Columns(("text",)))
 
     def __len__(self) -> int:
         return len(self.texts)
 
 
-def choose_columns(
-    table: Table, text: str | None, label: str | None, pair: str | None = None, labelled: bool = True
-) -> Columns:
-    """Decide which columns to read: the ones asked for, else those whose names make it plain.
-
-    Args:
-        table: the table.
-        text: the text column asked for, if any.
-        label: the label column asked for, if any.
-        pair: the pair column asked for, if any.
-        labelled: whether a label column is needed.
-
-    Returns:
-        The columns.
-
-    Raises:
-        DataError: if a column asked for is absent, or the header does not make it plain.
-    """
-    for wanted in (text, label, pair):
-        if wanted is not None and wanted not in table.columns:
-            near = difflib.get_close_matches(wanted, table.columns, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise DataError(f"no column {wanted!r}. {_listed(table)}{hint}", table.path)
-    plain_label = _plain(table.columns, _LABEL_NAMES) if label is None else label
-    if labelled and plain_label is None:
-        raise DataError(f"which column is the label? {_listed(table)}; name it with --label-column", table.path)
-    rest = [column for column in table.columns if column not in (plain_label, pair)]
-    if text is None:
-        for first, second in _PAIR_NAMES:
-            if pair is None and {first, second} <= set(rest):
-                text, pair = first, second
-                break
-        else:
-            text = _plain(rest, _TEXT_NAMES) or (rest[0] if len(rest) == 1 else None)
-    if text is None:
-        raise DataError(f"which column is the text? {_listed(table)}; name it with --text-column", table.path)
-    label = plain_label if labelled else None
-    if len({text, pair, label} - {None}) < sum(column is not None for column in (text, pair, label)):
-        raise DataError("text, pair and label must be different columns", table.path)
-    return Columns(text, pair, label)
-
-
-def _listed(table: Table) -> str:
-    first = "The first row has" if table.path.suffix.lower() in (".jsonl", ".ndjson") else "The columns are"
-    return f"{first} {', '.join(map(repr, table.columns))}"
-
-
-def _plain(columns: Sequence[str], known: tuple[str, ...]) -> str | None:
-    """Find the one column with a known name; None where there is none, or more than one."""
-    found = [column for column in columns if column.lower() in known]
-    return found[0] if len(found) == 1 else None
-
-
 def read_texts(table: Table, columns: Columns) -> Iterator[tuple[int, Text, Any]]:
-    """Read texts one by one.
+    """Read texts one by one. A text that is missing (null, NaN, an empty cell) is an empty text, in every format.
 
     Args:
         table: the table.
@@ -126,10 +54,12 @@ def read_texts(table: Table, columns: Columns) -> Iterator[tuple[int, Text, Any]
         The line, the text or pair, and the label as it stands in the file or None.
 
     Raises:
-        DataError: at a row without a text.
+        DataError: at a row that holds something else in place of a text, or where there are no rows.
     """
+    none = True
     for row in table.rows():
-        first = _text(row.values, columns.text, table.path, row.line)
+        none = False
+        first = "\n".join(_text(row.values, column, table.path, row.line) for column in columns.text)
         second = None if columns.pair is None else _text(row.values, columns.pair, table.path, row.line)
         text: Text = first if second is None else (first, second)
         if columns.label is None:
@@ -138,12 +68,17 @@ def read_texts(table: Table, columns: Columns) -> Iterator[tuple[int, Text, Any]
             raise DataError(f"no {columns.label!r} in this row", table.path, row.line)
         else:
             yield row.line, text, row.values[columns.label]
+    if none:
+        header = f", only a header ({', '.join(map(repr, table.columns[:3]))}); if that is data, say --no-header"
+        raise DataError(f"the file has no rows{header if table.has_header else ''}", table.path)
 
 
 def _text(values: Any, column: str, path: Path, line: int) -> str:
     if column not in values:
         raise DataError(f"no {column!r} in this row", path, line)
     value = values[column]
+    if value is None or value != value:  # NaN differs from itself
+        return ""
     if not isinstance(value, str):
         raise DataError(f"{column!r} must be a text, found {value!r:.80}", path, line)
     try:
@@ -160,22 +95,19 @@ def _text(values: Any, column: str, path: Path, line: int) -> str:
 
 def read_examples(
     source: DataSource,
-    text_column: str | None = None,
-    label_column: str | None = None,
-    pair_column: str | None = None,
+    columns: ColumnNames = ColumnNames(),  # noqa: B008  # frozen
     names: tuple[str, ...] | None = None,
     known: tuple[str, ...] | None = None,
 ) -> Examples:
     """Read a labelled data set, every row checked.
 
     A label that equals a class name is that class; any other whole number is a class number. Names come from
-    `names`, else from a labels.txt beside the data, else from the data itself.
+    `names`, else from the file itself (the metadata of Parquet), else from a labels.txt beside the data, else from the
+    labels.
 
     Args:
         source: the data set.
-        text_column: the text, if the header does not make it plain.
-        label_column: the label, if the header does not make it plain.
-        pair_column: the second text of a pair.
+        columns: those that the user names.
         names: the class names of the data, as the user gave them.
         known: the class names of a model, which the result is to use: names are matched to these, and
             numbers too, through the data's own names if it has any.
@@ -189,22 +121,46 @@ def read_examples(
     texts: list[Text] = []
     labels: list[Label] = []
     places: list[Place] = []
-    for table in source.tables():
-        columns = choose_columns(table, text_column, label_column, pair_column)
-        for line, text, label in read_texts(table, columns):
+    tables = source.tables()
+    chosen = choose_columns(tables[0], columns)
+    for table in tables:
+        for line, text, label in read_texts(table, chosen):
             texts.append(text)
             labels.append(check_label(label, table.path, line))
             places.append((table.path, line))
-    if not texts:
-        raise DataError("the file has no rows", source.paths[0])
-    if names is None and source.labels_file is not None:
-        names = read_label_names(source.labels_file)
+    _warn_of_empty(texts, places)
+    names = names or _names_of_files(source, tables, str(chosen.label))
     if names is not None and len(names) < 2:
         raise DataError(f"expected the names of at least two classes, found only {names[0]!r}", source.labels_file)
     if known is None:
-        names = names or find_names(labels, places)
-        return Examples(texts, class_numbers(labels, places, names), names, source)
+        names = names or find_names(labels, places, is_sure=columns.label is not None)
+        return Examples(texts, class_numbers(labels, places, names), names, source, chosen)
     if names is None:
-        return Examples(texts, class_numbers(labels, places, known), known, source)
+        return Examples(texts, class_numbers(labels, places, known), known, source, chosen)
     numbers = translate(class_numbers(labels, places, names), places, names, known)
-    return Examples(texts, numbers, known, source)
+    return Examples(texts, numbers, known, source, chosen)
+
+
+def _names_of_files(source: DataSource, tables: Sequence[Table], column: str) -> tuple[str, ...] | None:
+    """Find the class names that the files hold, else those that stand beside them."""
+    held = {table.class_names.get(column): table.path for table in tables}
+    if len(held) > 1:
+        one, other, *_ = held.values()
+        raise DataError(f"the classes of {column!r} have other names here than in {one.name}", other)
+    (names,) = held
+    beside = None if source.labels_file is None else read_label_names(source.labels_file)
+    if names is not None and beside is not None and names != beside:
+        warnings.warn(
+            f"{source.labels_file}: it names other classes than {tables[0].path.name} itself, whose names are used: "
+            f"{', '.join(names[:6])}",
+            stacklevel=3,
+        )
+    return names or beside
+
+
+def _warn_of_empty(texts: Sequence[Text], places: Sequence[Place]) -> None:
+    empty = [number for number, text in enumerate(texts) if not (text if isinstance(text, str) else any(text))]
+    if empty:
+        path, line = places[empty[0]]
+        rows = "1 row has" if len(empty) == 1 else f"{len(empty):,} rows have"
+        warnings.warn(f"{path}: {rows} an empty text (line {line}{', …' if len(empty) > 1 else ''})", stacklevel=3)

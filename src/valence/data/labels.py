@@ -1,17 +1,24 @@
-"""Labels as they stand in a table to class numbers: names, numbers, and what they are called."""
+"""Labels as they stand in a table to class numbers: names, numbers, and what they are called.
 
+One rule says whether two names are of one class, everywhere: if they are equal; else if they differ only in what
+cannot be seen (zero-width characters, kinds of spaces, Unicode's composed and decomposed forms); else if they differ
+only in case. The second and third hold only where they leave no doubt which class is meant.
+"""
+
+import collections
 import itertools
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.data.tables import read_lines
+from valence.data.lines import read_lines
+from valence.data.visible import visible
 from valence.errors import DataError, InputError
 from valence.files import is_unicode
 
@@ -21,6 +28,7 @@ __all__ = [
     "check_label",
     "class_numbers",
     "find_names",
+    "match_names",
     "parse_label_names",
     "read_label_names",
     "translate",
@@ -34,6 +42,7 @@ Place = tuple[Path, int]
 _WHOLE = re.compile(r"-?[0-9]{1,15}(\.0+)?")
 _FRACTION = re.compile(r"-?[0-9]*\.[0-9]+(e-?[0-9]+)?", re.IGNORECASE)
 _LISTED = 20  # names that a message lists
+_MANY_CLASSES = 50  # and more than half of the rows: perhaps no classes
 
 
 def parse_label_names(option: str) -> tuple[str, ...]:
@@ -51,7 +60,7 @@ def parse_label_names(option: str) -> tuple[str, ...]:
     if os.path.isfile(option):
         return read_label_names(Path(option))
     names = tuple(name.strip() for name in option.split(","))
-    if "" in names or len(set(names)) < len(names) or not all(map(is_unicode, names)):
+    if "" in map(visible, names) or len(set(map(visible, names))) < len(names) or not all(map(is_unicode, names)):
         raise InputError(
             f"labels must be different names divided by commas, or a file of one name a line; found {option!r:.200}"
         )
@@ -71,17 +80,19 @@ def read_label_names(path: Path) -> tuple[str, ...]:
         DataError: if a line is blank, a name stands there twice, or there is none.
     """
     names: list[str] = []
+    seen: set[str] = set()
     blank = 0
     for number, line in read_lines(path):
         name = line.strip()
-        if not name:
+        if not visible(name):
             blank = blank or number
         elif blank:
             raise DataError("expected a class name on each line, found a blank line", path, blank)
-        elif name in names:
+        elif visible(name) in seen:
             raise DataError(f"the name {name!r} stands here a second time", path, number)
         else:
             names.append(name)
+            seen.add(visible(name))
     if not names:
         raise DataError("expected a class name on each line, found none", path)
     return tuple(names)
@@ -103,19 +114,21 @@ def check_label(value: Any, path: Path, line: int) -> Label:
     """
     if isinstance(value, str):
         value = value.strip()
-    if value is None or value == "" or value != value:  # NaN, a table's "nothing", differs from itself
+    is_blank = isinstance(value, str) and not visible(value)
+    if value is None or value != value or is_blank:  # NaN, a table's "nothing", differs from itself
         raise DataError("the row has no label", path, line)
     if not isinstance(value, str | int | float):
         raise DataError(f"a label must be a name or a whole number, found {value!r:.80}", path, line)
     return value
 
 
-def find_names(labels: Sequence[Label], places: Sequence[Place]) -> tuple[str, ...]:
+def find_names(labels: Sequence[Label], places: Sequence[Place], is_sure: bool = False) -> tuple[str, ...]:
     """Find the class names in the labels themselves: the numbers as text, or the names in alphabetical order.
 
     Args:
         labels: all labels.
         places: where each stands.
+        is_sure: whether the user named the column; otherwise hardly a name that occurs twice is a sign of another one.
 
     Returns:
         The class names in order.
@@ -132,7 +145,7 @@ def find_names(labels: Sequence[Label], places: Sequence[Place]) -> tuple[str, .
             "if all of them are names, list them with --labels",
             *places[odd],
         )
-    names = _names_of_numbers(numbers, places) if numbers else _names_of_names(labels, places)
+    names = _names_of_numbers(numbers, places) if numbers else _names_of_names(labels, places, is_sure)
     if len(names) < 2:
         raise DataError(f"only one class, {names[0]!r}: nothing to tell apart", places[0][0])
     if numbers:
@@ -144,7 +157,7 @@ def find_names(labels: Sequence[Label], places: Sequence[Place]) -> tuple[str, .
     return names
 
 
-def _names_of_names(labels: Sequence[Label], places: Sequence[Place]) -> tuple[str, ...]:
+def _names_of_names(labels: Sequence[Label], places: Sequence[Place], is_sure: bool) -> tuple[str, ...]:
     path = places[0][0]
     for label, place in zip(labels, places, strict=True):
         if isinstance(label, float) or (isinstance(label, str) and _FRACTION.fullmatch(label)):
@@ -152,16 +165,74 @@ def _names_of_names(labels: Sequence[Label], places: Sequence[Place]) -> tuple[s
                 f"label {label!r:.80}: expected a name or a whole number; if it is a name, list it with --labels",
                 *place,
             )
-    found = sorted({str(label) for label in labels})
-    if len(found) > max(50, len(labels) // 2):
-        raise DataError(f"{len(found)} different labels in {len(labels)} rows: is this the label column?", path)
-    folded = [name.casefold() for name in found]
-    if alike := [name for name in found if folded.count(name.casefold()) > 1]:
+    found = _spellings(labels, places)
+    if not is_sure and len(found) > max(_MANY_CLASSES, len(labels) // 2):
+        raise DataError(
+            f"{len(found)} different labels in {len(labels)} rows: is this the label column? If it is, name it with "
+            "--label-column",
+            path,
+        )
+    folded = collections.Counter(visible(name).casefold() for name in found)
+    if alike := [name for name in found if folded[visible(name).casefold()] > 1]:
         raise DataError(
             f"labels differ only in case: {', '.join(map(repr, alike[:_LISTED]))}; list the classes with --labels",
             path,
         )
     return tuple(found)
+
+
+def _spellings(labels: Sequence[Label], places: Sequence[Place]) -> list[str]:
+    """List the names in alphabetical order, one for those that look alike: as it is seen, or else the most frequent."""
+    spelled: dict[str, collections.Counter[str]] = {}
+    first: dict[str, Place] = {}
+    for label, place in zip(labels, places, strict=True):
+        name = str(label)
+        spelled.setdefault(visible(name), collections.Counter())[name] += 1
+        first.setdefault(name, place)
+    chosen = {}
+    for seen, counts in spelled.items():
+        chosen[seen] = seen if seen in counts else counts.most_common(1)[0][0]
+        if len(counts) > 1:
+            other = next(name for name in counts if name != chosen[seen])
+            path, line = first[other]
+            warnings.warn(
+                f"{path}, line {line}: the labels {other!a} and {chosen[seen]!a} look alike and are read as one class",
+                stacklevel=5,
+            )
+    return sorted(chosen.values())
+
+
+def match_names(names: Sequence[str], known: Sequence[str]) -> list[int | None]:
+    """Find which of the known classes each name means.
+
+    Args:
+        names: different names.
+        known: the names of the classes.
+
+    Returns:
+        For each name the number of the class of exactly that name; else of the name that looks the same; else of the
+        name that is the same but for case. None where there is none, or where several names or classes would do.
+    """
+    found: list[int | None] = [None] * len(names)
+    for form in (str, visible, _folded):
+        left = [number for number in range(len(known)) if number not in found]
+        classes = _numbers_by(form, [known[number] for number in left])
+        wanted = _numbers_by(form, [name for name, number in zip(names, found, strict=True) if number is None])
+        for index, name in enumerate(names):
+            if found[index] is None and len(wanted[form(name)]) == 1 and len(classes[form(name)]) == 1:
+                found[index] = left[classes[form(name)][0]]
+    return found
+
+
+def _folded(name: str) -> str:
+    return visible(name).casefold()
+
+
+def _numbers_by(form: Callable[[str], str], names: Sequence[str]) -> collections.defaultdict[str, list[int]]:
+    numbers = collections.defaultdict[str, list[int]](list)
+    for number, name in enumerate(names):
+        numbers[form(name)].append(number)
+    return numbers
 
 
 def _names_of_numbers(numbers: Sequence[int], places: Sequence[Place]) -> tuple[str, ...]:
@@ -191,8 +262,8 @@ def _index(label: Label) -> int | None:
 def class_numbers(labels: Sequence[Label], places: Sequence[Place], names: tuple[str, ...]) -> NDArray[np.int64]:
     """Find the class number of every label.
 
-    A label is the class of that name, else of that name in another case, else the class of that number. Where a
-    class name is itself a number (stars called 1 to 5), a number is only ever a name.
+    A label is the class of that name, else of the one name that looks the same or differs only in case, else the class
+    of that number. Where a class name is itself a number (stars called 1 to 5), a number is only ever a name.
 
     Args:
         labels: N labels.
@@ -205,17 +276,16 @@ def class_numbers(labels: Sequence[Label], places: Sequence[Place], names: tuple
     Raises:
         DataError: at the first label that is no class.
     """
-    by_name = {name: number for number, name in enumerate(names)}
-    folded = {name.casefold(): number for number, name in enumerate(names)}
-    by_folded_name = folded if len(folded) == len(names) else {}
+    by_name = _by_name(dict.fromkeys(map(str, labels)), names, places[0][0] if places else None)
+    exact = {name: number for number, name in enumerate(names)}
     numbers_are_names = any(_index(name) is not None for name in names)
 
     def find(label: Label) -> int | None:
-        name, index = str(label), _index(label)
-        if (number := by_name.get(name, by_folded_name.get(name.casefold()))) is not None:
+        index = _index(label)
+        if (number := by_name[str(label)]) is not None:
             return number
         if numbers_are_names:
-            return by_name.get(str(index))
+            return exact.get(str(index))
         return index if index is not None and index in range(len(names)) else None
 
     found = np.empty(len(labels), dtype=np.int64)
@@ -224,8 +294,30 @@ def class_numbers(labels: Sequence[Label], places: Sequence[Place], names: tuple
         if number is None:
             listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
             numbered = "" if numbers_are_names else f", or a number from 0 to {len(names) - 1}"
+            if _index(label) == -1:
+                numbered += " (in data sets of the hub -1 means that the row has no label)"
             raise DataError(f"unknown label {label!r:.80}: expected one of {listed}{numbered}", *places[position])
         found[position] = number
+    return found
+
+
+def _by_name(labels: Iterable[str], names: Sequence[str], path: Path | None) -> dict[str, int | None]:
+    """Find the class that each of some different labels names; several may name one, in other spellings."""
+    forms = [(form, _numbers_by(form, names)) for form in (str, visible, _folded)]
+    found: dict[str, int | None] = {}
+    spellings = collections.defaultdict[int, dict[str, None]](dict)  # of each class, what can be told apart
+    for label in labels:
+        alike = (classes[form(label)] for form, classes in forms)
+        number = found[label] = next((numbers[0] for numbers in alike if len(numbers) == 1), None)
+        if number is not None:
+            spellings[number][visible(label)] = None
+    for number, spelled in spellings.items():
+        if len(spelled) > 1:
+            warnings.warn(
+                f"{path}: the labels {', '.join(map(repr, list(spelled)[:_LISTED]))} are read as one class, "
+                f"{names[number]!r}",
+                stacklevel=4,
+            )
     return found
 
 
@@ -246,8 +338,7 @@ def translate(
     Raises:
         DataError: at the first row whose class is none of the model's.
     """
-    by_name = {name.casefold(): number for number, name in enumerate(known)}
-    table = [by_name.get(name.casefold()) for name in names]
+    table = match_names(names, known)
     if all(number is None for number in table) and len(names) == len(known):
         warnings.warn(
             f"{places[0][0]}: the data's classes ({', '.join(names)}) are matched to the model's "

@@ -1,34 +1,82 @@
-"""Tables on disk, read row by row: TSV, CSV, JSON Lines, Parquet, and plain text of one text a line.
+"""Tables on disk, read row by row: CSV, TSV, JSON Lines and arrays, Parquet, and plain text of one text a line.
 
-A TSV has no quoting: a quotation mark is an ordinary character and every tab divides. A CSV is quoted as RFC
-4180 says. Whatever cannot be read raises `DataError` with the file and the line.
+Whatever cannot be read raises `DataError` with the file and the line.
 """
 
-import csv
-import json
+import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal, get_args
 
-from valence.errors import DataError
+from valence.data.delimited import (
+    Dialect,
+    Header,
+    delimited_rows,
+    delimiter_name,
+    divided_alike,
+    find_dialect,
+    read_header,
+)
+from valence.data.json_rows import json_rows
+from valence.data.lines import UTF_8, check_encoding, read_lines, warn_of_returns
+from valence.data.parquet_rows import ParquetFile
+from valence.data.rows import Row
+from valence.errors import DataError, InputError
 
-__all__ = ["FORMATS", "Row", "Table", "decode_lines", "open_table", "read_lines"]
+__all__ = ["COMPRESSED", "ENDINGS", "Format", "Table", "TableOptions", "format_of", "open_table"]
 
-FORMATS = (".tsv", ".csv", ".jsonl", ".ndjson", ".parquet", ".txt")
-_PARQUET_BATCH_ROWS = 4096
-_CSV_FIELD_LIMIT = 2**31 - 1  # characters; csv's own limit of 131,072 is less than a long document
+Format = Literal["csv", "tsv", "json", "parquet", "txt"]
+ENDINGS: dict[str, Format] = {
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".csv": "csv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".txt": "txt",
+}
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+_DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+_TEXT = "text"  # the only column of plain text
+_SAMPLE_LINES = 100
+_LABEL_AND_TEXT = ({"label", "class", "category", "sentiment"}, {"text", "sentence", "review", "comment", "message"})
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a table."""
+@dataclass(frozen=True)
+class TableOptions:
+    """How to read tables, where their names and first rows do not say.
 
-    line: int
-    """Where it starts in the file, from 1 (in a Parquet file: the row's number, from 1)."""
-    values: Mapping[str, Any]
-    """Column names to values: text, or what JSON or Parquet hold."""
+    Args:
+        format: what they are; by the ending of the name if None.
+        encoding: of text files.
+        delimiter: of CSV and TSV: one character, or "tab", "comma", "semicolon", "pipe"; found if None.
+        header: whether the first row of a CSV or TSV holds the names of the columns. Otherwise these are called
+            "column 1", "column 2", …
+
+    Raises:
+        InputError: if a value is of no use.
+    """
+
+    format: Format | None = None
+    encoding: str = UTF_8
+    delimiter: str | None = None
+    header: bool = True
+
+    def __post_init__(self) -> None:
+        if self.format not in (None, *get_args(Format)):
+            raise InputError(f"format must be one of {', '.join(get_args(Format))}, found {self.format!r:.80}")
+        check_encoding(self.encoding)
+        if self.delimiter is not None:
+            delimiter = _DELIMITER_NAMES.get(self.delimiter, self.delimiter)
+            if len(delimiter) != 1 or delimiter in '"\r\n':
+                raise InputError(
+                    "the delimiter must be one character, or tab, comma, semicolon or pipe, found "
+                    f"{self.delimiter!r:.80}"
+                )
+            object.__setattr__(self, "delimiter", delimiter)
 
 
 @dataclass(frozen=True)
@@ -37,11 +85,23 @@ class Table:
 
     Args:
         path: the file.
-        columns: the column names; for JSON Lines those of the first row.
+        columns: the column names, all different; for JSON those of the first row.
+        format: what it is.
+        options: how it is read.
+        class_names: for columns of class numbers, the names of the classes, where the file itself holds them.
+        repeated: names that several columns have, of which `columns` has the first under that name.
+        dialect: of a CSV or TSV.
+        header: of a CSV or TSV.
     """
 
     path: Path
     columns: tuple[str, ...]
+    format: Format
+    options: TableOptions = field(default=TableOptions())
+    class_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    repeated: frozenset[str] = frozenset()
+    dialect: Dialect | None = None
+    header: Header | None = None
 
     def rows(self) -> Iterator[Row]:
         """Read the rows in order, a few at a time in memory.
@@ -49,23 +109,39 @@ class Table:
         Returns:
             An iterator over the rows; it raises `DataError` at a row that cannot be read.
         """
-        suffix = self.path.suffix.lower()
-        if suffix == ".parquet":
-            return _parquet_rows(self.path, self.columns)
-        if suffix in (".jsonl", ".ndjson"):
-            return _json_rows(self.path)
-        if suffix == ".csv":
-            return _csv_rows(self.path, self.columns)
-        if suffix == ".tsv":
-            return _tsv_rows(self.path, self.columns)
-        return _text_rows(self.path)
+        if self.format == "parquet":
+            return ParquetFile(self.path).rows()
+        if self.format == "json":
+            return json_rows(self.path, self.options.encoding)
+        if self.dialect is not None and self.header is not None:
+            return delimited_rows(self.path, self.dialect, self.header, self.options.encoding)
+        return _text_rows(self.path, self.options.encoding)
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the names of the columns are a row of the file."""
+        return self.header is not None and self.header.written is not None
 
 
-def open_table(path: Path) -> Table:
+def format_of(path: Path) -> Format | None:
+    """Tell what a file is by its name, an ending of compression left out.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The format, or None where the ending says nothing.
+    """
+    name = path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
+    return ENDINGS.get(name.suffix.lower())
+
+
+def open_table(path: Path, options: TableOptions = TableOptions()) -> Table:  # frozen
     """Open a table and read its column names.
 
     Args:
-        path: the file; its ending says what it is.
+        path: the file.
+        options: how to read it.
 
     Returns:
         The table.
@@ -73,178 +149,71 @@ def open_table(path: Path) -> Table:
     Raises:
         DataError: if the file is absent, empty, of an unknown kind or has no usable header.
     """
-    suffix = path.suffix.lower()
-    if suffix not in FORMATS:
-        raise DataError(f"unknown kind of file: expected a name ending in {', '.join(FORMATS)}", path)
+    kind = options.format or format_of(path)
+    if kind is None:
+        raise DataError(
+            f"unknown kind of file: expected a name ending in {', '.join(ENDINGS)} (then perhaps in "
+            f"{', '.join(COMPRESSED)}), or --format",
+            path,
+        )
     if not os.path.isfile(path):
         raise DataError("not a file" if os.path.exists(path) else "no such file", path)
     if os.path.getsize(path) == 0:
         raise DataError("the file is empty", path)
-    if suffix == ".parquet":
-        columns = tuple(_open_parquet(path).schema_arrow.names)
-    elif suffix in (".jsonl", ".ndjson"):
-        first = next(_json_rows(path), None)
+    if kind == "parquet":
+        return _parquet_table(path, options)
+    if kind == "json":
+        first = next(json_rows(path, options.encoding), None)
         if first is None:
             raise DataError("the file holds no rows", path)
-        columns = tuple(first.values)
-    elif suffix == ".txt":
-        columns = ("text",)
-    else:
-        header = next(_csv_records(path) if suffix == ".csv" else _tsv_records(path), None)
-        columns = () if header is None else tuple(name.strip() for name in header[1])
-        if not any(columns):
-            raise DataError("expected the names of the columns, found a blank line", path, 1)
-    if repeated := sorted({name for name in columns if columns.count(name) > 1}):
-        raise DataError(f"the header names a column twice: {', '.join(map(repr, repeated))}", path, 1)
-    return Table(path, columns)
+        return Table(path, tuple(first.values), kind, options)
+    if kind == "txt":
+        if options.format is None:
+            _refuse_a_table(path, options.encoding)
+        return Table(path, (_TEXT,), kind, options)
+    return _delimited_table(path, kind, options)
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Read a UTF-8 file line by line.
-
-    Args:
-        path: the file.
-
-    Yields:
-        The line's number from 1, and the line with its end.
-
-    Raises:
-        DataError: if the file cannot be read, or at a line that is not UTF-8.
-    """
-    try:
-        with path.open("rb") as file:
-            yield from decode_lines(file, path)
-    except OSError as problem:
-        raise DataError(f"cannot be read: {problem.strerror or problem}", path) from None
+def _parquet_table(path: Path, options: TableOptions) -> Table:
+    file = ParquetFile(path)
+    repeated = frozenset(name for name in file.columns if file.columns.count(name) > 1)
+    return Table(path, tuple(dict.fromkeys(file.columns)), "parquet", options, file.class_names(), repeated)
 
 
-def decode_lines(lines: Iterable[bytes], name: object) -> Iterator[tuple[int, str]]:
-    """Read UTF-8 text line by line.
-
-    Args:
-        lines: the bytes, divided after each line feed.
-        name: what to call their source in messages.
-
-    Yields:
-        The line's number from 1, and the line with its end.
-
-    Raises:
-        DataError: at a line that is not UTF-8.
-    """
-    for number, line in enumerate(lines, start=1):
-        if number == 1:
-            # UTF-16 has a mark of two bytes, or without it a NUL beside each letter of plain text.
-            start = line[:8]
-            beside = len(start) == 8 and (any(start[::2]), any(start[1::2])) in ((True, False), (False, True))
-            if line.startswith((b"\xff\xfe", b"\xfe\xff")) or beside:
-                raise DataError("not UTF-8 but UTF-16: save it as UTF-8", name)
-            line = line.removeprefix(b"\xef\xbb\xbf")
-        try:
-            yield number, line.decode("utf-8")
-        except UnicodeDecodeError as problem:
+def _delimited_table(path: Path, kind: Format, options: TableOptions) -> Table:
+    dialect = find_dialect(path, kind == "tsv", options.delimiter, options.encoding)
+    header = read_header(path, dialect, options.header, options.encoding)
+    table = Table(path, header.names, kind, options, repeated=header.repeated, dialect=dialect, header=header)
+    if len(header.names) == 1 and options.delimiter is None:
+        lines = (line for _, line in itertools.islice(read_lines(path, options.encoding), int(options.header), None))
+        others = "\t|" if dialect.quoted else "|"
+        if delimiter := divided_alike(itertools.islice(lines, _SAMPLE_LINES), others):
             raise DataError(
-                f"not UTF-8: byte {problem.start + 1} of the line is 0x{line[problem.start]:02x}; "
-                "save the file as UTF-8",
-                name,
-                number,
-            ) from None
-
-
-def _tsv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    for number, line in read_lines(path):
-        yield number, line.removesuffix("\n").removesuffix("\r").split("\t")
-
-
-def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    csv.field_size_limit(_CSV_FIELD_LIMIT)
-    reader = csv.reader((line for _, line in read_lines(path)), delimiter=_csv_divider(path), strict=True)
-    start = 1
-    while True:
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as problem:
-            raise DataError(f"the row from here on is not readable as CSV: {problem}", path, start) from None
-        yield start, record
-        start = reader.line_num + 1
-
-
-def _csv_divider(path: Path) -> str:
-    """Spreadsheets write semicolons where a comma is the decimal mark: the header shows which it is."""
-    header = next((line for _, line in read_lines(path)), "")
-    return ";" if ";" in header and "," not in header else ","
-
-
-def _tsv_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
-    return _named(path, columns, _tsv_records(path), "tab")
-
-
-def _csv_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
-    return _named(path, columns, _csv_records(path), "comma or semicolon")
-
-
-def _named(
-    path: Path, columns: tuple[str, ...], records: Iterator[tuple[int, list[str]]], divider: str
-) -> Iterator[Row]:
-    next(records)
-    for line, record in records:
-        if record in ([], [""]):  # a blank line: an empty text where there is one column, else no row
-            if len(columns) > 1:
-                continue
-            record = [""]
-        if len(record) != len(columns):
-            raise DataError(
-                f"expected {len(columns)} fields ({', '.join(columns)}), found {len(record)}: "
-                f"a {divider} too many or too few",
+                f"the header has one column, {header.names[0]!r}, and each row below it the same number of "
+                f"{delimiter_name(delimiter)}s: name what divides the columns with --delimiter, and correct the header "
+                "or say --no-header",
                 path,
-                line,
+                1,
             )
-        yield Row(line, dict(zip(columns, record, strict=True)))
+    return table
 
 
-def _json_rows(path: Path) -> Iterator[Row]:
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as problem:  # ValueError: also a number of too many digits
-            raise DataError(f"not readable as JSON: {problem}", path, number) from None
-        if not isinstance(values, dict):
-            raise DataError(f"expected a JSON object, found {type(values).__name__}", path, number)
-        yield Row(number, values)
+def _text_rows(path: Path, encoding: str) -> Iterator[Row]:
+    for number, line in warn_of_returns(read_lines(path, encoding), path):
+        yield Row(number, {_TEXT: line.removesuffix("\n").removesuffix("\r")})
 
 
-def _text_rows(path: Path) -> Iterator[Row]:
-    for number, line in read_lines(path):
-        yield Row(number, {"text": line.removesuffix("\n").removesuffix("\r")})
-
-
-def _open_parquet(path: Path) -> Any:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        return pyarrow.parquet.ParquetFile(path)
-    except (pyarrow.ArrowException, OSError) as problem:
-        raise DataError(f"not readable as Parquet: {problem}", path) from None
-
-
-def _parquet_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
-    import pyarrow
-
-    file = _open_parquet(path)
-    number = 0
-    batches = file.iter_batches(batch_size=_PARQUET_BATCH_ROWS)
-    while True:
-        try:
-            batch = next(batches, None)
-            values = None if batch is None else [column.to_pylist() for column in batch.columns]
-        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as problem:
-            raise DataError(f"not readable as Parquet: {problem}", path, number + 1) from None
-        if values is None:
-            return
-        for record in zip(*values, strict=True):
-            number += 1
-            yield Row(number, dict(zip(columns, record, strict=True)))
+def _refuse_a_table(path: Path, encoding: str) -> None:
+    """Notice a table that is called .txt, whose rows would be taken for texts."""
+    lines = [line.rstrip("\r\n") for _, line in itertools.islice(read_lines(path, encoding), _SAMPLE_LINES)]
+    delimiter = divided_alike(lines, "\t")
+    if delimiter is None and lines:
+        names = (lines[0].lower().split(one) for one in ",;|\t")
+        if any(all(known & {name.strip(' "') for name in first} for known in _LABEL_AND_TEXT) for first in names):
+            delimiter = ","
+    if delimiter is not None:
+        raise DataError(
+            "it looks like a table and not like one text a line: read it with --format tsv or --format csv (and "
+            "--no-header if its first row is data), or with --format txt if each line is a text",
+            path,
+        )

@@ -1,0 +1,297 @@
+"""CSV and TSV: which delimiter, which quoting, which columns, then the rows.
+
+A TSV has no quoting: a quotation mark is an ordinary character and every tab divides. A CSV is quoted as RFC 4180
+says, and divided by whichever of comma, semicolon, tab and vertical bar fits its first rows. What spreadsheets leave
+behind is no data: columns without a name, empty cells after the last column, rows of empty cells.
+"""
+
+import csv
+import itertools
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from valence.data.lines import UTF_8, read_lines
+from valence.data.rows import Row
+from valence.data.visible import visible
+from valence.errors import DataError
+
+__all__ = ["Dialect", "Header", "delimited_rows", "delimiter_name", "divided_alike", "find_dialect", "read_header"]
+
+_FIELD_LIMIT = 2**31 - 1  # characters; csv's own limit of 131,072 is less than a long document
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+_SAMPLE_LINES = 100
+_SAMPLE_CHARACTERS = 1 << 18
+_LISTED = 12  # columns that a message lists
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file divides its rows.
+
+    Args:
+        delimiter: one character.
+        quoted: whether fields are quoted as RFC 4180 says; otherwise a quotation mark is an ordinary character.
+    """
+
+    delimiter: str
+    quoted: bool
+
+
+@dataclass(frozen=True)
+class Header:
+    """The columns of a file.
+
+    Args:
+        names: one for each column, all different.
+        written: as they stand in the file; None where the file has no header.
+        unnamed: those of `names` that stand for columns without a name.
+        repeated: names that stand in the file more than once, of which `names` holds the first and numbered others.
+    """
+
+    names: tuple[str, ...]
+    written: tuple[str, ...] | None
+    unnamed: frozenset[str]
+    repeated: frozenset[str]
+
+
+def delimiter_name(delimiter: str) -> str:
+    """Name a delimiter for a message.
+
+    Args:
+        delimiter: one character.
+
+    Returns:
+        Such as "comma".
+    """
+    return _DELIMITERS.get(delimiter, repr(delimiter))
+
+
+def find_dialect(path: Path, is_tsv: bool, delimiter: str | None, encoding: str = UTF_8) -> Dialect:
+    """Find out how a file divides its rows.
+
+    Args:
+        path: the file.
+        is_tsv: whether it is a TSV, by its ending or because the user says so.
+        delimiter: what the user says, if anything.
+        encoding: of its characters.
+
+    Returns:
+        Of a TSV: tabs without quoting, unless its header is quoted or has no tab but another delimiter that fits.
+        Of a CSV: the delimiter that fits its first rows.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    sample = list(_sample(path, encoding))
+    header = sample[0] if sample else ""
+    if delimiter is not None:
+        return Dialect(delimiter, quoted=not is_tsv)
+    if is_tsv and "\t" in header:
+        return Dialect("\t", quoted=_all_quoted(header.rstrip("\r\n").split("\t")))
+    others = [one for one in _DELIMITERS if one in header and not (is_tsv and one == "\t")]
+    fitting = [one for one in others if _fits(sample, one, at_least=2 if is_tsv else 1)]
+    if is_tsv:
+        return Dialect(fitting[0], quoted=True) if fitting else Dialect("\t", quoted=False)
+    return Dialect((fitting or others or [","])[0], quoted=True)
+
+
+def divided_alike(lines: Iterable[str], delimiters: str) -> str | None:
+    """Find a delimiter that divides lines into the same number of fields, two or more.
+
+    Args:
+        lines: two or more; blank ones do not count.
+        delimiters: characters to try.
+
+    Returns:
+        The delimiter, or None.
+    """
+    filled = [line for line in lines if line.strip()]
+    for delimiter in delimiters:
+        counts = {line.count(delimiter) for line in filled}
+        if len(filled) > 1 and len(counts) == 1 and counts != {0}:
+            return delimiter
+    return None
+
+
+def _sample(path: Path, encoding: str) -> Iterator[str]:
+    characters = 0
+    for _, line in itertools.islice(read_lines(path, encoding), _SAMPLE_LINES):
+        characters += len(line)
+        if characters > _SAMPLE_CHARACTERS and characters > len(line):
+            return  # but for the header, only lines that are there whole
+        yield line
+
+
+def _all_quoted(fields: list[str]) -> bool:
+    return all(len(field) > 1 and field.startswith('"') and field.endswith('"') for field in fields)
+
+
+def _fits(sample: list[str], delimiter: str, at_least: int) -> bool:
+    """Tell whether a delimiter gives all rows of a sample the header's number of fields, two or more."""
+    try:
+        records = [record for record in _reader(sample, delimiter) if record not in ([], [""])]
+    except csv.Error:
+        return False
+    width = len(records[0]) if records else 0
+    fits = all(len(record) == width or not any(cell.strip() for cell in record[width:]) for record in records)
+    return width > 1 and len(records) >= at_least and fits and all(len(record) > 1 for record in records)
+
+
+def _reader(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    csv.field_size_limit(_FIELD_LIMIT)
+    return csv.reader(lines, delimiter=delimiter, strict=True)
+
+
+def read_header(path: Path, dialect: Dialect, has_header: bool, encoding: str = UTF_8) -> Header:
+    """Read the names of the columns.
+
+    Args:
+        path: the file.
+        dialect: how it divides rows.
+        has_header: whether the first row holds them; otherwise they are called "column 1", "column 2", …
+        encoding: of its characters.
+
+    Returns:
+        The columns.
+
+    Raises:
+        DataError: if the file cannot be read, or its first row is blank.
+    """
+    first = next(_records(path, dialect, encoding), None)
+    fields = [] if first is None else first[1]
+    if not has_header:
+        return Header(tuple(f"column {n}" for n in range(1, len(fields) + 1)), None, frozenset(), frozenset())
+    written = tuple(visible(name) for name in fields)
+    if not any(written):
+        raise DataError("expected the names of the columns, found a blank line", path, 1)
+    if "\r" in "".join(fields):
+        raise DataError(
+            "carriage returns within the names of the columns: save the file with one kind of line ends", path, 1
+        )
+    names: list[str] = []
+    for number, name in enumerate(written, start=1):
+        unused = name or f"column {number}"
+        copies = itertools.count(2)
+        while unused in names:
+            unused = f"{name or f'column {number}'} ({next(copies)})"
+        names.append(unused)
+    unnamed = frozenset(name for name, seen in zip(names, written, strict=True) if not seen)
+    repeated = frozenset(name for name in written if name and written.count(name) > 1)
+    return Header(tuple(names), written, unnamed, repeated)
+
+
+def delimited_rows(path: Path, dialect: Dialect, header: Header, encoding: str = UTF_8) -> Iterator[Row]:
+    """Read the rows below the header.
+
+    Args:
+        path: the file.
+        dialect: how it divides rows.
+        header: its columns.
+        encoding: of its characters.
+
+    Yields:
+        The rows in order.
+
+    Raises:
+        DataError: at a row that cannot be read, or has another number of fields.
+    """
+    records = _records(path, dialect, encoding)
+    if header.written is not None:
+        next(records)
+    width = len(header.names)
+    looks_quoted = False
+    for line, record in records:
+        if width == 1 and record in ([], [""]):  # a blank line: an empty text where there is one column
+            yield Row(line, {header.names[0]: ""})
+            continue
+        if width > 1 and not any(cell.strip() for cell in record):  # elsewhere it is no row
+            continue
+        fields = record if len(record) == width else _fitted(record, header)
+        if fields is None:
+            raise _wrong_width(path, line, dialect, header, record)
+        if width > 1 and _is_header_again(fields, header):
+            warnings.warn(f"{path}, line {line}: the header stands here again; it is no row", stacklevel=2)
+            continue
+        if not dialect.quoted and not looks_quoted and _is_quoted(fields):
+            looks_quoted = True
+            warnings.warn(
+                f"{path}, line {line}: a field stands in quotation marks, as pandas and R write TSV; in a TSV they are "
+                "part of the text. If they are not, read the file with --format csv",
+                stacklevel=2,
+            )
+        yield Row(line, dict(zip(header.names, fields, strict=True)))
+
+
+def _fitted(record: list[str], header: Header) -> list[str] | None:
+    """Leave out empty cells after the last column, and add those of unnamed columns at the end; None if it is not so.
+
+    A spreadsheet writes as many cells as its widest row has, or leaves out the empty ones at the end.
+    """
+    width = len(header.names)
+    if len(record) > width:
+        return None if any(cell.strip() for cell in record[width:]) else record[:width]
+    absent = header.names[len(record) :]
+    return record + [""] * len(absent) if header.unnamed.issuperset(absent) else None
+
+
+def _wrong_width(path: Path, line: int, dialect: Dialect, header: Header, record: list[str]) -> DataError:
+    names = ", ".join(header.names[:_LISTED]) + (", …" if len(header.names) > _LISTED else "")
+    divider = "comma or semicolon" if dialect.delimiter in ",;" else delimiter_name(dialect.delimiter)
+    hint = ""
+    if not dialect.quoted and any(field.startswith('"') and field.count('"') % 2 for field in record):
+        hint = "; if quoted texts of this file hold line breaks, read it with --format csv"
+    return DataError(
+        f"expected {len(header.names)} fields ({names}), found {len(record)}: a {divider} too many or too few{hint}",
+        path,
+        line,
+    )
+
+
+def _is_header_again(fields: list[str], header: Header) -> bool:
+    written = header.written
+    return (
+        written is not None
+        and visible(fields[0]) == written[0]
+        and all(visible(field) == name for field, name in zip(fields, written, strict=True))
+    )
+
+
+def _is_quoted(fields: list[str]) -> bool:
+    """Tell whether fields look as if a quoting writer wrote them: all in quotes, or one with doubled ones inside."""
+    quoted = [field[1:-1] for field in fields if len(field) > 1 and field[0] == field[-1] == '"']
+    if not quoted:
+        return False
+    if len(quoted) == len(fields) > 1:
+        return True
+    return any('""' in inside and '"' not in inside.replace('""', "") for inside in quoted)
+
+
+def _records(path: Path, dialect: Dialect, encoding: str) -> Iterator[tuple[int, list[str]]]:
+    """Read the fields of each row, and the line where it starts."""
+    if not dialect.quoted:
+        for number, line in read_lines(path, encoding):
+            yield number, line.removesuffix("\n").removesuffix("\r").split(dialect.delimiter)
+        return
+    current = ""
+
+    def lines() -> Iterator[str]:
+        nonlocal current
+        for _, current in read_lines(path, encoding):  # the line at fault, for a message
+            yield current
+
+    records = lines()
+    reader = csv.reader(records, delimiter=dialect.delimiter, strict=True)
+    csv.field_size_limit(_FIELD_LIMIT)
+    start = 1
+    while True:
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as problem:
+            hint = '; a quotation mark inside quotes is doubled, not written \\"' if '\\"' in current else ""
+            raise DataError(f"the row from here on is not readable as CSV: {problem}{hint}", path, start) from None
+        yield start, record
+        start = reader.line_num + 1
