@@ -1,5 +1,6 @@
 """valence classify: what goes in, what comes out, and how it ends."""
 
+import gzip
 import json
 import re
 import select
@@ -360,3 +361,52 @@ def test_no_colour_and_no_wrapping_off_a_terminal(classify):
     text = "the film was good " * 50
     done = classify(text, env={"FORCE_COLOR": "1", "COLUMNS": "40"})
     assert texts_of(done.stdout) == [text]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'id,text\n1,good film\n2,"bad, film"\n',
+        b"id\ttext\n1\tgood film\n2\tbad, film\n",
+        b'{"text": "good film"}\n{"text": "bad, film"}\n',
+        b'[{"text": "good film"}, {"text": "bad, film"}]',
+        gzip.compress(b'id;text\n1;good film\n2;"bad, film"\n'),
+    ],
+)
+@pytest.mark.parametrize("name", ["-", "/dev/stdin"])
+def test_a_table_on_standard_input(classify, content, name):
+    done = classify("--file", name, stdin=content)
+    assert done.returncode == 0, done.stderr
+    assert texts_of(done.stdout) == ["good film", "bad, film"]
+
+
+def test_options_of_tables(classify, tmp_path):
+    path = tmp_path / "sheet.txt"
+    path.write_bytes("1~café, good\n2~naïve\n".encode("cp1252"))
+    reading = ("--format", "csv", "--encoding", "cp1252", "--delimiter", "~", "--no-header", "--text-column", "2")
+    done = classify("--file", path, *reading)
+    assert (done.returncode, texts_of(done.stdout)) == (0, ["café, good", "naïve"])
+    assert done.stderr == b"sheet: text from 'column 2'; not read: 'column 1'\n"
+    assert b"--file" in classify("--encoding", "cp1252", "good").stderr
+
+
+@pytest.mark.parametrize("stdin", [b"good\rbad\rfilm\r", b"good\rbad\rfilm", b"\xef\xbb\xbfgood\rbad\rfilm"])
+def test_carriage_returns_alone_end_lines_of_standard_input(classify, stdin):
+    assert texts_of(classify(stdin=stdin).stdout) == ["good", "bad", "film"]
+
+
+def test_a_carriage_return_within_a_line_of_standard_input_is_said(classify):
+    done = classify(stdin=b"good\rbad\nfilm\n")
+    assert texts_of(done.stdout) == ["good\\rbad", "film"]
+    assert b"standard input, line 1: carriage returns within the line" in done.stderr
+
+
+def test_nothing_on_standard_input_is_no_table(classify):
+    refused(classify("--file", "-", stdin=b""), "nothing in it")
+
+
+@pytest.mark.parametrize("command", ["classify", "train", "evaluate", "compare", "distill", "pretrain", "export"])
+def test_every_command_that_reads_tables_takes_the_same_options(run, command):
+    output = run(command, "--help").stdout.decode()
+    for option in ("--text-column", "--format", "--encoding", "--delimiter", "--no-header"):
+        assert f"{option} " in output
