@@ -17,6 +17,8 @@
 The command line prints the message of any of these in one piece and exits with status 1.
 """
 
+from collections.abc import Sequence
+
 __all__ = [
     "CheckpointError",
     "ConfigError",
@@ -32,6 +34,20 @@ __all__ = [
     "TrainingError",
     "ValenceError",
 ]
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """List names in a message, which stays short however many there are.
+
+    Args:
+        names: at least one.
+        most: how many are written out.
+
+    Returns:
+        The first, divided by commas, and how many more there are.
+    """
+    rest = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
 
 
 class ValenceError(Exception):

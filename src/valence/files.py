@@ -3,18 +3,21 @@
 import hashlib
 import json
 import os
+import re
 import struct
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from valence.errors import CheckpointError, ModelError
+from valence.errors import CheckpointError, DataError, ModelError, ValenceError
 
 __all__ = [
     "fingerprint",
     "is_unicode",
+    "lfs_pointer",
     "read_json",
+    "refuse_lfs_pointer",
     "sha256",
     "sync_folder",
     "tensor_shapes",
@@ -25,6 +28,52 @@ __all__ = [
 _FINGERPRINT_BLOCKS = 64
 _FINGERPRINT_BYTES = 1 << 14
 _MAX_HEADER_BYTES = 100_000_000  # the limit that safetensors itself has
+_MAX_POINTER_BYTES = 1024  # the limit that git-lfs itself has
+_POINTER_START = b"version https://git-lfs.github.com/spec/"
+_POINTER_SIZE = re.compile(rb"^size (\d{1,18})\r?$", re.MULTILINE)
+
+
+def lfs_pointer(path: Path) -> int | None:
+    """Tell a git-lfs pointer, which a clone without git-lfs leaves in place of a large file, from the file itself.
+
+    Args:
+        path: a file, present or not.
+
+    Returns:
+        The bytes of the file that the pointer stands for; None where this is no pointer.
+    """
+    try:
+        if path.stat().st_size > _MAX_POINTER_BYTES or not path.is_file():
+            return None
+        content = path.read_bytes()
+    except OSError:
+        return None  # whoever reads it says so
+    size = _POINTER_SIZE.search(content)
+    return int(size[1]) if size and content.removeprefix(b"\xef\xbb\xbf").startswith(_POINTER_START) else None
+
+
+def refuse_lfs_pointer(path: Path, error: type[ValenceError] = ModelError) -> None:
+    """Refuse a git-lfs pointer, and say how to get the file that it stands for.
+
+    Call it before a file is read where a pointer could be read as what is expected (text, tables), and once
+    reading has failed where it could not.
+
+    Args:
+        path: a file, present or not.
+        error: what to raise.
+
+    Raises:
+        ValenceError: if it is a pointer (of the subclass asked for).
+    """
+    size = lfs_pointer(path)
+    if size is None:
+        return
+    megabytes = f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size:,} bytes"
+    message = (
+        f"a git-lfs pointer stands in place of the file ({megabytes}): in its folder run "
+        "`git lfs install && git lfs pull`, then try again"
+    )
+    raise DataError(message, path) if issubclass(error, DataError) else error(f"{path}: {message}")
 
 
 def read_json(path: Path, error: type[ModelError] = ModelError) -> dict[str, Any]:
@@ -45,6 +94,7 @@ def read_json(path: Path, error: type[ModelError] = ModelError) -> dict[str, Any
     except FileNotFoundError:
         raise error(f"{path}: no such file") from None
     except (OSError, ValueError, RecursionError) as problem:  # ValueError: not UTF-8, not JSON, too many digits
+        refuse_lfs_pointer(path, error)
         raise error(f"{path}: not readable as JSON: {problem}") from None
     if not isinstance(content, dict):
         raise error(f"{path}: expected a JSON object, found {type(content).__name__}")
@@ -157,6 +207,7 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
             header = json.loads(file.read(size))
         return {name: tuple(map(int, tensor["shape"])) for name, tensor in header.items() if name != "__metadata__"}
     except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        refuse_lfs_pointer(path, CheckpointError)
         raise CheckpointError(f"{path}: not a readable safetensors file: {problem}") from None
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from valence.errors import ConfigError, ModelNotFoundError
-from valence.files import is_unicode, read_json, sha256, tensor_shapes
+from valence.errors import CheckpointError, ConfigError, ModelNotFoundError, listed
+from valence.files import is_unicode, read_json, refuse_lfs_pointer, sha256, tensor_shapes
 
 __all__ = ["PROBLEM_TYPES", "Architecture", "ModelFolder"]
 
@@ -109,15 +109,20 @@ class ModelFolder:
     @functools.cached_property
     def weight_files(self) -> tuple[Path, ...]:
         """The checkpoint's tensor files in the order of preference; empty where it has none."""
+        files: tuple[Path, ...] = ()
         for single, index in (
             ("model.safetensors", "model.safetensors.index.json"),
             ("pytorch_model.bin", "pytorch_model.bin.index.json"),
         ):
             if (self.path / single).is_file():
-                return (self.path / single,)
+                files = (self.path / single,)
+                break
             if (self.path / index).is_file():
-                return self._shards(self.path / index)
-        return ()
+                files = self._shards(self.path / index)
+                break
+        for path in files:
+            refuse_lfs_pointer(path, CheckpointError)
+        return files
 
     def _shards(self, index: Path) -> tuple[Path, ...]:
         weight_map = read_json(index, ConfigError).get("weight_map")
@@ -125,9 +130,9 @@ class ModelFolder:
             raise ConfigError(f"{index}: expected a weight_map from tensor names to file names")
         names = sorted(set(weight_map.values()))
         if outside := [name for name in names if Path(name).name != name]:
-            raise ConfigError(f"{index}: a shard must lie in the model folder, found {', '.join(outside)}")
+            raise ConfigError(f"{index}: a shard must lie in the model folder, found {listed(outside)}")
         if absent := [name for name in names if not (self.path / name).is_file()]:
-            raise ModelNotFoundError(f"{self.path}: shards named in {index.name} are missing: {', '.join(absent)}")
+            raise ModelNotFoundError(f"{self.path}: shards named in {index.name} are missing: {listed(absent)}")
         return tuple(self.path / name for name in names)
 
     @property

@@ -23,7 +23,7 @@ from valence.data.lines import read_lines
 from valence.data.rows import Row
 from valence.data.tables import open_table
 from valence.errors import DataError
-from valence.files import is_unicode
+from valence.files import is_unicode, refuse_lfs_pointer
 
 __all__ = [
     "SOURCES",
@@ -412,6 +412,7 @@ def _check_file(path: Path) -> None:
         raise DataError(f"{size:,} bytes are far more than the published file has", path)
     if size == 0:
         raise DataError("the file is empty", path)
+    refuse_lfs_pointer(path, DataError)
 
 
 def _check_folder(folder: Path, names: Sequence[str]) -> None:

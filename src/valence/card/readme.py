@@ -6,6 +6,7 @@ from pathlib import Path
 from valence.card.marks import MarkedText, read_marks
 from valence.card.metadata import CardContent, parse_card
 from valence.errors import DataError
+from valence.files import refuse_lfs_pointer
 
 __all__ = ["Readme", "parse_readme", "read_readme"]
 
@@ -40,6 +41,7 @@ def read_readme(path: Path) -> Readme:
     Raises:
         DataError: if there is none, or it is no text, too large, or its metadata are broken; names the line.
     """
+    refuse_lfs_pointer(path, DataError)
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)

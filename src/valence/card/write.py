@@ -7,7 +7,7 @@ from valence.card.auditing import draw_map
 from valence.card.facts import MAPS, RISKS, Facts, Missing, map_details
 from valence.card.render import render
 from valence.errors import ValenceError
-from valence.files import write_text
+from valence.files import refuse_lfs_pointer, write_text
 
 __all__ = ["README", "with_pictures", "write_card"]
 
@@ -54,6 +54,7 @@ def with_pictures(facts: Facts) -> tuple[Facts, dict[str, bytes]]:
         report = reports[name]
         try:
             if path is not None:
+                refuse_lfs_pointer(path)
                 made[name] = path.read_bytes()
             elif report is not None and (details := map_details(report)) is not None:
                 made[name] = draw_map(details)

@@ -14,7 +14,8 @@ from valence.card.measure import OnProgress
 from valence.card.readme import Readme, read_readme
 from valence.card.write import README, with_pictures, write_card
 from valence.cli.output import echo_json, one_line, require_writable
-from valence.errors import InputError
+from valence.errors import DataError, InputError
+from valence.files import refuse_lfs_pointer
 from valence.folder import ModelFolder
 from valence.hub import find_model
 
@@ -99,6 +100,7 @@ def _write(folder: ModelFolder, facts: Facts, out: Path | None, is_own: bool, as
 
 def _spare(path: Path) -> None:
     """Refuse to write over a README that somebody wrote by hand."""
+    refuse_lfs_pointer(path, DataError)
     try:
         by_hand = path.is_file() and b"<!-- fact:" not in path.read_bytes()
     except OSError as problem:

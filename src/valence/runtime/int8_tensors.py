@@ -16,6 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from valence.errors import EngineError
+from valence.files import refuse_lfs_pointer
 
 __all__ = ["Int8Tensors", "read_tensors", "write_tensors"]
 
@@ -99,4 +100,5 @@ def read_tensors(path: Path) -> Int8Tensors:
     except EngineError:
         raise
     except Exception as problem:  # safetensors has an exception of its own beside OSError
+        refuse_lfs_pointer(path, EngineError)
         raise EngineError(f"{path}: not a readable file of int8 tensors: {problem}") from None

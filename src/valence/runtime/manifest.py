@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from valence.errors import EngineError
-from valence.files import read_json, write_json
+from valence.files import read_json, refuse_lfs_pointer, write_json
 from valence.folder import ModelFolder
 
 __all__ = ["Export", "Format", "Manifest", "Precision", "read_manifest"]
@@ -115,6 +115,7 @@ def read_manifest(folder: ModelFolder) -> Manifest | None:
                 raise EngineError(f"{path}: an engine must lie beside its manifest, found {part!r}")
             if not (path.parent / part).is_file():
                 raise EngineError(f"{path}: {part} is not there")
+            refuse_lfs_pointer(path.parent / part, EngineError)
         if export.format not in get_args(Format) or export.precision not in get_args(Precision):
             raise EngineError(f"{path}: {file}: unknown format {export.format!r} or precision {export.precision!r}")
         if not isinstance(export.bytes, int) or not _is_agreement(export.agreement):

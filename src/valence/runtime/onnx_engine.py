@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from valence.errors import EngineError
+from valence.files import refuse_lfs_pointer
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
@@ -119,4 +120,5 @@ def _open(path: Path, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as problem:  # ONNX Runtime's own exceptions share no base class
+        refuse_lfs_pointer(path, EngineError)
         raise EngineError(f"{path}: ONNX Runtime cannot load it: {str(problem).strip()}") from None

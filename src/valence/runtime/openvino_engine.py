@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from valence.errors import EngineError, InputError, MissingExtraError
+from valence.files import refuse_lfs_pointer
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
@@ -71,6 +72,8 @@ class OpenVinoEngine:
         try:
             self._graph: Any = self._core.read_model(path)
         except Exception as problem:  # OpenVINO raises RuntimeError, of many kinds
+            for part in (path, path.with_suffix(".bin")):
+                refuse_lfs_pointer(part, EngineError)
             raise EngineError(f"{path}: OpenVINO cannot read it: {_first_line(problem)}") from None
         self._inputs = {name for port in self._graph.inputs for name in port.get_names()}
         outputs = {name: port for port in self._graph.outputs for name in port.get_names()}

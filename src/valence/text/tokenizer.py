@@ -21,7 +21,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import BertProcessing
 
 from valence.errors import InputError, ModelError, ModelNotFoundError
-from valence.files import read_json, write_json, write_text
+from valence.files import read_json, refuse_lfs_pointer, write_json, write_text
 from valence.folder import ModelFolder
 from valence.text.segments import segments
 from valence.text.vocabulary import Vocabulary
@@ -425,12 +425,14 @@ def _read_tokenizer_json(path: Path) -> RustTokenizer:
     try:
         return RustTokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as problem:  # the Rust side raises plain Exception
+        refuse_lfs_pointer(path)
         raise ModelError(f"{path}: not a tokenizer that can be read: {problem}") from None
 
 
 def _read_vocabulary(folder: ModelFolder) -> RustTokenizer:
     """Build BERT's tokenizer around a vocab.txt, cased or not as tokenizer_config.json says."""
     path = folder.path / "vocab.txt"
+    refuse_lfs_pointer(path)
     settings_file = folder.path / "tokenizer_config.json"
     settings = read_json(settings_file) if settings_file.is_file() else {}
     for name in ("do_lower_case", "strip_accents", "tokenize_chinese_chars"):

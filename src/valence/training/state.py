@@ -26,13 +26,16 @@ from torch import nn
 
 from valence.checkpoint.tensors import write_tensors
 from valence.errors import ModelError, TrainingError
-from valence.files import read_json, sync_folder, write_json
+from valence.files import read_json, refuse_lfs_pointer, sync_folder, write_json
 
 __all__ = ["Progress", "RunState"]
 
 _STEP_FOLDER = re.compile(r"step-(\d{8})")
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _UNREADABLE = (SafetensorError, OSError, TypeError, KeyError, RuntimeError, ModelError)
+_FORMAT = 2
+# Version 1 wrote no number, and what it did not know a run could not differ in; these it wrote where they were used.
+_OPTIONAL_IN_1 = ("debias", "consistency_weight")
 
 
 @dataclass
@@ -111,7 +114,18 @@ class RunState:
             shutil.rmtree(path, ignore_errors=True)
         for path in self.folder.glob("*.safetensors"):
             path.unlink()
-        write_json(self._run_file, run)
+        write_json(self._run_file, {"format": _FORMAT, **run})
+
+    def read_run(self) -> dict[str, Any]:
+        """Read what the run that was begun depends on.
+
+        Returns:
+            What `start` was given, and under "format" the version that wrote it; version 1 did not say so.
+
+        Raises:
+            ModelError: if the file cannot be read.
+        """
+        return read_json(self._run_file)
 
     def check(self, run: dict[str, Any]) -> None:
         """Make sure that a run to resume is the one that was begun.
@@ -122,7 +136,9 @@ class RunState:
         Raises:
             TrainingError: if anything differs; all differences are named.
         """
-        begun = read_json(self._run_file)
+        begun = self.read_run()
+        if begun.pop("format", 1) == 1:
+            run = _known_to(begun, {key: run[key] for key in run if key in (*begun, *_OPTIONAL_IN_1)})
         differences = [
             f"{key}: begun with {begun.get(key)!r}, now {run.get(key)!r}"
             for key in sorted(begun.keys() | run.keys())
@@ -193,8 +209,8 @@ class RunState:
             return Progress()
         path = folders[-1][1]
         try:
-            weights = load_file(path / "weights.safetensors")
-            moments = load_file(path / "optimizer.safetensors")
+            weights = _load(path / "weights.safetensors")
+            moments = _load(path / "optimizer.safetensors")
             progress = Progress(**read_json(path / "state.json"))
             parameters = dict(model.named_parameters())
             with torch.no_grad():
@@ -233,7 +249,7 @@ class RunState:
         if not file.is_file():
             return None
         try:
-            return load_file(file)
+            return _load(file)
         except _UNREADABLE as problem:
             raise TrainingError(self._unreadable(file, problem)) from None
 
@@ -258,7 +274,7 @@ class RunState:
             TrainingError: if they cannot be read.
         """
         try:
-            best = load_file(self.best_file)
+            best = _load(self.best_file)
             with torch.no_grad():
                 for name, parameter in model.named_parameters():
                     parameter.copy_(best[name])
@@ -272,3 +288,18 @@ class RunState:
         """Remove the state of a run that is finished; what makes it a run to resume goes first."""
         self._run_file.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _load(path: Path) -> dict[str, torch.Tensor]:
+    refuse_lfs_pointer(path, TrainingError)
+    return load_file(path)
+
+
+def _known_to(begun: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of the descriptions within a run what those of the run begun do not hold."""
+    return {
+        key: {name: value[name] for name in value if name in begun[key]}
+        if isinstance(value, dict) and isinstance(begun.get(key), dict)
+        else value
+        for key, value in run.items()
+    }
