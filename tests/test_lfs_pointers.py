@@ -263,6 +263,6 @@ def test_every_command_says_it(model: Path, tmp_path: Path, command: tuple[str, 
         shutil.rmtree(model / "onnx")
     to_pointer(model / "model.safetensors")
     data = tmp_path / "data.tsv"
-    data.write_text("sentence\tlabel\ngood film\tPOSITIVE\nbad film\tNEGATIVE\n" * 4)
+    data.write_text("sentence\tlabel\n" + "good film\tPOSITIVE\nbad film\tNEGATIVE\n" * 4)
     places = {"MODEL": model, "DATA": data, "OUT": tmp_path / "out"}
     refused(CheckpointError, "model.safetensors", run, *[places.get(part, part) for part in command])

@@ -15,7 +15,7 @@ __all__ = ["PROBLEM_TYPES", "Architecture", "ModelFolder"]
 Architecture = Literal["distilbert", "bert"]
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 # Tensors that are no parameters, and those that are the word embeddings again.
-_BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
+_BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids", "n_averaged")
 _PROJECTIONS = ("predictions.decoder.weight", "vocab_projector.weight")
 _PLACEHOLDER = re.compile(r"(LABEL_)?\d+")
 

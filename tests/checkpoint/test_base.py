@@ -109,7 +109,106 @@ def test_the_same_labels_keep_the_classifier(architecture, tmp_path):
     assert largest_difference(base.model.eval(), theirs, batch(theirs.config)) < TOLERANCE
 
 
-@pytest.mark.parametrize("labels", [("POSITIVE", "NEGATIVE"), ("NEGATIVE", "NEUTRAL", "POSITIVE"), ("a", "b")])
+@pytest.mark.parametrize(
+    ("names", "labels", "rows"),
+    [
+        (("NEGATIVE", "POSITIVE"), ("POSITIVE", "NEGATIVE"), [1, 0]),
+        (("negative", "Positive"), ("NEGATIVE", "POSITIVE"), [0, 1]),
+        (("negative", "Positive"), ("POSITIVE", "NEGATIVE"), [1, 0]),
+        (("World", "Sports", "Business"), ("Business", "Sports", "World"), [2, 1, 0]),
+        (("World", "Sports", "Business"), ("Sports", "Business", "World"), [1, 2, 0]),
+        (("US", "us"), ("us", "US"), [1, 0]),
+        (("US", "us", "x"), ("us", "X", "US"), [1, 2, 0]),
+        (("straße", "weg"), ("WEG", "STRASSE"), [1, 0]),
+        (("1", "2", "3"), ("3", "1", "2"), [2, 0, 1]),
+        (("LABEL_0", "LABEL_1"), ("0", "1"), [0, 1]),
+        (("1", "2"), ("LABEL_2", "LABEL_1"), [1, 0]),
+    ],
+)
+@pytest.mark.parametrize("architecture", ["distilbert", "bert"])
+def test_the_same_classes_in_another_order_keep_the_classifier(architecture, names, labels, rows, tmp_path):
+    model_class = HEADS[architecture, "classification"]
+    base = load_base(labelled(model_class, tmp_path, names), architecture, labels, seed=0)
+    assert (base.left_out, base.initialised) == ((), ())
+    assert base.head.startswith("kept, ")
+    theirs = build(model_class, build_config(architecture, num_labels=len(names)))
+    inputs = batch(theirs.config)
+    found = base.model.eval()(**inputs)
+    if architecture == "distilbert":
+        inputs.pop("token_type_ids")
+    with torch.inference_mode():
+        assert (found - theirs(**inputs).logits[:, rows]).abs().max() < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "why"),
+    [
+        (
+            ("NEGATIVE", "POSITIVE"),
+            ("NEGATIVE", "NEUTRAL", "POSITIVE"),
+            "it has 2 classes (NEGATIVE, POSITIVE), and wa",
+        ),
+        (("NEGATIVE", "NEUTRAL", "POSITIVE"), ("NEGATIVE", "POSITIVE"), "it has 3 classes (NEGATIVE, NEUTRAL, POS"),
+        (("NEGATIVE", "POSITIVE"), ("a", "b"), "its classes are NEGATIVE, POSITIVE, and wanted are a, b"),
+        (("US", "us"), ("Us", "uS"), "its classes are US, us, and wanted are Us, uS"),
+        (("US", "us"), ("US", "Us"), "its classes are US, us, and wanted are US, Us"),
+        (("US", "x"), ("US", "us"), "its classes are US, x, and wanted are US, us"),
+        (("LABEL_0", "LABEL_1"), LABELS, "its config does not name its classes (LABEL_0, LABEL_1)"),
+        (("LABEL_0", "LABEL_1"), ("1", "2"), "its config does not name its classes (LABEL_0, LABEL_1)"),
+        (("score",), LABELS, "it has 1 classes (score), and wanted are 2"),
+        (tuple(f"class {n}" for n in range(77)), LABELS, "it has 77 classes (class 0, class 1"),
+    ],
+)
+@pytest.mark.parametrize("architecture", ["distilbert", "bert"])
+def test_why_a_classifier_is_left_out_is_said(architecture, names, labels, why, tmp_path):
+    base = load_base(labelled(HEADS[architecture, "classification"], tmp_path, names), architecture, labels, seed=0)
+    assert base.head.startswith(f"left out: {why}")
+    assert len(base.head) < 300
+    assert set(CLASSIFIER) <= set(base.left_out)
+    assert set(CLASSIFIER) <= set(base.initialised)
+
+
+@pytest.mark.parametrize(
+    ("labels", "given", "rows"),
+    [
+        (LABELS, LABELS, [0, 1]),
+        (LABELS, ("POSITIVE", "NEGATIVE"), [1, 0]),
+        (LABELS, ("positive", "negative"), [1, 0]),
+    ],
+)
+def test_classes_without_names_are_named_by_number(labels, given, rows, tmp_path):
+    folder = folder_of(HEADS["distilbert", "classification"], tmp_path)
+    base = load_base(folder, "distilbert", labels, seed=0, base_labels=given)
+    assert "--labels names the base's classes by number" in base.head
+    old = load_file(folder.path / "model.safetensors")["classifier.weight"]
+    assert torch.equal(base.model.head.classifier.weight, old[rows])
+
+
+def test_names_by_number_do_not_count_where_the_config_has_names(tmp_path):
+    folder = labelled(HEADS["distilbert", "classification"], tmp_path, ("a", "b"))
+    base = load_base(folder, "distilbert", LABELS, seed=0, base_labels=LABELS)
+    assert base.head.startswith("left out: its classes are a, b")
+
+
+def test_a_run_that_began_with_a_fresh_head_goes_on_with_it(tmp_path):
+    folder = labelled(HEADS["distilbert", "classification"], tmp_path, LABELS)
+    base = load_base(folder, "distilbert", LABELS[::-1], seed=0, any_order=False)
+    assert base.left_out == base.initialised == CLASSIFIER + PRE_CLASSIFIER
+
+
+@pytest.mark.parametrize("harm", [torch.zeros(3, 36), torch.zeros(()), torch.zeros(2, 35)])
+def test_a_classifier_to_be_turned_round_that_does_not_fit(harm, tmp_path):
+    folder = labelled(HEADS["distilbert", "classification"], tmp_path, LABELS)
+    tensors = load_file(folder.path / "model.safetensors")
+    save_file(tensors | {"classifier.weight": harm}, folder.path / "model.safetensors")
+    if harm.shape[:1] == (3,):
+        assert "its config names 2 classes, and it has 3 rows" in load_base(folder, "distilbert", LABELS[::-1], 0).head
+    else:
+        with pytest.raises(CheckpointError, match=r"wrong shape: classifier\.weight"):
+            load_base(folder, "distilbert", LABELS[::-1], seed=0)
+
+
+@pytest.mark.parametrize("labels", [("NEGATIVE", "NEUTRAL", "POSITIVE"), ("a", "b")])
 @pytest.mark.parametrize("architecture", ["distilbert", "bert"])
 def test_other_labels_replace_the_classifier(architecture, labels, tmp_path):
     folder = labelled(HEADS[architecture, "classification"], tmp_path, LABELS)
@@ -197,6 +296,7 @@ def test_a_classifier_of_a_bert_is_not_a_distilberts(tmp_path):
     base = load_base(labelled(HEADS["bert", "classification"], tmp_path, LABELS), "distilbert", LABELS, seed=0)
     assert set(CLASSIFIER) <= set(base.left_out)
     assert base.initialised == CLASSIFIER + PRE_CLASSIFIER
+    assert base.head == "left out: a BERT's reads a pooler, which a DistilBERT lacks; --architecture bert keeps both"
 
 
 def test_the_real_encoder_becomes_a_distilbert(minilm):

@@ -6,21 +6,25 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from valence.checkpoint.classes import HeadChoice, choose_head
 from valence.checkpoint.config import encoder_config, foreign_config
 from valence.checkpoint.initialise import distilbert_from_bert
 from valence.checkpoint.names import (
     BERT_BIAS,
     BERT_BIAS_IN_USE,
     BUFFERS,
+    astray,
     canonical_name,
     head_names,
     is_head,
+    is_within_encoder,
+    known_head_names,
     masked_lm_projection,
     saved_name,
     tensor_names,
 )
 from valence.checkpoint.tensors import read_tensors, write_tensors
-from valence.errors import CheckpointError, MissingHeadError
+from valence.errors import CheckpointError, MissingHeadError, listed
 from valence.files import write_json
 from valence.folder import Architecture, ModelFolder
 from valence.model.config import EncoderConfig
@@ -28,14 +32,27 @@ from valence.model.heads import FirstTokenHead, Task, TaskModel
 
 __all__ = ["LoadedBase", "load_base", "load_model", "save_model"]
 
-_TASK_NEEDS: dict[Task, str] = {
-    "classification": ("it has no classifier: fine-tune it first (valence train DATA --base {name} --out FOLDER)"),
-    "masked-lm": "it has no masked-LM head, so it cannot fill in masked words: use a pretrained checkpoint, or train "
-    "the head (valence pretrain TEXTS --base {name} --out FOLDER)",
-    "next-sentence": "it has no next-sentence head: use a BERT checkpoint that was pretrained with one, or train the "
-    "head (valence pretrain TEXTS --base {name} --architecture bert --next-sentence --out FOLDER)",
-    "pretraining": "it lacks the masked-LM or the next-sentence head",
+_TASK_ADVICE: dict[Task, str] = {
+    "classification": "valence train DATA --base {name} --out FOLDER",
+    "masked-lm": "valence pretrain TEXTS --base {name} --out FOLDER",
+    "next-sentence": "valence pretrain TEXTS --base {name} --architecture bert --next-sentence --out FOLDER",
+    "pretraining": "valence pretrain TEXTS --base {name} --architecture bert --next-sentence --out FOLDER",
 }
+_TASK_NEEDS: dict[Task, str] = {
+    "classification": "it has no classifier: fine-tune it first",
+    "masked-lm": "it has no masked-LM head, so it cannot fill in masked words: use a pretrained checkpoint, or train "
+    "the head",
+    "next-sentence": "it has no next-sentence head: use a BERT checkpoint that was pretrained with one, or train the "
+    "head",
+    "pretraining": "it lacks the masked-LM or the next-sentence head: train them",
+}
+_TASK_HEADS: dict[Task, str] = {
+    "classification": "classifier",
+    "masked-lm": "masked-LM head",
+    "next-sentence": "next-sentence head",
+    "pretraining": "masked-LM or next-sentence head",
+}
+_LISTED_PROBLEMS = 3  # of a kind
 _READABLE_TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
@@ -47,11 +64,13 @@ class LoadedBase:
         model: the model.
         left_out: head tensors of the checkpoint that the task does not use, without the family's prefix.
         initialised: tensors the checkpoint lacks and that have fresh values, named as they are saved.
+        head: whether the checkpoint's trained classifier went on, and why; None where it has none.
     """
 
     model: TaskModel
     left_out: tuple[str, ...]
     initialised: tuple[str, ...]
+    head: str | None = None
 
 
 def load_model(folder: ModelFolder, task: Task) -> TaskModel:
@@ -65,8 +84,8 @@ def load_model(folder: ModelFolder, task: Task) -> TaskModel:
         The model in fp32 on the CPU, ready for inference.
 
     Raises:
-        CheckpointError: if tensors are missing, unexpected or wrongly shaped; all of them are named.
-        MissingHeadError: if the checkpoint has no head for the task.
+        CheckpointError: if tensors are missing, unexpected or wrongly shaped; the first of each kind are named.
+        MissingHeadError: if the checkpoint has no head for the task, or one that goes by other names.
     """
     config = encoder_config(folder)
     if config.architecture == "distilbert" and task == "next-sentence":
@@ -79,7 +98,7 @@ def load_model(folder: ModelFolder, task: Task) -> TaskModel:
     heads = head_names(config.architecture, task)
     outputs = {theirs for ours, theirs in heads.items() if task == "masked-lm" or "classifier" in ours}
     if not outputs & tensors.keys():
-        raise MissingHeadError(f"{folder.name}: {_TASK_NEEDS[task].format(name=folder.name)}")
+        raise MissingHeadError(f"{folder.name}: {_missing_head(folder, config.architecture, tensors, task)}")
     n_classes = _count_classes(tensors, heads)
     problems: list[str] = []
     if task == "classification" and folder.labels is not None and len(folder.labels) != n_classes:
@@ -99,21 +118,29 @@ def load_base(
     labels: tuple[str, ...],
     seed: int,
     task: Task = "classification",
+    base_labels: tuple[str, ...] | None = None,
+    any_order: bool = True,
 ) -> LoadedBase:
     """Load a checkpoint to train further: its encoder, and its head if it has the one that is wanted.
+
+    A classifier of the same classes in another order or another case keeps its head, with the rows in the order that is
+    wanted.
 
     Args:
         folder: the checkpoint to start from.
         architecture: what to build. A BERT checkpoint can start a DistilBERT, not the other way round.
-        labels: the classes of the new task, for classification; only a classifier of these very labels is kept.
+        labels: the classes of the new task, for classification; only a classifier of these classes is kept.
         seed: for the tensors that the checkpoint lacks.
         task: the head to build.
+        base_labels: the checkpoint's classes by number, if its config has numbers only.
+        any_order: False keeps a classifier only where its labels are these very ones, in this order.
 
     Returns:
         The model and what was left out and initialised.
 
     Raises:
-        CheckpointError: if the encoder's tensors are missing, unexpected or wrongly shaped; all are named.
+        CheckpointError: if the encoder's tensors are missing, unexpected or wrongly shaped; the first of each kind
+            are named.
         MissingHeadError: if the architecture has no such head.
     """
     config = encoder_config(folder)
@@ -126,13 +153,14 @@ def load_base(
     found = _canonical(read_tensors(folder), config, folder)
     heads = head_names(config.architecture, task)
     kept = frozenset(heads.values())
+    head: HeadChoice | None = None
     if task == "classification":
-        same = architecture == config.architecture
-        kept = _head_to_keep(folder, config, found, labels) if same else frozenset()
+        head = _choose_head(folder, config, found, labels, base_labels, any_order, architecture)
+        kept = _head_to_keep(config, found, head) if architecture == config.architecture else frozenset()
     problems: list[str] = []
     if task != "classification" and config.tie_word_embeddings:
         problems += _drop_tied(found, masked_lm_projection(config.architecture))
-    tensors = {name: tensor for name, tensor in found.items() if name in kept or not is_head(name)}
+    tensors = {name: tensor for name, tensor in found.items() if name in kept or is_within_encoder(name)}
     left_out = tuple(sorted(found.keys() - tensors.keys()))
     model = TaskModel.outline(config, task, len(labels))
     _refuse(folder, problems + _misfits(model, tensors, optional=frozenset(heads.values())))
@@ -147,17 +175,47 @@ def load_base(
     _fill(model, tensors)
     wanted = {tensor_names(config, task)[ours] for ours, _ in model.named_parameters()}  # a tied tensor has one name
     absent = wanted - tensors.keys()
-    return LoadedBase(model, left_out, tuple(sorted(saved_name(name, architecture) for name in absent)))
+    initialised = tuple(sorted(saved_name(name, architecture) for name in absent))
+    return LoadedBase(model, left_out, initialised, None if head is None else head.note)
 
 
-def _head_to_keep(
-    folder: ModelFolder, config: EncoderConfig, tensors: dict[str, Tensor], labels: tuple[str, ...]
-) -> frozenset[str]:
-    """Choose the head tensors that go on: BERT's pooler always, the rest where the labels are the same."""
+def _choose_head(
+    folder: ModelFolder,
+    config: EncoderConfig,
+    tensors: dict[str, Tensor],
+    labels: tuple[str, ...],
+    base_labels: tuple[str, ...] | None,
+    any_order: bool,
+    architecture: Architecture,
+) -> HeadChoice | None:
+    """Decide whether the checkpoint's classifier goes on; None where it has none."""
     heads = head_names(config.architecture, "classification")
-    if folder.labels == labels and _count_classes(tensors, heads) == len(labels):
-        return frozenset(heads.values())
-    return frozenset(name for name in heads.values() if name.startswith("pooler."))
+    outputs = {theirs for ours, theirs in heads.items() if "classifier" in ours}
+    if not outputs & tensors.keys() or not tensors.keys() >= {name for name in heads.values() if "pre_" in name}:
+        return None
+    if architecture != config.architecture:
+        return HeadChoice(
+            None, "left out: a BERT's reads a pooler, which a DistilBERT lacks; --architecture bert keeps both"
+        )
+    if not any_order and folder.labels != labels:
+        return HeadChoice(None, "left out: its classes are others, or in another order")
+    return choose_head(labels, folder.labels, _count_classes(tensors, heads), base_labels)
+
+
+def _head_to_keep(config: EncoderConfig, tensors: dict[str, Tensor], head: HeadChoice | None) -> frozenset[str]:
+    """Choose the head tensors that go on, the rows in their new order: BERT's pooler always, the rest if it is kept."""
+    heads = head_names(config.architecture, "classification")
+    if head is None or head.rows is None:
+        return frozenset(name for name in heads.values() if name.startswith("pooler."))
+    for ours, theirs in heads.items():
+        if (
+            "classifier" in ours
+            and theirs in tensors
+            and tensors[theirs].ndim
+            and len(tensors[theirs]) == len(head.rows)
+        ):
+            tensors[theirs] = tensors[theirs][list(head.rows)]
+    return frozenset(heads.values())
 
 
 def _count_classes(tensors: dict[str, Tensor], heads: dict[str, str]) -> int:
@@ -170,18 +228,65 @@ def _count_classes(tensors: dict[str, Tensor], heads: dict[str, str]) -> int:
 
 def _canonical(tensors: dict[str, Tensor], config: EncoderConfig, folder: ModelFolder) -> dict[str, Tensor]:
     """Rename tensors to the tables' form and drop buffers."""
+    names = {theirs: canonical_name(theirs, config.architecture) for theirs in tensors}
+    both_biases = {BERT_BIAS, BERT_BIAS_IN_USE} <= set(names.values())
     renamed: dict[str, Tensor] = {}
+    source: dict[str, str] = {}
     clashes: list[str] = []
     for theirs, tensor in tensors.items():
-        name = canonical_name(theirs, config.architecture)
-        if name in BUFFERS or (theirs == BERT_BIAS and BERT_BIAS_IN_USE in tensors):
+        name = names[theirs]
+        if name in BUFFERS or (name == BERT_BIAS and both_biases):
             continue
+        if name == BERT_BIAS_IN_USE:
+            name = BERT_BIAS
         if name in renamed and not torch.equal(renamed[name], tensor):
-            clashes.append(name)
-        renamed[name] = tensor
+            clashes.append(f"{name} (from {source[name]} and {theirs})")
+        renamed[name], source[name] = tensor, theirs
     if clashes:
-        raise CheckpointError(f"{folder.path}: two different tensors under one name: {', '.join(sorted(clashes))}")
+        raise CheckpointError(
+            f"{_weights(folder)}: two different tensors under one name, and which of them is the model's it does not "
+            f"say: {listed(sorted(clashes), _LISTED_PROBLEMS)}"
+        )
+    if not any(is_within_encoder(name) and not astray(name, config.architecture) for name in renamed):
+        raise CheckpointError(f"{_weights(folder)}: {_no_encoder(config.architecture, renamed)}")
     return renamed
+
+
+def _weights(folder: ModelFolder) -> Path:
+    """The file of the weights; the folder where they are several."""
+    return folder.weight_files[0] if len(folder.weight_files) == 1 else folder.path
+
+
+def _no_encoder(architecture: Architecture, tensors: dict[str, Tensor]) -> str:
+    """Say what a checkpoint holds instead of tensors that are known."""
+    prefixes: dict[str, list[str]] = {}
+    for name in sorted(tensors):
+        if prefix := astray(name, architecture):
+            prefixes.setdefault(prefix, []).append(name)
+    expected = "expected embeddings.word_embeddings.weight and so on, as transformers names them"
+    if not prefixes:
+        return f"no tensors of a {architecture} encoder: found {listed(sorted(tensors), 3) or 'none'}; {expected}"
+    found = listed([f"{len(names)} under {prefix!r} ({names[0]}, …)" for prefix, names in prefixes.items()], 3)
+    return (
+        f"the encoder's tensors stand under a prefix that is not known: {found}; {expected}, alone or after bert., "
+        "distilbert., model., module. and the like. Save the model within the network with its own "
+        "save_pretrained(FOLDER), or take the prefix off the names"
+    )
+
+
+def _missing_head(folder: ModelFolder, architecture: Architecture, tensors: dict[str, Tensor], task: Task) -> str:
+    """Say what head a checkpoint lacks, what it may have instead, and what to do."""
+    known, advice = known_head_names(architecture), _TASK_ADVICE[task].format(name=folder.name)
+    beside = [name for name in sorted(tensors) if name not in known and not is_within_encoder(name)]
+    if not beside:
+        return f"{_TASK_NEEDS[task]} ({advice})"
+    expected = [name for name in head_names(architecture, task).values() if name.endswith(".weight")]
+    found = listed([f"{name} {list(tensors[name].shape)}" for name in beside])
+    return (
+        f"it has no {_TASK_HEADS[task]} under the names that transformers gives it ({', '.join(expected)}). Beside the "
+        f"encoder it has {found}: no file says how such a head computes, so that is not guessed. Rename the tensors if "
+        f"they are that head's, or train one: {advice}"
+    )
 
 
 def _drop_tied(tensors: dict[str, Tensor], projection: str) -> list[str]:
@@ -196,31 +301,41 @@ def _drop_tied(tensors: dict[str, Tensor], projection: str) -> list[str]:
 
 
 def _misfits(model: TaskModel, tensors: dict[str, Tensor], optional: frozenset[str] = frozenset()) -> list[str]:
-    """List every tensor that is missing, unexpected, or of a wrong shape or type."""
+    """List tensors that are missing, unexpected, or of a wrong shape or type: the first of each kind, and a count."""
     parameters = dict(model.named_parameters())  # a tied projection is not listed again
     names = tensor_names(model.config, model.task)
     wanted = {names[ours]: parameter for ours, parameter in parameters.items()}
-    problems: list[str] = []
+    missing: list[str] = []
+    shapes: list[str] = []
+    types: list[str] = []
     for name, parameter in wanted.items():
         if name not in tensors:
             if name not in optional:
-                problems.append(f"missing: {name} {list(parameter.shape)}")
+                missing.append(f"{name} {list(parameter.shape)}")
         elif tensors[name].shape != parameter.shape:
-            problems.append(f"wrong shape: {name} is {list(tensors[name].shape)}, expected {list(parameter.shape)}")
+            shapes.append(f"{name} is {list(tensors[name].shape)}, expected {list(parameter.shape)}")
         elif tensors[name].dtype not in _READABLE_TYPES:
-            problems.append(f"wrong type: {name} is {tensors[name].dtype}, expected 16-bit floats or more")
+            types.append(f"{name} is {tensors[name].dtype}, expected 16-bit floats or more")
     own = tuple(name.rpartition(".")[0] + "." for name in head_names(model.config.architecture, model.task).values())
-    problems += [
-        f"unexpected: {name} {list(tensor.shape)}"
+    unexpected = [
+        f"{name} {list(tensor.shape)}"
         for name, tensor in sorted(tensors.items())
         if name not in wanted and (not is_head(name) or name.startswith(own))
     ]
-    return problems
+    kinds = {"missing": missing, "wrong shape": shapes, "wrong type": types, "unexpected": unexpected}
+    return [line for kind, found in kinds.items() for line in _few_lines(kind, found)]
+
+
+def _few_lines(kind: str, found: list[str]) -> list[str]:
+    lines = [f"{kind}: {one}" for one in found[:_LISTED_PROBLEMS]]
+    if len(found) > _LISTED_PROBLEMS:
+        lines.append(f"{kind}: {len(found) - _LISTED_PROBLEMS:,} more")
+    return lines
 
 
 def _refuse(folder: ModelFolder, problems: list[str]) -> None:
     if problems:
-        raise CheckpointError(f"{folder.path}: the weights do not fit the config:\n  " + "\n  ".join(problems))
+        raise CheckpointError(f"{_weights(folder)}: the weights do not fit the config:\n  " + "\n  ".join(problems))
 
 
 @torch.no_grad()

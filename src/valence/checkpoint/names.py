@@ -1,10 +1,13 @@
 """Tensor names: ours beside those of `transformers`, as two-way tables.
 
-A row is (ours, theirs); `{}` stands for the layer. Their names are written without the family's prefix
-(`bert.`, `distilbert.`), which a task checkpoint has and a raw one lacks.
+A row is (ours, theirs); `{}` stands for the layer. Their names are written without any prefix: a task checkpoint has
+the family's (`bert.`, `distilbert.`), a raw one none, and whoever saves the weights of a network that holds the model
+adds more (`module.`, `_orig_mod.`, `model.`). Those in `_WRAPPERS` are taken off, and nobody guesses at others: two
+networks in one file differ in nothing but their prefix.
 """
 
 import re
+from functools import cache
 
 from valence.folder import Architecture
 from valence.model.config import EncoderConfig
@@ -14,9 +17,12 @@ __all__ = [
     "BERT_BIAS",
     "BERT_BIAS_IN_USE",
     "BUFFERS",
+    "astray",
     "canonical_name",
     "head_names",
     "is_head",
+    "is_within_encoder",
+    "known_head_names",
     "masked_lm_projection",
     "saved_name",
     "tensor_names",
@@ -99,13 +105,27 @@ _HEADS["bert", "pretraining"] = (
 BERT_BIAS = "cls.predictions.bias"
 BERT_BIAS_IN_USE = "cls.predictions.decoder.bias"
 # Read, never written: buffers that are no parameters, and the names of older files.
-BUFFERS = frozenset({"embeddings.position_ids", "embeddings.token_type_ids"})
-_ALIASES = (
-    (re.compile(r"\.gamma$"), ".weight"),
-    (re.compile(r"\.beta$"), ".bias"),
-    (re.compile(rf"^{re.escape(BERT_BIAS_IN_USE)}$"), BERT_BIAS),
-)
+BUFFERS = frozenset({"embeddings.position_ids", "embeddings.token_type_ids", "n_averaged"})
+_ALIASES = ((re.compile(r"\.gamma$"), ".weight"), (re.compile(r"\.beta$"), ".bias"))
 _HEAD = re.compile(r"(qa_outputs|classifier|pre_classifier|pooler|cls|vocab_\w+)\.")
+_WITHIN_ENCODER = re.compile(r"(.*\.)?(embeddings|encoder|transformer|\w*(adapter|lora|prompt)\w*)\.")
+# What PyTorch puts around a module, wherever it stands in the network: DataParallel, compile, FSDP, checkpointing.
+_AROUND_MODULES = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
+# What the network that holds the encoder is called, or the encoder in it.
+_WRAPPERS = frozenset(
+    {
+        *("model", "net", "network", "backbone", "base_model", "auto_model", "state_dict"),
+        *("encoder", "transformer", "bert", "distilbert"),
+    }
+)
+
+
+@cache
+def _is_encoder_name(name: str, architecture: Architecture) -> bool:
+    if any(name == theirs for _, theirs in (*_EMBEDDINGS, *_TOKEN_TYPES)):
+        return True
+    module, _, kind = re.sub(r"\blayer\.\d+\.", "layer.{}.", name, count=1).rpartition(".")
+    return kind in ("weight", "bias") and any(module == theirs for _, theirs in _LAYER[architecture])
 
 
 def canonical_name(theirs: str, architecture: Architecture) -> str:
@@ -116,12 +136,71 @@ def canonical_name(theirs: str, architecture: Architecture) -> str:
         architecture: the family.
 
     Returns:
-        Without prefix, aliases resolved.
+        Without prefix, aliases of older files resolved; of a tensor that nobody knows, or one under a prefix that
+        nobody knows, the name as it stands.
     """
-    name = theirs.removeprefix(f"{architecture}.")
+    name = ".".join(part for part in theirs.split(".") if part not in _AROUND_MODULES)
     for pattern, replacement in _ALIASES:
         name = pattern.sub(replacement, name)
-    return name
+    prefix, rest = _divide(name, architecture)
+    if rest:
+        return rest if _WRAPPERS.issuperset(prefix.split(".")[:-1]) else theirs
+    parts = name.split(".")
+    for start in range(len(parts)):
+        rest = ".".join(parts[start:])
+        if _HEAD.match(rest) or rest in BUFFERS:
+            return rest
+        if parts[start] not in _WRAPPERS:
+            break
+    return theirs
+
+
+def _divide(name: str, architecture: Architecture) -> tuple[str, str]:
+    """Divide the name of an encoder's tensor into the prefix, with its dot, and what the tables know."""
+    parts = name.split(".")
+    for start in range(len(parts)):
+        rest = ".".join(parts[start:])
+        if _is_encoder_name(rest, architecture):
+            return name.removesuffix(rest), rest
+    return "", ""
+
+
+def astray(theirs: str, architecture: Architecture) -> str | None:
+    """Tell an encoder's tensor under a prefix that nobody knows.
+
+    Args:
+        theirs: as `canonical_name` leaves it.
+        architecture: the family.
+
+    Returns:
+        The prefix, with its dot; None for any other tensor.
+    """
+    prefix, _ = _divide(theirs, architecture)
+    return prefix or None
+
+
+def is_within_encoder(name: str) -> bool:
+    """Tell a tensor that takes part in what an encoder computes, known or not, from one that stands beside it.
+
+    Args:
+        name: from `canonical_name`.
+
+    Returns:
+        True for the encoder's own tensors, adapters in its layers and encoders under other prefixes.
+    """
+    return _WITHIN_ENCODER.match(name) is not None
+
+
+def known_head_names(architecture: Architecture) -> frozenset[str]:
+    """List the tensors of all heads that there are tables for.
+
+    Args:
+        architecture: the family.
+
+    Returns:
+        Their names.
+    """
+    return frozenset(theirs for (family, _), rows in _HEADS.items() if family == architecture for _, theirs in rows)
 
 
 def head_names(architecture: Architecture, task: Task) -> dict[str, str]:
@@ -195,6 +274,6 @@ def is_head(canonical: str) -> bool:
         canonical: a name from `canonical_name`.
 
     Returns:
-        False for a tensor of the encoder, and for one that nobody knows.
+        False for a tensor of the encoder, of whatever prefix, and for one that nobody knows.
     """
-    return _HEAD.match(canonical) is not None
+    return _HEAD.match(canonical) is not None and not is_within_encoder(canonical)
