@@ -27,7 +27,7 @@ _NO_HYPER_PARAMETERS = frozenset(
         *("labels", "base", "base_sha256", "train", "unlabelled", "evaluation", "teachers", "parameters", "left_out"),
         *("initialised", "steps", "epochs_done", "curve", "evaluations", "seconds", "examples_per_second", "before"),
         *("tokens_per_second", "kept_epoch", "chosen_on", "weights_sha256", "agreement_sample", "kept", "kept_as"),
-        *("versions", "machine", "after", "documents", "characters", "sha256"),
+        *("base_head", "base_labels", "versions", "machine", "after", "documents", "characters", "sha256"),
     }
 )
 _LISTED_AT_MOST = 12  # of a list among the hyper-parameters; of a longer one its length

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from valence.data.labels import match_names
 from valence.errors import listed
 
 __all__ = ["HeadChoice", "choose_head", "class_rows"]
@@ -32,21 +33,11 @@ def class_rows(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...] | 
         known: class names, in another order or spelling perhaps.
 
     Returns:
-        For each of `names` its place in `known`: of that very name, else of that name in another case where only one
-        is meant. None where the two are not the same classes, one to one.
+        For each of `names` its place in `known`: as `match_names` finds it. None where the two are not the same classes, one to one.
     """
-    found = _match_names(names, known)
+    found = match_names(names, known)
     rows = tuple(place for place in found if place is not None)
     return rows if len(rows) == len(names) == len(known) == len(set(rows)) else None
-
-
-def _match_names(names: Sequence[str], known: Sequence[str]) -> list[int | None]:
-    by_name = {name: place for place, name in enumerate(known)}
-    folded: dict[str, list[int]] = {}
-    for place, name in enumerate(known):
-        folded.setdefault(name.casefold(), []).append(place)
-    alike = {one: places[0] for one, places in folded.items() if len(places) == 1}
-    return [by_name.get(name, alike.get(name.casefold())) for name in names]
 
 
 def choose_head(

@@ -92,10 +92,19 @@ def command(
     eval_source = None if evaluation is None else find_source(evaluation, "eval", reading)
     examples = read_examples(find_source(data, "train", reading), columns, names)
     tell_columns(examples)
-    eval_examples = None if eval_source is None else read_examples(eval_source, columns, names, known=examples.names)
 
+    from valence.checkpoint.checkpoint import LoadedBase
     from valence.checkpoint.config import encoder_config
+    from valence.training.classifier_folder import take_order
     from valence.training.fine_tune import FineTuning, fine_tune
+    from valence.training.run import begun_labels
+
+    # Numbers mean what they mean in the data; the order of the model's classes is the base's unless the user gave one.
+    found = examples.names
+    order = (begun_labels(out, resume) or folder.labels) if names is None else None
+    eval_examples = None if eval_source is None else read_examples(eval_source, columns, names, known=found)
+    examples = take_order(examples, order)
+    eval_examples = None if eval_examples is None else take_order(eval_examples, order)
 
     require_positions(overrides, folder)
     if keep is not None:
@@ -111,14 +120,21 @@ def command(
         architecture=architecture,
         seed=seed,
         save_every=save_every,
+        base_labels=names,
         **debias,
     )
     title = (
         f"{len(examples):,} examples, {len(examples.names)} classes ({', '.join(examples.names[:6])}"
         f"{', …' if len(examples.names) > 6 else ''}), recipe {name}"
     )
+
+    def tell(base: LoadedBase) -> None:
+        if examples.names != found:
+            click.echo(f"the classes stand in the base's order: {', '.join(examples.names[:6])}", err=True)
+        tell_base(base)
+
     with resume_hint(), TrainingMonitor(title, "examples", tensorboard) as monitor:
-        report = fine_tune(run, resume, monitor, tell_base)
+        report = fine_tune(run, resume, monitor, tell)
     if not report:
         return  # another process reports
     _show(report, out, as_json)

@@ -50,8 +50,11 @@ def tell_base(base: "LoadedBase") -> None:
     Args:
         base: as it was loaded.
     """
+    if base.head is not None and base.head != "kept":
+        click.echo(f"the base's head is {base.head}", err=True)
     if base.left_out:
-        click.echo(f"left out of the base (another task's head): {', '.join(base.left_out)}", err=True)
+        why = " (another task's head)" if base.head is None else ""
+        click.echo(f"left out of the base{why}: {', '.join(base.left_out)}", err=True)
     if base.initialised:
         click.echo(f"not in the base, so initialised: {', '.join(base.initialised)}", err=True)
 

@@ -1,5 +1,6 @@
 """The folder of a classifier that was just trained: checkpoint, tokenizer, fp32 export, marked texts."""
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from valence.checkpoint.checkpoint import save_model
+from valence.checkpoint.classes import class_rows
 from valence.data.examples import Examples
 from valence.folder import ModelFolder
 from valence.model.heads import TaskModel
@@ -14,9 +16,25 @@ from valence.runtime.export.export import export_model
 from valence.runtime.export.sample import Sample
 from valence.text.tokenizer import Tokenizer
 
-__all__ = ["save_classifier"]
+__all__ = ["save_classifier", "take_order"]
 
 _SAMPLE_TEXTS = 1000  # kept by number for comparing later exports with this model
+
+
+def take_order(data: Examples, names: tuple[str, ...] | None) -> Examples:
+    """Number the classes of a data set as another list of the same classes does, and call them as it does.
+
+    Args:
+        data: the data set.
+        names: class names; None changes nothing.
+
+    Returns:
+        The data set, as it was where the classes are not the same.
+    """
+    places = None if names is None else class_rows(data.names, names)
+    if names is None or places is None:
+        return data
+    return dataclasses.replace(data, labels=np.asarray(places, dtype=np.int64)[data.labels], names=names)
 
 
 def save_classifier(model: TaskModel, out: Path, base: ModelFolder, data: Examples, seed: int) -> dict[str, Any]:

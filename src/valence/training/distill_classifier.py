@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from valence.checkpoint.checkpoint import LoadedBase, load_base
+from valence.checkpoint.classes import class_rows
 from valence.data.examples import Examples, Text
 from valence.errors import InputError, TrainingError
 from valence.evaluation.evaluate import require_single_label
@@ -31,6 +32,7 @@ from valence.training.distilling import Distilling, Side, kept
 from valence.training.loop import Monitor, train
 from valence.training.objective import Objective
 from valence.training.run import (
+    begun_by_version_1,
     check_folder,
     common_settings,
     course,
@@ -127,7 +129,14 @@ def distill_classifier(
     else:
         monitor = on_base = on_asked = None  # the main process speaks for all
     teachers = _Teachers(run, run.teacher_engine) if is_main else None
-    base = load_base(run.base, "distilbert", run.train.names, run.seed)
+    base = load_base(
+        run.base,
+        "distilbert",
+        run.train.names,
+        run.seed,
+        base_labels=run.teacher_labels,
+        any_order=not begun_by_version_1(run.out, resume),
+    )
     if on_base is not None:
         on_base(base)
     student = make_student(base.model, run.shape, run.seed)
@@ -184,6 +193,7 @@ def distill_classifier(
             **settings,
             "left_out": list(base.left_out),
             "initialised": list(base.initialised),
+            "base_head": base.head,
             **course(progress, epochs * len(texts), epochs * sum(objective.lengths)),
             "kept_epoch": progress.best_epoch or epochs,
             "chosen_on": run.evaluation.source.title if run.evaluation and progress.best_epoch else None,
@@ -215,15 +225,16 @@ class _Teachers:
                 long_text="truncate",
             )
             require_single_label(teacher)
-            if set(teacher.labels) != set(self._names):
+            rows = class_rows(self._names, teacher.labels)
+            if rows is None:
                 raise InputError(
                     f"{folder.name} has the labels {', '.join(teacher.labels)}, the data {', '.join(self._names)}; "
                     "--labels names the classes, by number, of data and of teachers that have numbers only"
                 )
-            self._teachers.append(teacher)
+            self._teachers.append((teacher, list(rows)))
         counts = [folder.n_parameters for folder in run.teachers]
         self.n_parameters = None if None in counts else sum(count or 0 for count in counts)
-        self.engine = ", ".join(dict.fromkeys(teacher.engine.name for teacher in self._teachers))
+        self.engine = ", ".join(dict.fromkeys(teacher.engine.name for teacher, _ in self._teachers))
 
     def probabilities(self, texts: Sequence[Text], temperature: float | None = None) -> NDArray[np.float64]:
         """Average what the teachers say.
@@ -236,9 +247,8 @@ class _Teachers:
             [N, C], in the order of the data's labels.
         """
         total = np.zeros((len(texts), len(self._names)))
-        for teacher in self._teachers:
-            order = [teacher.labels.index(name) for name in self._names]
-            logits = teacher.logits(texts)[:, order] / (temperature or self._temperature)
+        for teacher, rows in self._teachers:
+            logits = teacher.logits(texts)[:, rows] / (temperature or self._temperature)
             total += scores_of(logits, "single_label_classification")
         mean: NDArray[np.float64] = total / len(self._teachers)
         return mean

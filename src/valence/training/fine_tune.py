@@ -21,6 +21,7 @@ from valence.training.loop import Monitor, train
 from valence.training.objective import Objective
 from valence.training.recipe import Recipe
 from valence.training.run import (
+    begun_by_version_1,
     check_folder,
     common_settings,
     course,
@@ -56,11 +57,18 @@ class FineTuning:
     """Some of `DEBIAS`: what the classifier is made to answer alike for."""
     consistency_weight: float = CONSISTENCY_WEIGHT
     """Of the divergence between such answers."""
+    base_labels: tuple[str, ...] | None = None
+    """The classes of a base that does not name its own, by number."""
 
     @property
     def max_length(self) -> int:
         """Tokens read of a text: the recipe's, or what the base has positions for."""
         return min(self.recipe.max_length, self.base.max_position_embeddings)
+
+    @property
+    def _names_base(self) -> bool:
+        """Whether the base's own names say nothing."""
+        return self.base.labels is None or self.base.labels_are_placeholders
 
     def settings(self, accelerator: Accelerator) -> dict[str, Any]:
         """Describe everything the result depends on, as JSON keeps it and without a path of this machine.
@@ -78,6 +86,7 @@ class FineTuning:
             "labels": list(self.train.names),
             **({"debias": list(self.debias), "consistency_weight": self.consistency_weight} if self.debias else {}),
             **describe_base(self.base),
+            **({"base_labels": list(self.base_labels)} if self._names_base and self.base_labels else {}),
             "train": describe_examples(self.train),
             "evaluation": None if self.evaluation is None else describe_examples(self.evaluation),
         }
@@ -111,7 +120,14 @@ def fine_tune(
         check_folder(run.out, resume)
     else:
         monitor = on_base = None  # the main process speaks for all
-    base = load_base(run.base, run.architecture, run.train.names, run.seed)
+    base = load_base(
+        run.base,
+        run.architecture,
+        run.train.names,
+        run.seed,
+        base_labels=run.base_labels,
+        any_order=not begun_by_version_1(run.out, resume),
+    )
     if on_base is not None:
         on_base(base)
     tokenizer = Tokenizer.from_folder(run.base, run.max_length)
@@ -145,6 +161,7 @@ def _finish(
         **settings,
         "left_out": list(base.left_out),
         "initialised": list(base.initialised),
+        "base_head": base.head,
         **course(progress, epochs * len(run.train), epochs * sum(objective.lengths)),
         "kept_epoch": progress.best_epoch or epochs,
         "chosen_on": run.evaluation.source.title if run.evaluation and progress.best_epoch else None,

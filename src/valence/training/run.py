@@ -24,6 +24,8 @@ from valence.training.state import Progress, RunState
 from valence.versions import installed_versions
 
 __all__ = [
+    "begun_by_version_1",
+    "begun_labels",
     "check_folder",
     "common_settings",
     "course",
@@ -50,6 +52,45 @@ def check_folder(out: Path, resume: bool) -> None:
         InputError: if the folder is in use, or holds something else.
     """
     _check(out, RunState(out / _STATE_FOLDER), resume)
+
+
+def begun_labels(out: Path, resume: bool) -> tuple[str, ...] | None:
+    """Read the classes of the run to resume, in its order.
+
+    Args:
+        out: the model folder to make.
+        resume: whether a run is to be resumed.
+
+    Returns:
+        Their names; None where there is no such run, or it has no classes.
+
+    Raises:
+        ModelError: if the run cannot be read.
+    """
+    found = _begun(out, resume).get("labels")
+    return tuple(map(str, found)) if isinstance(found, list) else None
+
+
+def begun_by_version_1(out: Path, resume: bool) -> bool:
+    """Tell a run to resume that an earlier version began; it kept a base's head only where the labels were the same.
+
+    Args:
+        out: the model folder to make.
+        resume: whether a run is to be resumed.
+
+    Returns:
+        Whether there is one.
+
+    Raises:
+        ModelError: if the run cannot be read.
+    """
+    begun = _begun(out, resume)
+    return bool(begun) and begun.get("format", 1) == 1
+
+
+def _begun(out: Path, resume: bool) -> dict[str, Any]:
+    state = RunState(out / _STATE_FOLDER)
+    return state.read_run() if resume and state.begun else {}
 
 
 @contextmanager
