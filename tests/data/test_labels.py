@@ -204,6 +204,7 @@ def test_another_case_is_a_class_only_where_that_is_unambiguous(one, other):
     assert match_names([one, "Else"], ["else", other]) == [1, 0]
     assert match_names([one, other], [one, "else"]) == [0, None]
     assert match_names(["Us", "uS"], ["US", "else"]) == [None, None]
+    assert match_names(["US", "Us"], ["US", "us"]) == [0, None]
     with pytest.raises(DataError, match="unknown label"):
         numbers_of(["uS"], ("US", "us"))
     assert numbers_of(["ELSE", one, other], (one, other, "else")) == [2, 0, 1]

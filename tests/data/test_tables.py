@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from valence.data.columns import choose_columns
 from valence.data.examples import read_examples, read_texts
+from valence.data.labels import read_label_names
 from valence.data.sources import find_source
 from valence.data.tables import TableOptions, open_table
 from valence.errors import DataError, InputError
@@ -486,3 +487,12 @@ def test_a_missing_label_is_refused_in_every_format(tmp_path, name, content):
 def test_words_that_mean_nothing_elsewhere_are_texts(tmp_path):
     content = "id,text,label\n" + "".join(f"{n},{word},x\n" for n, word in enumerate(("NA", "null", "NaN", "None")))
     assert [row["text"] for row in rows(write(tmp_path, "a.csv", content))] == ["NA", "null", "NaN", "None"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.json", "a.txt", "a.parquet", "a.csv.gz", "labels.txt"])
+def test_a_git_lfs_pointer_is_named(tmp_path, name):
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 123456789\n"
+    path = write(tmp_path, name, pointer)
+    read = read_label_names if name == "labels.txt" else rows
+    with pytest.raises(DataError, match=r"git-lfs pointer.*git lfs pull"):
+        read(path)

@@ -33,7 +33,8 @@ def class_rows(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...] | 
         known: class names, in another order or spelling perhaps.
 
     Returns:
-        For each of `names` its place in `known`: as `match_names` finds it. None where the two are not the same classes, one to one.
+        For each of `names` its place in `known`, as `match_names` finds it. None where the two are not the same
+        classes, one to one.
     """
     found = match_names(names, known)
     rows = tuple(place for place in found if place is not None)

@@ -215,12 +215,11 @@ def match_names(names: Sequence[str], known: Sequence[str]) -> list[int | None]:
     """
     found: list[int | None] = [None] * len(names)
     for form in (str, visible, _folded):
-        left = [number for number in range(len(known)) if number not in found]
-        classes = _numbers_by(form, [known[number] for number in left])
-        wanted = _numbers_by(form, [name for name, number in zip(names, found, strict=True) if number is None])
+        of_names, of_known = _numbers_by(form, names), _numbers_by(form, known)
         for index, name in enumerate(names):
-            if found[index] is None and len(wanted[form(name)]) == 1 and len(classes[form(name)]) == 1:
-                found[index] = left[classes[form(name)][0]]
+            classes = of_known[form(name)]
+            if found[index] is None and len(classes) == len(of_names[form(name)]) == 1:
+                found[index] = classes[0]
     return found
 
 

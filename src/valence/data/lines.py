@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from valence.errors import DataError, InputError
+from valence.files import refuse_lfs_pointer
 
 __all__ = ["UTF_8", "check_encoding", "decode_lines", "open_bytes", "read_lines", "unreadable", "warn_of_returns"]
 
@@ -56,6 +57,7 @@ def open_bytes(path: Path) -> io.BufferedIOBase:
     Raises:
         DataError: if it cannot be opened, or holds something else than its content.
     """
+    refuse_lfs_pointer(path, DataError)
     try:
         with path.open("rb") as file:
             start = file.read(16)

@@ -24,6 +24,7 @@ from valence.data.lines import UTF_8, check_encoding, read_lines, warn_of_return
 from valence.data.parquet_rows import ParquetFile
 from valence.data.rows import Row
 from valence.errors import DataError, InputError
+from valence.files import refuse_lfs_pointer
 
 __all__ = ["COMPRESSED", "ENDINGS", "Format", "Table", "TableOptions", "format_of", "open_table"]
 
@@ -158,6 +159,7 @@ def open_table(path: Path, options: TableOptions = TableOptions()) -> Table:  # 
         )
     if not os.path.isfile(path):
         raise DataError("not a file" if os.path.exists(path) else "no such file", path)
+    refuse_lfs_pointer(path, DataError)
     if os.path.getsize(path) == 0:
         raise DataError("the file is empty", path)
     if kind == "parquet":
