@@ -23,7 +23,7 @@ LEVELS = (
     {"model", "text", "data", "templates"},
     {"hub"},
     {"folder"},
-    {"files"},
+    {"files", "rust"},
     {"errors", "versions"},
 )
 LEVEL_OF = {name: -depth for depth, names in enumerate(LEVELS) for name in names}
@@ -48,7 +48,7 @@ PLACES = {
     ),
     "scipy": ("evaluation/paired.py", "audit/statistics.py"),
     "sklearn": ("evaluation/metrics.py",),
-    "tokenizers": ("text/tokenizer.py",),
+    "tokenizers": ("text/",),
     "torch": (
         "model/",
         "checkpoint/",

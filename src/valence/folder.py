@@ -10,9 +10,14 @@ from typing import Any, Literal, get_args
 from valence.errors import CheckpointError, ConfigError, ModelNotFoundError, listed
 from valence.files import is_unicode, read_json, refuse_lfs_pointer, sha256, tensor_shapes
 
-__all__ = ["PROBLEM_TYPES", "Architecture", "ModelFolder"]
+__all__ = ["PROBLEM_TYPES", "TOKENIZER_FILES", "Architecture", "ModelFolder"]
 
 Architecture = Literal["distilbert", "bert"]
+TOKENIZER_FILES = (
+    *("tokenizer.json", "vocab.txt", "tokenizer_config.json"),
+    *("added_tokens.json", "special_tokens_map.json"),
+)
+"""What may say something about a model's tokenizer."""
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 # Tensors that are no parameters, and those that are the word embeddings again.
 _BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids", "n_averaged")

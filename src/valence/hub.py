@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from valence.errors import DataError, HubError, InputError, ModelNotFoundError, ValenceError
-from valence.folder import ModelFolder
+from valence.folder import TOKENIZER_FILES, ModelFolder
 
 __all__ = ["DEFAULT", "HubModel", "fetch_dataset", "find_model", "search_models"]
 
@@ -29,7 +29,7 @@ SUPPORTED_FAMILIES = ("distilbert", "bert")
 _DEFAULT_FOLDER = Path(__file__).parent / "default_model"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 # What a model needs beside its weights.
-_SMALL_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "README.md")
+_SMALL_FILES = ("config.json", *TOKENIZER_FILES, "README.md")
 # Tags of repositories whose weights are in a form that valence reads.
 _READABLE_TAGS = frozenset({"safetensors", "pytorch"})
 

@@ -215,7 +215,8 @@ def test_stored_truncation_and_padding_are_ignored_and_not_written(tmp_path: Pat
 
 def test_limit_is_the_models_whatever_the_tokenizer_says(tmp_path: Path, vocabulary: Path):
     folder = write_folder(tmp_path / "model", vocabulary, {"model_max_length": 8, "max_length": 8})
-    tokenizer = ours(folder)
+    with pytest.warns(UserWarning, match=rf"model_max_length is 8 .* {LIMIT} positions are used"):
+        tokenizer = ours(folder)
     assert tokenizer.max_length == LIMIT
     exact, longer = tokenizer(["a " * (LIMIT - 2), "a " * (LIMIT - 1)])
     assert (exact.n_tokens, len(exact.ids), exact.truncated) == (LIMIT, LIMIT, False)

@@ -10,7 +10,7 @@ from typing import Any
 
 from valence.benchmark.contenders import EMBEDDED, Answer
 from valence.errors import EngineError
-from valence.folder import ModelFolder
+from valence.folder import TOKENIZER_FILES, ModelFolder
 from valence.hub import DEFAULT, find_model
 from valence.runtime.classifier import Classifier
 from valence.runtime.load import load
@@ -28,7 +28,7 @@ _ENGINES = {
     "valence-torch-fp32": ("torch", "fp32", "checkpoint"),
     "valence-torch-bf16": ("torch", "bf16", "checkpoint"),
 }
-_CHECKPOINT_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
+_CHECKPOINT_FILES = ("config.json", "model.safetensors", *TOKENIZER_FILES)
 _FEW_TEXTS = 20  # to compare random weights on, whose labels mean nothing
 
 

@@ -4,10 +4,10 @@ Source: the `tokenizers` package; WordPiece as in Devlin et al. 2019, "BERT".
 """
 
 import functools
-import json
 import os
 import threading
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,12 +18,13 @@ from tokenizers import Tokenizer as RustTokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
-from tokenizers.processors import BertProcessing
 
-from valence.errors import InputError, ModelError, ModelNotFoundError
-from valence.files import read_json, refuse_lfs_pointer, write_json, write_text
+from valence.errors import InputError, ModelError
+from valence.files import write_json, write_text
 from valence.folder import ModelFolder
+from valence.rust import explained
 from valence.text.segments import segments
+from valence.text.tokenizer_files import BERT_NAMES, read_tokenizer, settings_of, wrong_marks
 from valence.text.vocabulary import Vocabulary
 
 __all__ = ["LongText", "Text", "TokenizedText", "TokenizedWindow", "Tokenizer"]
@@ -33,8 +34,7 @@ Text = str | tuple[str, str]
 LongText = Literal["error", "truncate", "window"]
 """What to do with a text of more tokens than the model reads: refuse it, leave out its end, read it in windows."""
 
-_SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-_MAX_WORD_CHARACTERS = 100  # longer words become [UNK], as in BERT's own WordPiece
+_ROLES = {token: role for role, token in BERT_NAMES.items()}
 _SEGMENT_CHARACTERS = 16_384  # what is tokenised at once of a longer text; bounds the memory
 _SEGMENTS = 64  # tokenised at a time
 _CONTENTS_TEXTS = 1024  # the same, of whole texts
@@ -69,6 +69,8 @@ class TokenizedText:
     """Tokens the whole text has; more than T if it was truncated."""
     windows: tuple[TokenizedWindow, ...] = ()
     """Two or more; empty where the text was not divided."""
+    n_unknown: int = 0
+    """How many of `n_tokens` are the unknown token."""
 
     @property
     def truncated(self) -> bool:
@@ -85,12 +87,26 @@ class Tokenizer:
         pad_token_id: for batches.
         threads: Rust threads for several texts; as many as there are processors if None. All tokenizers of a
             process share them, so the first to need them decides, or the environment variable RAYON_NUM_THREADS.
+        names: its special tokens by what they are for, such as "cls_token"; BERT's own if None.
+        file: where it was read from, for messages.
     """
 
-    def __init__(self, rust: RustTokenizer, max_length: int, pad_token_id: int = 0, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        rust: RustTokenizer,
+        max_length: int,
+        pad_token_id: int = 0,
+        threads: int | None = None,
+        names: Mapping[str, str] | None = None,
+        file: object = "a tokenizer",
+    ) -> None:
         rust.no_truncation()
         rust.no_padding()
         self._rust = rust
+        self._names = dict(BERT_NAMES if names is None else names)
+        self._file = str(file)
+        unknown = rust.token_to_id(self._names.get("unk_token", ""))
+        self._unknown_id = -1 if unknown is None else unknown
         self._truncating: RustTokenizer | None = None
         self._threads = threads
         self._divisible = _is_divisible(rust)
@@ -117,20 +133,23 @@ class Tokenizer:
         limit = folder.max_position_embeddings
         if max_length is not None and not (isinstance(max_length, int) and 3 <= max_length <= limit):
             raise InputError(f"max length must lie between 3 and the model's {limit} positions, found {max_length!r}")
-        if (folder.path / "tokenizer.json").is_file():
-            rust = _read_tokenizer_json(folder.path / "tokenizer.json")
-        elif (folder.path / "vocab.txt").is_file():
-            rust = _read_vocabulary(folder)
-        else:
-            raise ModelNotFoundError(f"{folder.path}: no tokenizer: expected tokenizer.json or vocab.txt")
-        _try(rust, folder.path)
+        found = read_tokenizer(folder)
+        rust = found.rust
+        _try(rust, found.file)
+        if max_length is None and found.max_length is not None and found.max_length < limit:
+            warnings.warn(
+                f"{folder.path}: model_max_length is {found.max_length} in tokenizer_config.json, but the model's "
+                f"{limit} positions are used: max length {found.max_length} (--max-length) sets the lower limit",
+                stacklevel=2,
+            )
         vocab_size = folder.config.get("vocab_size")
         if isinstance(vocab_size, int) and (largest := max(rust.get_vocab().values(), default=0)) >= vocab_size:
             raise ModelError(
-                f"{folder.path}: the tokenizer's ids reach {largest}, the model's vocabulary has {vocab_size} rows"
+                f"{folder.path}: the tokenizer's ids reach {largest}, the model's vocabulary has {vocab_size} rows "
+                f"(id {largest} is {rust.id_to_token(largest)!r})"
             )
         pad = folder.config.get("pad_token_id", 0)
-        return cls(rust, max_length or limit, pad if isinstance(pad, int) else 0, threads)
+        return cls(rust, max_length or limit, pad if isinstance(pad, int) else 0, threads, found.names, found.file)
 
     def __call__(
         self, texts: Sequence[Text], long_text: LongText = "truncate", first: int = 0, stride: int = 0
@@ -164,13 +183,13 @@ class Tokenizer:
     def vocabulary(self) -> Vocabulary:
         """The tokens there are."""
         special = {token.content for token in self._rust.get_added_tokens_decoder().values() if token.special}
-        return Vocabulary(self._rust.get_vocab(), frozenset(special | set(_SPECIAL_TOKENS)))
+        return Vocabulary(self._rust.get_vocab(), frozenset(special | set(_ROLES) | set(self._names.values())))
 
     def special_id(self, token: str) -> int:
         """Find a special token.
 
         Args:
-            token: such as "[MASK]".
+            token: such as "[MASK]", whatever this tokenizer calls it.
 
         Returns:
             Its id.
@@ -178,7 +197,7 @@ class Tokenizer:
         Raises:
             ModelError: if the vocabulary lacks it.
         """
-        found = self._rust.token_to_id(token)
+        found = self._rust.token_to_id(self._names.get(_ROLES.get(token, ""), token))
         if found is None:
             raise ModelError(f"the tokenizer's vocabulary has no {token}")
         return int(found)
@@ -196,7 +215,7 @@ class Tokenizer:
         for first in range(0, len(texts), _CONTENTS_TEXTS):
             group = texts[first : first + _CONTENTS_TEXTS]
             if all(len(text) <= _LONGEST_WHOLE for text in group):
-                found += [np.array(encoding.ids, dtype=np.int32) for encoding in self._run(group, special=False)]
+                found += [np.array(encoding.ids, dtype=np.int32) for encoding in self._encodings(group, special=False)]
             else:
                 found += [self._contents(text, with_places=False)[0] for text in group]
         return found
@@ -263,7 +282,7 @@ class Tokenizer:
         whole = [index for index, text in enumerate(texts) if not self._divisible or _size(text) <= _LONGEST_WHOLE]
         found: list[TokenizedText | None] = [None] * len(texts)
         divided = long_text == "window"
-        for index, encoding in zip(whole, self._run([texts[index] for index in whole]), strict=True):
+        for index, encoding in zip(whole, self._encodings([texts[index] for index in whole]), strict=True):
             if not (divided and len(encoding) > self.max_length):
                 found[index] = self._fitted(texts[index], encoding)
         for index, text in enumerate(texts):
@@ -273,35 +292,40 @@ class Tokenizer:
 
     def _fitted(self, text: Text, encoding: Any) -> TokenizedText:
         """Read the ids of a text that was tokenised whole, and leave out the end of a long one."""
-        n_tokens = len(encoding)
+        listed: list[int] = encoding.ids  # made anew each time
+        ids = np.array(listed, dtype=np.int32)
+        n_tokens, n_unknown = len(listed), listed.count(self._unknown_id)
         is_pair = isinstance(text, tuple)
         if n_tokens > self.max_length and is_pair:
             encoding = self._truncate(text)
-        ids = np.array(encoding.ids, dtype=np.int32)
+            ids = np.array(encoding.ids, dtype=np.int32)
         if len(ids) > self.max_length:
             ids = np.concatenate([ids[: self.max_length - 1], ids[-1:]])
-        return TokenizedText(ids, np.array(encoding.type_ids, dtype=np.int32) if is_pair else None, n_tokens)
+        type_ids = np.array(encoding.type_ids, dtype=np.int32) if is_pair else None
+        return TokenizedText(ids, type_ids, n_tokens, (), n_unknown)
 
     def _encode_long(self, text: Text, divided: bool, stride: int) -> TokenizedText:
         """Tokenise one long text in segments; divide it into windows, or leave out its end."""
         is_pair = isinstance(text, tuple)
         if is_pair and not divided:
-            return self._fitted(text, self._run([text])[0])
+            return self._fitted(text, self._encodings([text])[0])
         before, content = text if isinstance(text, tuple) else ("", text)
-        around = self._rust.encode(before, "" if is_pair else None)  # [CLS] [SEP], or [CLS] the first text [SEP] [SEP]
+        around = self._encodings([(before, "") if is_pair else ""])[0]  # [CLS] [SEP], or [CLS] the first [SEP] [SEP]
         frame = np.array(around.ids, dtype=np.int32)
         ids, starts, ends = self._contents(content, divided)
         room = self.max_length - len(frame)
         n_tokens = len(frame) + len(ids)
+        n_unknown = sum(int(np.count_nonzero(part == self._unknown_id)) for part in (frame, ids))
 
         def framed(start: int, stop: int) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
             inside = np.concatenate([frame[:-1], ids[start:stop], frame[-1:]])
             if not is_pair:
                 return inside, None
-            return inside, (np.arange(len(inside)) >= len(frame) - 1).astype(np.int32)
+            types = np.array(around.type_ids, dtype=np.int32)
+            return inside, np.concatenate([types[:-1], np.full(len(inside) - len(types), types[-1]), types[-1:]])
 
         if not divided or len(ids) <= room:
-            return TokenizedText(*framed(0, room), n_tokens)
+            return TokenizedText(*framed(0, room), n_tokens, (), n_unknown)
         if room < max(1, 2 * stride):  # the first text of a pair takes it
             return self._encode_long(text, False, stride)
         windows = []
@@ -309,7 +333,7 @@ class Tokenizer:
             stop = min(start + room, len(ids))
             place = int(starts[start]), int(ends[stop - 1])
             windows.append(TokenizedWindow(*framed(start, stop), stop - start, *place))
-        return TokenizedText(windows[0].ids, windows[0].type_ids, n_tokens, tuple(windows))
+        return TokenizedText(windows[0].ids, windows[0].type_ids, n_tokens, tuple(windows), n_unknown)
 
     def _contents(self, text: str, with_places: bool) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
         """Tokenise without special tokens: ids, and where asked for the first character and the one after the last."""
@@ -317,7 +341,7 @@ class Tokenizer:
         ids, starts, ends = [], [], []
         for first in range(0, len(parts), _SEGMENTS):
             group = parts[first : first + _SEGMENTS]
-            encodings = self._run([part for _, part in group], special=False, places=with_places)
+            encodings = self._encodings([part for _, part in group], special=False, places=with_places)
             for (start, _), encoding in zip(group, encodings, strict=True):
                 ids.append(np.array(encoding.ids, dtype=np.int32))
                 if with_places:
@@ -326,6 +350,20 @@ class Tokenizer:
                     ends.append(places[:, 1])
         none = [np.empty(0, dtype=np.int32)]
         return np.concatenate(ids), np.concatenate(starts or none), np.concatenate(ends or none)
+
+    def _encodings(self, texts: Sequence[Text], special: bool = True, places: bool = False) -> list[Any]:
+        """Tokenise as `_run` does; where the Rust side fails, say on which text."""
+        try:
+            with explained(ModelError):
+                return self._run(texts, special, places)
+        except ModelError as problem:
+            for text in texts:
+                with explained(functools.partial(self._fails_on, text)):
+                    self._run([text], special, places)
+            raise ModelError(f"{self._file}: its tokenizer fails: {problem}") from None
+
+    def _fails_on(self, text: Text, reason: str) -> InputError:
+        return InputError(f"{self._file}: its tokenizer fails on the text {text!r:.80}: {reason}")
 
     def _run(self, texts: Sequence[Text], special: bool = True, places: bool = False) -> list[Any]:
         """Tokenise in Rust, in threads where there are several texts."""
@@ -345,32 +383,22 @@ class Tokenizer:
         Args:
             folder: where.
         """
-        self._rust.save(str(folder / "tokenizer.json"))
-        words = {index: word for word, index in self._rust.get_vocab().items()}
+        write_text(folder / "tokenizer.json", self._rust.to_str(pretty=True))
+        words = {index: word for word, index in self._rust.get_vocab(with_added_tokens=False).items()}
         lines = [words.get(index, f"[unused-{index}]") for index in range(max(words) + 1)]  # a line is an id
         write_text(folder / "vocab.txt", "".join(f"{word}\n" for word in lines))
-        normalizer = json.loads(self._rust.to_str())["normalizer"] or {}
-        settings = {
-            "tokenizer_class": "BertTokenizer",
-            "do_lower_case": normalizer.get("lowercase", True),
-            "strip_accents": normalizer.get("strip_accents"),
-            "tokenize_chinese_chars": normalizer.get("handle_chinese_chars", True),
-            "model_max_length": self.max_length,
-            "unk_token": "[UNK]",
-            "sep_token": "[SEP]",
-            "pad_token": "[PAD]",
-            "cls_token": "[CLS]",
-            "mask_token": "[MASK]",
-        }
-        write_json(folder / "tokenizer_config.json", settings)
+        settings = settings_of(self._rust, self._names)
+        write_json(folder / "tokenizer_config.json", settings | {"model_max_length": self.max_length})
 
     def _truncate(self, pair: Text) -> Any:
         """Tokenise a pair with the limit; a copy does it, so that threads can share this tokenizer."""
         if self._truncating is None:
             truncating = RustTokenizer.from_str(self._rust.to_str())
+            truncating.encode_special_tokens = self._rust.encode_special_tokens  # what a copy loses
             truncating.enable_truncation(self.max_length, strategy="longest_first")
             self._truncating = truncating
-        return self._truncating.encode(*pair)
+        with explained(functools.partial(self._fails_on, pair)):
+            return self._truncating.encode(*pair)
 
 
 _threads_started = False
@@ -407,52 +435,12 @@ def _is_divisible(rust: RustTokenizer) -> bool:
     )
 
 
-def _try(rust: RustTokenizer, path: Path) -> None:
+def _try(rust: RustTokenizer, file: Path) -> None:
     """Refuse a tokenizer that cannot do what BERT's does: mark a text's begin and end, read any word."""
-    try:
+    word = "\u1b05"  # a letter that English vocabularies lack
+    with explained(lambda reason: ModelError(f"{file}: its tokenizer fails: {reason}")):
         n_special = [rust.num_special_tokens_to_add(is_pair) for is_pair in (False, True)]
-        rust.encode("\u1b05", "a")  # a letter that English vocabularies lack
-    except Exception as problem:  # the Rust side raises plain Exception
-        raise ModelError(f"{path}: its tokenizer fails: {problem}") from None
-    if n_special != [2, 3]:
-        raise ModelError(
-            f"{path}: expected a tokenizer that adds [CLS] and [SEP] to a text and one more [SEP] to a pair, "
-            f"found one that adds {n_special[0]} and {n_special[1]} tokens"
-        )
-
-
-def _read_tokenizer_json(path: Path) -> RustTokenizer:
-    try:
-        return RustTokenizer.from_str(path.read_text(encoding="utf-8"))
-    except Exception as problem:  # the Rust side raises plain Exception
-        refuse_lfs_pointer(path)
-        raise ModelError(f"{path}: not a tokenizer that can be read: {problem}") from None
-
-
-def _read_vocabulary(folder: ModelFolder) -> RustTokenizer:
-    """Build BERT's tokenizer around a vocab.txt, cased or not as tokenizer_config.json says."""
-    path = folder.path / "vocab.txt"
-    refuse_lfs_pointer(path)
-    settings_file = folder.path / "tokenizer_config.json"
-    settings = read_json(settings_file) if settings_file.is_file() else {}
-    for name in ("do_lower_case", "strip_accents", "tokenize_chinese_chars"):
-        if not isinstance(settings.get(name, True), bool | None):
-            raise ModelError(f"{settings_file}: {name} must be true or false, found {settings[name]!r}")
-    lower_case, chinese = settings.get("do_lower_case"), settings.get("tokenize_chinese_chars")
-    try:
-        vocabulary = WordPiece.read_file(str(path))
-    except Exception as problem:  # the Rust side raises plain Exception
-        raise ModelError(f"{path}: not a vocabulary that can be read: {problem}") from None
-    if absent := [token for token in _SPECIAL_TOKENS if token not in vocabulary]:
-        raise ModelError(f"{path}: not a BERT vocabulary: it lacks {', '.join(absent)}")
-    rust = RustTokenizer(WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=_MAX_WORD_CHARACTERS))
-    rust.normalizer = BertNormalizer(
-        clean_text=True,
-        handle_chinese_chars=True if chinese is None else chinese,
-        strip_accents=settings.get("strip_accents"),
-        lowercase=True if lower_case is None else lower_case,
-    )
-    rust.pre_tokenizer = BertPreTokenizer()
-    rust.post_processor = BertProcessing(("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"]))
-    rust.add_special_tokens(list(_SPECIAL_TOKENS))
-    return rust
+        bare, single, pair = (rust.encode(*texts).ids for texts in (("",), (word,), (word, word)))
+        inside = rust.encode(word, add_special_tokens=False).ids
+    if n_special != [2, 3] or single != [bare[0], *inside, bare[-1]] or pair != [*single, *inside, bare[-1]]:
+        raise wrong_marks(file, n_special)
