@@ -55,7 +55,7 @@ def test_json_lines(classify, tiny_classifier):
         lines, texts, valence.load(tiny_classifier, long_text="truncate")(texts), strict=True
     ):
         found = json.loads(line)
-        assert list(found) == ["text", "label", "score", "scores", "n_tokens", "truncated"]
+        assert list(found) == ["text", "label", "score", "scores", "n_tokens", "n_unknown", "truncated"]
         assert found["text"] == text
         assert found["label"] == prediction.label
         assert found["scores"] == pytest.approx(prediction.scores, abs=1e-9)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import tee
@@ -79,12 +80,25 @@ def command(
         answers = _in_windows(classifier, _live_windows())
     on_terminal = sys.stdout.isatty() and not as_json
     colours = on_terminal and "NO_COLOR" not in os.environ
+    unknown = 0
     for text, prediction in answers:
+        unknown += _is_mostly_unknown(text, prediction)
         if as_json:
             line = _as_json(text, prediction)
         else:
             line = _as_line(text, prediction, classifier.labels, on_terminal, colours)
         sys.stdout.write(line + "\n")
+    if unknown and not on_terminal:  # there each line says it
+        warnings.warn(
+            f"{unknown:,} {'text is' if unknown == 1 else 'texts are'} mostly made of what the model does not know, "
+            "such as emoji: such a label means little (n_unknown with --json)",
+            stacklevel=1,
+        )
+
+
+def _is_mostly_unknown(text: Text, prediction: Prediction) -> bool:
+    special = 2 if isinstance(text, str) else 3
+    return 2 * prediction.n_unknown > prediction.n_tokens - special
 
 
 def _of_file(classifier: Classifier, texts: Iterator[Text]) -> Iterator[tuple[Text, Prediction]]:
@@ -122,6 +136,7 @@ def _as_json(text: Text, prediction: Prediction) -> str:
         "score": prediction.score,
         "scores": prediction.scores,
         "n_tokens": prediction.n_tokens,
+        "n_unknown": prediction.n_unknown,
         "truncated": prediction.truncated,
     }
     if prediction.windows is not None:
@@ -138,6 +153,8 @@ def _as_line(text: Text, prediction: Prediction, labels: tuple[str, ...], on_ter
     note = "  (truncated)" if prediction.truncated else ""
     if prediction.windows is not None:
         note = f"  ({len(prediction.windows)} windows)"
+    if _is_mostly_unknown(text, prediction):
+        note += f"  ({prediction.n_unknown} of {prediction.n_tokens} tokens unknown)"
     label = label.ljust(width)
     if colours:
         label = click.style(label, fg=_COLOURS[labels.index(prediction.label) % len(_COLOURS)], bold=True)

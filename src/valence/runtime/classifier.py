@@ -236,6 +236,7 @@ class Classifier:
                     dict(zip(self.labels, values[row], strict=True)),
                     text.n_tokens,
                     text.n_tokens > self.tokenizer.max_length,
+                    n_unknown=text.n_unknown,
                 )
             )
         return predictions
@@ -258,7 +259,8 @@ class Classifier:
             for window, own in zip(text.windows, values, strict=True)
         )
         named = dict(zip(self.labels, scores.tolist(), strict=True))
-        return Prediction(self.labels[winner], float(scores[winner]), named, text.n_tokens, False, windows)
+        score = float(scores[winner])
+        return Prediction(self.labels[winner], score, named, text.n_tokens, False, windows, text.n_unknown)
 
     def _mean_logits(self, outcome: Outcome) -> NDArray[np.float32]:
         """Take the logits of each text, [N, C]; of one in windows their mean."""

@@ -39,3 +39,5 @@ class Prediction:
     """Whether the text was longer than the limit, so that its end was not read."""
     windows: tuple[WindowPrediction, ...] | None = None
     """The windows that a long text was read in; None where it was read at once."""
+    n_unknown: int = 0
+    """How many of its tokens the model does not know: they are all one to it, as emoji are to most models."""
