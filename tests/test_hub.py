@@ -103,6 +103,10 @@ def closed_port() -> str:
             "onnx/model.onnx onnx/model_quantized.onnx coreml/x.mlpackage training_args.bin",
             "config.json vocab.txt tokenizer.json tokenizer_config.json README.md model.safetensors",
         ),
+        (
+            "config.json vocab.txt added_tokens.json special_tokens_map.json tokenizer_config.json model.safetensors",
+            "config.json vocab.txt added_tokens.json special_tokens_map.json tokenizer_config.json model.safetensors",
+        ),
         ("config.json vocab.txt pytorch_model.bin tf_model.h5", "config.json vocab.txt pytorch_model.bin"),
         (
             "config.json vocab.txt model.safetensors.index.json model-00001-of-00002.safetensors "
@@ -125,7 +129,7 @@ def closed_port() -> str:
             "config.json tokenizer.json onnx/manifest.json onnx/model.onnx model.safetensors",
         ),
     ],
-    ids=["full", "bin", "sharded", "sharded-bin", "engine", "engine-and-weights"],
+    ids=["full", "added-tokens", "bin", "sharded", "sharded-bin", "engine", "engine-and-weights"],
 )
 def test_only_the_needed_files_are_downloaded(hub: HubServer, tmp_path: Path, on_hub: str, needed: str):
     source = write_repository(tmp_path / "source", *on_hub.split())
@@ -205,6 +209,17 @@ def test_half_a_download_is_no_copy(hub: HubServer, tmp_path: Path):
     hub.stop()
     with pytest.raises(HubError, match="the model a/b has to come from the hub"):
         find_model("a/b")
+
+
+@pytest.mark.parametrize("lacking", ["added_tokens.json", "special_tokens_map.json"])
+def test_a_copy_of_an_earlier_version_is_used_and_what_it_lacks_is_said(hub: HubServer, tmp_path: Path, lacking: str):
+    names = ["config.json", "model.safetensors", "vocab.txt"]
+    hub.add("a/b", write_repository(tmp_path / "source", *names, lacking))
+    first = find_model("a/b").path
+    (first / lacking).unlink()
+    hub.stop()
+    with pytest.warns(UserWarning, match=f"the copy of a/b on this machine lacks {lacking}, so tokens"):
+        assert find_model("a/b").path == first
 
 
 def test_what_another_program_has_cached_is_used(hub: HubServer, tmp_path: Path):

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ _DEFAULT_FOLDER = Path(__file__).parent / "default_model"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 # What a model needs beside its weights.
 _SMALL_FILES = ("config.json", *TOKENIZER_FILES, "README.md")
+# Those of them that copies made by earlier versions lack.
+_LATER_FILES = ("added_tokens.json", "special_tokens_map.json")
 # Tags of repositories whose weights are in a form that valence reads.
 _READABLE_TAGS = frozenset({"safetensors", "pytorch"})
 
@@ -260,7 +263,18 @@ def _find_in_cache(name: str, revision: str | None, kind: _Kind, choose: _Choose
             folder = Path(local())
             files = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
         chosen = choose(files)
-        return Path(local(allow_patterns=[glob.escape(file) for file in chosen])), chosen
+        try:
+            return Path(local(allow_patterns=[glob.escape(file) for file in chosen])), chosen
+        except LocalEntryNotFoundError:
+            fewer = [file for file in chosen if file not in _LATER_FILES]
+            found = Path(local(allow_patterns=[glob.escape(file) for file in fewer])), fewer
+        lacking = " and ".join(file for file in chosen if file not in fewer)
+        warnings.warn(
+            f"the copy of {name} on this machine lacks {lacking}, so tokens that were added to its vocabulary may go "
+            "unread: load it once where the hub can be reached",
+            stacklevel=2,
+        )
+        return found
     except (LocalEntryNotFoundError, ModelNotFoundError):
         return None
 

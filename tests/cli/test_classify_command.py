@@ -60,6 +60,7 @@ def test_json_lines(classify, tiny_classifier):
         assert found["label"] == prediction.label
         assert found["scores"] == pytest.approx(prediction.scores, abs=1e-9)
         assert (found["n_tokens"], found["truncated"]) == (prediction.n_tokens, prediction.truncated)
+        assert found["n_unknown"] == prediction.n_unknown == (3 if text.startswith("caf") else 0)
     assert "café \U0001f600" in lines[4]
     assert json.loads(lines[3])["truncated"] is True
 
@@ -355,6 +356,44 @@ def test_a_terminal_gets_readable_coloured_lines(valence_command, tiny_classifie
     plain = shown(valence_command, tiny_classifier, "--long-text", "truncate", *texts, env={"NO_COLOR": "1"})
     assert plain == re.sub(r"\x1b\[\d+m", "", output)
     assert shown(valence_command, tiny_classifier, "good " * 70).endswith("  (2 windows)\n")
+
+
+EMOJI = "\U0001f642"
+
+
+def test_a_terminal_is_told_of_texts_that_are_mostly_unknown(valence_command, tiny_classifier):
+    texts = ["good", EMOJI, f"good {EMOJI}", f"good {EMOJI} {EMOJI}", "", f"{EMOJI} " * 70]
+    lines = shown(valence_command, tiny_classifier, *texts, env={"NO_COLOR": "1"}).split("\n")
+    notes = ["", "  (1 of 1 tokens unknown)", "", "  (2 of 3 tokens unknown)", ""]
+    notes.append("  (2 windows)  (70 of 70 tokens unknown)")
+    for line, text, note in zip(lines, texts, notes, strict=False):
+        assert line.endswith(text + note)
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+@pytest.mark.parametrize("source", ["arguments", "stdin", "file", "pairs"])
+def test_a_pipe_gets_the_usual_lines_and_one_warning_at_the_end(classify, tmp_path, source, as_json):
+    texts = [EMOJI, "good", f"{EMOJI} {EMOJI} a", f"good {EMOJI}", ""]
+    (tmp_path / "a.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    rows = "".join(f"{EMOJI}\t{text}\n" for text in texts)
+    (tmp_path / "a.tsv").write_text(f"a\tb\n{rows}", encoding="utf-8")
+    done = {
+        "arguments": lambda: classify(*as_json, *texts),
+        "stdin": lambda: classify(*as_json, stdin=(tmp_path / "a.txt").read_bytes()),
+        "file": lambda: classify(*as_json, "--file", tmp_path / "a.txt"),
+        "pairs": lambda: classify(*as_json, "--file", tmp_path / "a.tsv", "--text-column", "a", "--pair-column", "b"),
+    }[source]()
+    count = 4 if source == "pairs" else 2
+    assert done.stderr.decode() == (
+        f"valence: warning: {count} texts are mostly made of what the model does not know, such as emoji: "
+        "such a label means little (n_unknown with --json)\n"
+    )
+    assert done.returncode == 0
+    if as_json:
+        found = [json.loads(line)["n_unknown"] for line in done.stdout.splitlines()]
+        assert found == ([2, 1, 3, 2, 1] if source == "pairs" else [1, 0, 2, 1, 0])
+    elif source != "pairs":
+        assert texts_of(done.stdout) == texts
 
 
 def test_no_colour_and_no_wrapping_off_a_terminal(classify):

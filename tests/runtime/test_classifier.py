@@ -165,6 +165,36 @@ def test_truncated(tiny_classifier):
     assert whole("good " * 63).truncated is True
 
 
+UNKNOWN = "\U0001f642"  # one token to a vocabulary without emoji
+
+
+@pytest.mark.parametrize("long_text", ["window", "truncate"])
+@pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("", 0),
+        ("the film was good", 0),
+        (UNKNOWN, 1),
+        (f"good {UNKNOWN} film {UNKNOWN}", 2),
+        ("\u5b57\u5b57 \u05d0\u05d1 caf\u00e9", 3),
+        ("[UNK]", 1),
+        (f"good {UNKNOWN} " * 100, 100),
+        (f"{'good ' * 70}{UNKNOWN} ", 1),
+        (f"good {UNKNOWN} " * 10_000, 10_000),
+        ((UNKNOWN, f"a {UNKNOWN}"), 2),
+        ((f"a {UNKNOWN}", f"good {UNKNOWN} " * 100), 101),
+        ((f"a {UNKNOWN}", f"good {UNKNOWN} " * 10_000), 10_001),
+    ],
+    ids=range(12),
+)
+@pytest.mark.filterwarnings("ignore:a text of .* windows, which takes a while")
+def test_unknown_tokens_are_counted_over_the_whole_text(tiny_classifier, text, unknown, long_text):
+    more = {"stride": 9} if long_text == "window" else {}  # what windows share counts once
+    classifier = valence.load(tiny_classifier, engine="onnx", long_text=long_text, **more)
+    assert classifier(text).n_unknown == unknown
+    assert [prediction.n_unknown for prediction in classifier(["good", text, text])] == [0, unknown, unknown]
+
+
 def test_long_text_refused(tiny_classifier):
     classifier = valence.load(tiny_classifier, long_text="error")
     assert len(classifier(["good " * 62])) == 1

@@ -10,6 +10,7 @@ import pytest
 from valence.errors import InputError, ModelError
 from valence.folder import ModelFolder
 from valence.rust import explained
+from valence.text import tokenizer as module
 from valence.text.tokenizer import Text, Tokenizer
 
 transformers = pytest.importorskip("transformers")
@@ -383,6 +384,39 @@ def test_files_that_disagree_are_read_as_transformers_does_and_said(tmp_path: Pa
     assert len(told) == 1
     assert "\n" not in str(told[0].message)
     assert_as_transformers(tokenizer, folder)
+
+
+@pytest.mark.parametrize("name", [*AGREEING, *DISAGREEING])
+@pytest.mark.filterwarnings("ignore")
+def test_long_texts_are_divided_where_no_token_crosses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    """In windows and truncated, read in segments: the ids, their places and counts are those of the whole text."""
+    monkeypatch.setattr(module, "_SEGMENT_CHARACTERS", 24)
+    monkeypatch.setattr(module, "_LONGEST_WHOLE", 48)
+    folder = write(tmp_path / "model", AGREEING.get(name) or DISAGREEING[name][0])
+    tokenizer, reference = ours(folder), transformers.AutoTokenizer.from_pretrained(str(folder))
+    reference.truncation_side = "right"  # what else a file may say is not followed, and that is said
+    text = " ".join(text for text in TEXTS if isinstance(text, str))
+    whole = reference(text, return_offsets_mapping=True, verbose=False)
+    for long_text in ("window", "truncate"):
+        found = tokenizer([text], long_text)[0]
+        assert found.n_tokens == len(whole["input_ids"])
+        assert found.n_unknown == whole["input_ids"].count(tokenizer.special_id("[UNK]")) > 0
+    assert found.ids.tolist() == reference(text, truncation=True, max_length=64)["input_ids"]
+    windows = tokenizer([text], "window")[0].windows
+    assert [index for window in windows for index in window.ids[1:-1]] == whole["input_ids"][1:-1]
+    places = whole["offset_mapping"][1:-1]
+    done = 0
+    for window in windows:
+        assert (window.start, window.end) == (places[done][0], places[done + window.n_tokens - 1][1])
+        done += window.n_tokens
+    pair = tokenizer([("a <e1> film", text)], "window")[0]
+    expected = reference([["a <e1> film", text]], verbose=False, return_token_type_ids=True)
+    first = len(reference("a <e1> film")["input_ids"])
+    assert [index for window in pair.windows for index in window.ids[first:-1]] == expected["input_ids"][0][first:-1]
+    last = pair.windows[-1]
+    types = expected["token_type_ids"][0]
+    assert last.type_ids.tolist() == types[:first] + types[-last.n_tokens - 1 :]
+    assert pair.n_unknown == expected["input_ids"][0].count(tokenizer.special_id("[UNK]"))
 
 
 @pytest.mark.parametrize("name", [*AGREEING, *DISAGREEING])

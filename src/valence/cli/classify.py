@@ -82,7 +82,7 @@ def command(
     colours = on_terminal and "NO_COLOR" not in os.environ
     unknown = 0
     for text, prediction in answers:
-        unknown += _is_mostly_unknown(text, prediction)
+        unknown += bool(_unknown_note(text, prediction))
         if as_json:
             line = _as_json(text, prediction)
         else:
@@ -96,9 +96,10 @@ def command(
         )
 
 
-def _is_mostly_unknown(text: Text, prediction: Prediction) -> bool:
-    special = 2 if isinstance(text, str) else 3
-    return 2 * prediction.n_unknown > prediction.n_tokens - special
+def _unknown_note(text: Text, prediction: Prediction) -> str:
+    """Say so of a text that is mostly made of what the model does not know."""
+    own = prediction.n_tokens - (2 if isinstance(text, str) else 3)  # without [CLS] and [SEP]
+    return f"  ({prediction.n_unknown} of {own} tokens unknown)" if 2 * prediction.n_unknown > own else ""
 
 
 def _of_file(classifier: Classifier, texts: Iterator[Text]) -> Iterator[tuple[Text, Prediction]]:
@@ -153,8 +154,7 @@ def _as_line(text: Text, prediction: Prediction, labels: tuple[str, ...], on_ter
     note = "  (truncated)" if prediction.truncated else ""
     if prediction.windows is not None:
         note = f"  ({len(prediction.windows)} windows)"
-    if _is_mostly_unknown(text, prediction):
-        note += f"  ({prediction.n_unknown} of {prediction.n_tokens} tokens unknown)"
+    note += _unknown_note(text, prediction)
     label = label.ljust(width)
     if colours:
         label = click.style(label, fg=_COLOURS[labels.index(prediction.label) % len(_COLOURS)], bold=True)

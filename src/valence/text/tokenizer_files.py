@@ -32,10 +32,10 @@ __all__ = ["FoundTokenizer", "read_tokenizer", "settings_of"]
 
 # As BERT's vocabularies have them, by what `transformers` calls them.
 BERT_NAMES = {
-    "unk_token": "[UNK]",
-    "sep_token": "[SEP]",
     "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
     "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
     "mask_token": "[MASK]",
 }
 _NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
@@ -280,8 +280,10 @@ def _read_bert(path: Path, settings: dict[str, Any], content: dict[str, Any] | N
     unk, cls, sep = (_text(names[role]) for role in ("unk_token", "cls_token", "sep_token"))
     file = path / ("vocab.txt" if content is None else "tokenizer.json")
     vocabulary = _words_of_text(file) if content is None else _words_of_json(file, content)
-    known = vocabulary.keys() | {token.content for token in added.by_id.values()}
-    if lacking := [name for name in (_text(names[role]) for role in BERT_NAMES if role in names) if name not in known]:
+    known = vocabulary.keys() | {token.content for token in added.by_id.values()} - {
+        unk
+    }  # what is added comes too late
+    if lacking := [name for role in BERT_NAMES if role in names and (name := _text(names[role])) not in known]:
         raise ModelError(f"{file}: not a BERT vocabulary: it lacks {', '.join(lacking)}")
     with explained(lambda reason: ModelError(f"{file}: not a vocabulary that can be read: {reason}")):
         rust = RustTokenizer(WordPiece(vocabulary, unk_token=unk, **_BERT_MODEL))
