@@ -45,7 +45,7 @@ def recorded_columns(described: Any) -> ColumnNames:
     texts, label, pair = columns.get("text"), columns.get("label"), columns.get("pair")
     known = isinstance(texts, list) and texts and all(isinstance(text, str) for text in texts)
     return ColumnNames(
-        text=",".join(texts) if known else None,
+        text=",".join(texts) if isinstance(texts, list) and known else None,
         label=label if isinstance(label, str) else None,
         pair=pair if isinstance(pair, str) else None,
     )

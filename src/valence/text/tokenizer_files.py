@@ -24,7 +24,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import BertProcessing
 
 from valence.errors import ModelError, ModelNotFoundError
-from valence.files import read_json
+from valence.files import read_json, refuse_lfs_pointer
 from valence.folder import ModelFolder
 from valence.rust import explained
 
@@ -325,6 +325,7 @@ def _content(file: Path) -> dict[str, Any]:
     try:
         return read_json(file)
     except ModelError as problem:
+        refuse_lfs_pointer(file)
         raise _unreadable(file, str(problem).removeprefix(f"{file}: ")) from None
 
 
@@ -333,6 +334,7 @@ def _unreadable(file: Path, reason: str) -> ModelError:
 
 
 def _words_of_text(file: Path) -> dict[str, int]:
+    refuse_lfs_pointer(file)
     with explained(lambda reason: ModelError(f"{file}: not a vocabulary that can be read: {reason}")):
         found: dict[str, int] = WordPiece.read_file(str(file))
         return found
