@@ -1,5 +1,6 @@
 """Small things done to files everywhere: JSON read and written safely, hashes."""
 
+import errno
 import hashlib
 import json
 import os
@@ -21,10 +22,12 @@ __all__ = [
     "sha256",
     "sync_folder",
     "tensor_shapes",
+    "why_not_writable",
     "write_json",
     "write_text",
 ]
 
+_PROBE_BYTES = 4096  # a file without content fits on a full disk
 _FINGERPRINT_BLOCKS = 64
 _FINGERPRINT_BYTES = 1 << 14
 _MAX_HEADER_BYTES = 100_000_000  # the limit that safetensors itself has
@@ -105,9 +108,13 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file so that a reader sees the old or the new content, never half of it.
 
     Args:
-        path: the file; its folder is created.
+        path: the file; its folder is created. What is no file but can be written, such as a device, is written to.
         text: its new content.
     """
+    if _is_special(path):  # to replace /dev/null by a file would be the end of it
+        with path.open("a", encoding="utf-8") as device:
+            device.write(text)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -122,6 +129,47 @@ def write_text(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def why_not_writable(path: Path) -> str | None:
+    """Find out whether `write_text` can write a file, by trying it in the nearest folder that is there.
+
+    Permissions alone do not tell: the administrator may do everything, but not on a disk that is full or read-only.
+
+    Args:
+        path: the file; nothing is left behind, and it stays as it is.
+
+    Returns:
+        What is in the way, or None.
+    """
+    if os.path.isdir(path):
+        return "it is a folder, and a file is expected"
+    if _is_special(path):
+        return None if os.access(path, os.W_OK) else os.strerror(errno.EACCES)
+    nearest = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
+    if not os.path.isdir(nearest):
+        return f"{os.strerror(errno.ENOTDIR)}: {nearest}"
+    try:
+        if os.path.isfile(path):  # one that is protected is meant to stay
+            os.close(os.open(path, os.O_WRONLY | os.O_APPEND))
+        handle, temporary = tempfile.mkstemp(dir=nearest, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(bytes(_PROBE_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            os.unlink(temporary)
+    except OSError as problem:
+        return problem.strerror or str(problem)
+    return None
+
+
+def _is_special(path: Path) -> bool:
+    """Tell a device or a pipe, or a name for one such as /dev/stdout, from a file, a folder, and nothing."""
+    if not os.path.exists(path) or os.path.isdir(path):
+        return False
+    return not os.path.isfile(path) or (os.path.islink(path) and path.absolute().is_relative_to("/dev"))
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from valence.cli.output import require_writable
-from valence.errors import InputError, ValenceError
+from valence.cli.output import require_writable, show_and_keep
+from valence.errors import InputError
 from valence.files import write_json
 from valence.hub import DEFAULT
 
@@ -66,6 +66,8 @@ def command(
         raise InputError("--stream measures the default model alone; leave out MODELS and --only")
     if out is not None:
         require_writable(out)
+    if work is not None:
+        require_writable(work / "calibration.json")
     if stream is not None:
         from valence.benchmark.stream import measure_stream
         from valence.benchmark.tables import stream_table
@@ -82,12 +84,7 @@ def command(
             names = models or (_RANDOM, DEFAULT)
             report = run_benchmark(Settings(names, data, folder, keys, checkpoint, repeats, minutes, quick), _say)
         text = summary(report)
-    if out is not None:
-        try:
-            write_json(out, report)
-        except OSError as problem:
-            raise ValenceError(f"{out}: cannot be written: {problem.strerror or problem}") from None
-    click.echo(text)
+    show_and_keep(lambda: click.echo(text), out, lambda path: write_json(path, report))
 
 
 def _say(message: str) -> None:

@@ -14,9 +14,9 @@ from typing import Any, get_args
 import click
 
 from valence.cli.options import model_options
-from valence.cli.output import echo_json, one_line, require_writable
+from valence.cli.output import echo_json, one_line, require_writable, show_and_keep
 from valence.data.lines import decode_lines
-from valence.errors import EngineError, InputError, MissingExtraError, ValenceError
+from valence.errors import EngineError, InputError, MissingExtraError
 from valence.explain.attribution import Attribution, Method, OnProgress
 from valence.explain.leave_one_out import leave_one_out
 from valence.explain.page import render_page
@@ -89,17 +89,16 @@ def command(
     first = _standard_input() if text == "-" else text
     with _bar() as on_progress:
         attribution = _explain(classifier, first if pair is None else (first, pair), method, target, on_progress)
-    if page is not None:
-        try:
-            write_text(page, render_page(attribution))
-        except OSError as problem:
-            raise ValenceError(f"{page}: cannot be written: {problem.strerror or problem}") from None
-    if as_json:
-        echo_json(attribution.as_json())
-    else:
-        _show(attribution, coloured=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
-        if page is not None:
-            click.echo(f"\npage: {page}")
+
+    def show() -> None:
+        if as_json:
+            echo_json(attribution.as_json())
+        else:
+            _show(attribution, coloured=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+
+    show_and_keep(show, page, lambda path: write_text(path, render_page(attribution)))
+    if page is not None and not as_json:
+        click.echo(f"\npage: {page}")
 
 
 def _for_gradients(folder: ModelFolder, loading: dict[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """What commands print: JSON, and text that keeps to its line."""
 
 import json
-import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from valence.errors import ValenceError
+from valence.files import why_not_writable
 
-__all__ = ["echo_json", "json_line", "one_line", "require_writable"]
+__all__ = ["echo_json", "json_line", "one_line", "require_writable", "show_and_keep"]
 
 # What would break a line or steer a terminal: controls other than the tab, two separators, marks of direction.
 _CONTROLS = [
@@ -63,6 +65,29 @@ def require_writable(out: Path) -> None:
     Raises:
         ValenceError: if it cannot be written.
     """
-    nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if out.is_dir() or (nearest != out and not nearest.is_dir()) or not os.access(nearest, os.W_OK):
-        raise ValenceError(f"{out}: cannot be written: expected a file in a folder that may be written to")
+    if (why_not := why_not_writable(out)) is not None:
+        raise ValenceError(f"{out}: cannot be written: {why_not}; expected a file in a folder that may be written to")
+
+
+def show_and_keep(show: Callable[[], None], target: Path | None, write: Callable[[Path], None]) -> None:
+    """Print what was found, and write it, whichever of the two fails: the work is not lost.
+
+    Args:
+        show: prints it.
+        target: the file or folder to write; None for none.
+        write: writes it.
+
+    Raises:
+        ValenceError: if it was printed and cannot be written.
+    """
+    try:
+        show()
+    finally:
+        shown = sys.exc_info()[0] is None
+        if target is not None:
+            try:
+                write(target)
+            except OSError as problem:
+                if shown:
+                    said = f"{target}: cannot be written: {problem.strerror or problem}"
+                    raise ValenceError(f"{said}; what was found is printed, and not kept") from None
