@@ -1,11 +1,14 @@
 """valence audit."""
 
+import hashlib
+import json
 import os
 import re
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
@@ -18,10 +21,10 @@ from valence.audit.pictures import map_files
 from valence.audit.plan import OWN_TEMPLATES, PROBES, plan_probes, read_own_templates
 from valence.audit.run import OnProbe, audit
 from valence.audit.wording import main_figures, shown
-from valence.cli.output import echo_json, one_line, require_writable
+from valence.cli.output import echo_json, one_line, require_writable, show_and_keep
 from valence.data.labels import parse_label_names
 from valence.errors import InputError, MissingExtraError, ModelError, ValenceError
-from valence.files import read_json, write_json, write_text
+from valence.files import read_json, sha256, why_not_writable, write_json, write_text
 from valence.folder import ModelFolder
 from valence.hub import find_model
 from valence.runtime.choice import EngineName
@@ -31,7 +34,15 @@ __all__ = ["command"]
 _PACKAGES = ("sklearn", "scipy", "altair", "vl_convert")  # the extra `audit`
 _JSON, _PAGE = "audit.json", "audit.html"
 _MAP_FILE = re.compile(rf"((?:{'|'.join(PROBES)})-)?map(-\d+)?\.(png|svg)")
-_SAME = ("weights_sha256", "engine_sha256", "engine", "positive_label", "masked_lm")  # of one model in two reports
+_SAME = (
+    "weights_sha256",
+    "engine_sha256",
+    "engine",
+    "labels",
+    "positive_label",
+    "masked_lm",
+)  # of one model in two reports
+_DIGITS = 8  # of a hash in a file's name
 _DATA = (Path(), Path("data"))  # where the suites are looked for unless --data says where
 
 
@@ -155,37 +166,51 @@ def command(
     if not plan.probes:
         raise InputError(f"{audited.name}: no probe can run: {'; '.join(dict.fromkeys(plan.skipped.values()))}")
     other = None if against is None else open_model(find_model(against), engine=engine, threads=threads)
+    report, why_no_report = _report_file(model, folder)
+    why_not = None if report is None else why_not_writable(report)
+    if why_not is not None:
+        said = f"{report}: cannot be written: {why_not}; what is found will be in {out / _JSON} alone"
+        warnings.warn(one_line(said), stacklevel=1)
     with _progress(len(plan.probes)) as on_probe:
         content = audit(audited, plan, other, on_probe)
-    written = _write(out, content)
-    report, why_not = _write_report(model, folder, content, out)
-    if as_json:
-        echo_json(content)
-        return
-    _show(content)
-    for path in written:
-        click.echo(
-            one_line(f"{'page' if path.suffix == '.html' else 'map' if path.stem != 'audit' else 'figures'}: {path}")
+    written: list[Path] = []
+    unkept = None
+    try:
+        show_and_keep(
+            lambda: echo_json(content) if as_json else _show(content),
+            out,
+            lambda folder: written.extend(_write(folder, content)),
         )
-    click.echo(one_line(f"report: {report}" if report is not None else f"no report in the model's folder: {why_not}"))
+    finally:
+        if report is not None and not _is_same(report, out / _JSON):
+            unkept = _write_report(report, content)
+    if not as_json:
+        _list(written)
+        why = why_no_report or unkept
+        click.echo(one_line(f"report: {report}" if why is None else f"no report in the model's folder: {why}"))
+    if unkept is not None:
+        raise ValenceError(f"{unkept}; {out / _JSON} has what was found")
+
+
+def _list(written: Sequence[Path]) -> None:
+    for path in written:
+        what = "page" if path.suffix == ".html" else "figures" if path.name == _JSON else "map"
+        click.echo(one_line(f"{what}: {path}"))
 
 
 def _write(out: Path, content: dict[str, Any]) -> list[Path]:
     """Write the figures first, for they took the time."""
-    try:
-        is_of_an_audit = (out / _PAGE).is_file()  # elsewhere maps may be somebody's own, such as those of a card
-        write_json(out / _JSON, content)
-        write_text(out / _PAGE, audit_page(content))
-        maps = _draw_maps(content)
-        for earlier in out.iterdir() if is_of_an_audit else ():
-            if _MAP_FILE.fullmatch(earlier.name) and earlier.name not in maps:
-                earlier.unlink()
-        with tempfile.TemporaryDirectory(dir=out, prefix=".audit-") as unfinished:
-            for name, picture in maps.items():
-                Path(unfinished, name).write_bytes(picture)
-                os.replace(Path(unfinished, name), out / name)
-    except OSError as problem:
-        raise ValenceError(f"{out}: cannot be written: {problem.strerror or problem}") from None
+    is_of_an_audit = (out / _PAGE).is_file()  # elsewhere maps may be somebody's own, such as those of a card
+    write_json(out / _JSON, content)
+    write_text(out / _PAGE, audit_page(content))
+    maps = _draw_maps(content)
+    for earlier in out.iterdir() if is_of_an_audit else ():
+        if _MAP_FILE.fullmatch(earlier.name) and earlier.name not in maps:
+            earlier.unlink()
+    with tempfile.TemporaryDirectory(dir=out, prefix=".audit-") as unfinished:
+        for name, picture in maps.items():
+            Path(unfinished, name).write_bytes(picture)
+            os.replace(Path(unfinished, name), out / name)
     return [out / _PAGE, *(out / name for name in maps), out / _JSON]
 
 
@@ -202,35 +227,83 @@ def _draw_maps(content: dict[str, Any]) -> dict[str, bytes]:
     return drawn
 
 
-def _write_report(
-    model: str, folder: ModelFolder, content: dict[str, Any], out: Path
-) -> tuple[Path, None] | tuple[None, str]:
-    """Write the model's own part of the audit into its folder; where that is not done, say why."""
-    target = folder.reports / _JSON
+def _report_file(model: str, folder: ModelFolder) -> tuple[Path, None] | tuple[None, str]:
+    """Find where the model's own part of the audit goes; where there is no such place, say why."""
     if folder.embedded:
         return None, "the model is part of the package, which is never written to"
     if not Path(model).expanduser().is_dir():
         return None, "the model lies in the hub's cache, which is never written to"
-    if target.exists() and target.samefile(out / _JSON):
-        return target, None
-    own = {name: value for name, value in content.items() if name != "against"}
+    return folder.reports / _JSON, None
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
+
+
+def _write_report(target: Path, content: dict[str, Any]) -> str | None:
+    """Write the model's own part of the audit into its folder; where that cannot be done, say why."""
     try:
-        write_json(target, _with_earlier(target, own))
+        _replace_report(target, content)
     except OSError as problem:
-        return None, f"{target} cannot be written: {problem.strerror or problem}"
-    return target, None
+        return f"{target} cannot be written: {problem.strerror or problem}"
+    return None
 
 
-def _with_earlier(target: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Keep the probes of an earlier report that were run on the same model with the same engine and not run again."""
+def _replace_report(target: Path, content: dict[str, Any]) -> None:
+    """Keep what another engine said of the model, under another name."""
+    own = {name: value for name, value in content.items() if name != "against"}
+    own_aside = _aside(target, own["model"])
     try:
-        earlier = read_json(target)
-        if any(earlier["model"].get(key) != content["model"].get(key) for key in _SAME):
-            return content
-        found = {str(probe["name"]): probe for probe in earlier["probes"]}
-    except (ModelError, KeyError, TypeError, AttributeError):  # there is none, or it is none
+        earlier = _read_audit(target)
+    except ModelError:
+        aside = target.with_name(f"{target.stem}-{sha256(target)[:_DIGITS]}.json")
+        _set_aside(target, aside, "it is damaged, or no report of an audit")
+        earlier = None
+    if earlier is not None and not _is_of(own["model"], earlier["model"]):
+        if earlier["model"].get("weights_sha256") == own["model"].get("weights_sha256"):
+            _set_aside(target, _aside(target, earlier["model"]), f"it is of {_described(earlier['model'])}")
+        earlier = None
+    if earlier is None:
+        with suppress(ModelError):
+            earlier = _read_audit(own_aside)
+    write_json(target, _with_earlier(earlier, own))
+    own_aside.unlink(missing_ok=True)  # its probes are in the report now, or were run again
+
+
+def _aside(target: Path, model: dict[str, Any]) -> Path:
+    """Name the file for a report of another engine: always the same for the same one."""
+    known_by = json.dumps([model.get(key) for key in _SAME], sort_keys=True)
+    return target.with_name(f"{target.stem}-{hashlib.sha256(known_by.encode()).hexdigest()[:_DIGITS]}.json")
+
+
+def _set_aside(target: Path, aside: Path, why: str) -> None:
+    os.replace(target, aside)
+    click.echo(one_line(f"valence: {target} was there already ({why}): kept as {aside.name}"), err=True)
+
+
+def _is_of(model: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(model.get(key) == other.get(key) for key in _SAME)
+
+
+def _read_audit(path: Path) -> dict[str, Any] | None:
+    """Read a report of an audit, if there is one."""
+    if not os.path.lexists(path):
+        return None
+    found = read_json(path)
+    try:
+        readable = isinstance(found["model"], dict) and all(isinstance(one["name"], str) for one in found["probes"])
+    except (KeyError, TypeError):
+        readable = False
+    if not readable:
+        raise ModelError(f"{path}: no report of an audit")
+    return found
+
+
+def _with_earlier(earlier: dict[str, Any] | None, content: dict[str, Any]) -> dict[str, Any]:
+    """Keep the probes of an earlier report that were run on the same model with the same engine and not run again."""
+    if earlier is None or not _is_of(content["model"], earlier["model"]):
         return content
-    probes = found | {probe["name"]: probe for probe in content["probes"]}
+    probes = {probe["name"]: probe for probe in (*earlier["probes"], *content["probes"])}
     order = {name: place for place, name in enumerate(PROBES)}
     ordered = sorted(probes, key=lambda name: order.get(name, len(order)))
     skipped = {name: why for name, why in content["skipped"].items() if name not in probes}
