@@ -1,6 +1,7 @@
 """Train the embedded default model, export it to int8, measure and audit it and write its card: `make default-model`.
 
     python scripts/build_default_model.py [--work runs/default]
+    python scripts/build_default_model.py --measure-only    # weights and audits stay: evaluate again, write the card
 
 Reads SST-2, other reviews and the base encoder from ../shared. Writes
 
@@ -68,9 +69,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "default", help="where the runs are kept")
     parser.add_argument("--ship-only", action="store_true", help="do not train: ship what the runs ended in")
+    parser.add_argument(
+        "--measure-only", action="store_true", help="evaluate the model that ships again, and write its card anew"
+    )
     arguments = parser.parse_args()
     if not SHARED.is_dir():
         sys.exit(f"{SHARED} is not there: it holds the training data and the base encoder")
+    if arguments.measure_only:
+        measure()
+        write_default_card()
+        print(f"wrote {EMBEDDED.relative_to(ROOT)}/reports/evaluation-*.json and the card")
+        return
     if not arguments.ship_only:
         train(arguments.work)
     keep_checkpoint(arguments.work)
@@ -221,14 +230,7 @@ def ship(work: Path) -> None:
     shutil.copytree(CHECKPOINT / "reports", EMBEDDED / "reports")
     reports = EMBEDDED / "reports"
     shutil.copy(ORIGIN, reports / "origin.json")
-    shipped = ModelFolder(EMBEDDED, "default", embedded=True)
-    classifier = load_folder(shipped)
-    for name, path in EVALUATION.items():
-        data = read_examples(find_source(str(path), "eval"), known=classifier.labels)
-        report = evaluate(classifier, data, shipped)
-        write_json(reports / f"evaluation-{name}.json", report)
-        figure = report["accuracy"]
-        print(f"{name}: accuracy {figure['value']:.4f} ({figure['low']:.4f} to {figure['high']:.4f})")
+    measure()
     valence("compare", "default", CHECKPOINT, DEV, "--out", reports / "comparison-reference.json")
     for name, path in EVALUATION.items():
         valence("compare", work / FIRST, "default", path, "--rounds", 1, "--out", COMPARED / f"{name}.json")
@@ -236,7 +238,24 @@ def ship(work: Path) -> None:
     for model, name in (("default", "audit"), (before, "audit-before")):
         valence("audit", model, "--data", DATA, "--out", work / name)
         shutil.copy(work / name / "audit.json", reports / f"{name}.json")
-    write_card(collect_facts(shipped), EMBEDDED)
+    write_default_card()
+
+
+def measure() -> None:
+    """Measure the model that ships on every evaluation set, as `valence evaluate` does."""
+    shipped = ModelFolder(EMBEDDED, "default", embedded=True)
+    classifier = load_folder(shipped)
+    for name, path in EVALUATION.items():
+        data = read_examples(find_source(str(path), "eval"), known=classifier.labels)
+        report = evaluate(classifier, data, shipped)
+        write_json(EMBEDDED / "reports" / f"evaluation-{name}.json", report)
+        figure = report["accuracy"]
+        print(f"{name}: accuracy {figure['value']:.4f} ({figure['low']:.4f} to {figure['high']:.4f})")
+
+
+def write_default_card() -> None:
+    """Write the card from the reports, for the package and for the checkpoint."""
+    write_card(collect_facts(ModelFolder(EMBEDDED, "default", embedded=True)), EMBEDDED)
     for name in ("README.md", "map.png", "map-before.png"):
         shutil.copy(EMBEDDED / name, CHECKPOINT / name)
 

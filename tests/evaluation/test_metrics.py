@@ -8,10 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from valence.evaluation.metrics import METRICS, _resample, _WeightedAuc, measure
+from valence.evaluation.metrics import (
+    CLASS_METRICS,
+    METRICS,
+    _of_classes,
+    _resample,
+    _WeightedAuc,
+    f1_of_classes,
+    measure,
+    measure_classes,
+)
 
 
-def reference(labels, probabilities) -> dict:
+def reference(labels, probabilities, positive=None) -> dict:
     """The figures as scikit-learn's documentation says to compute them; None where AUC has a class missing."""
     n_classes = probabilities.shape[1]
     classes = list(range(n_classes))
@@ -27,7 +36,7 @@ def reference(labels, probabilities) -> dict:
             auc = sk.roc_auc_score(labels, probabilities[:, 1])
         else:
             auc = sk.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro")
-        choose = (lambda per_class: per_class[1]) if n_classes == 2 else np.mean
+        choose = np.mean if positive is None else (lambda per_class: per_class[positive])
         return {
             "accuracy": sk.accuracy_score(labels, predicted),
             "precision": choose(precision),
@@ -67,13 +76,22 @@ def assert_equal(found: dict, expected: dict) -> None:
 
 
 @settings(deadline=None, max_examples=150)
-@given(cases())
-def test_figures_are_those_of_scikit_learn(case):
+@given(cases(), st.sampled_from([None, 0, 1]))
+def test_figures_are_those_of_scikit_learn(case, positive):
     labels, probabilities = case
-    figures = measure(labels, probabilities, resamples=2)
-    assert_equal(figures.by_name, reference(labels, probabilities))
-    expected = sk.confusion_matrix(labels, probabilities.argmax(axis=1), labels=range(probabilities.shape[1]))
-    assert np.array_equal(figures.confusion, expected)
+    figures = measure(labels, probabilities, resamples=2, positive=positive)
+    assert_equal(figures.by_name, reference(labels, probabilities, positive))
+    classes, predicted = range(probabilities.shape[1]), probabilities.argmax(axis=1)
+    assert np.array_equal(figures.confusion, sk.confusion_matrix(labels, predicted, labels=classes))
+    table = sk.classification_report(labels, predicted, labels=classes, output_dict=True, zero_division=0.0)
+    for number, found in enumerate(figures.classwise.per_class):
+        expected = table[str(number)]
+        assert (found.support, found.predicted) == (expected["support"], (predicted == number).sum())
+        for name, key in zip(CLASS_METRICS, ("precision", "recall", "f1-score"), strict=True):
+            assert found.figures[name].value == pytest.approx(expected[key], abs=1e-12)
+            assert figures.classwise.macro[name].value == pytest.approx(table["macro avg"][key], abs=1e-12)
+    plain = f1_of_classes(labels, predicted, len(classes))
+    assert plain == pytest.approx([table[str(number)]["f1-score"] for number in classes], abs=1e-12)
 
 
 @settings(deadline=None, max_examples=60)
@@ -85,7 +103,8 @@ def test_resampled_figures_of_the_sample_itself_are_the_figures(case):
     predicted = probabilities.argmax(axis=1)
     losses = -np.log(np.clip(probabilities[np.arange(len(labels)), labels], 2.0**-52, 1 - 2.0**-52))
 
-    sampled = _resample(labels, predicted, probabilities, losses, [np.ones(len(labels))])
+    sampled, counts = _resample(labels, predicted, probabilities, losses, [np.ones(len(labels))])
+    sampled |= {name: per_class.mean(axis=1) for name, per_class in _of_classes(counts).items()}
     for name, value in expected.items():
         if value is None:
             assert np.isnan(sampled[name][0])
@@ -99,17 +118,24 @@ def test_intervals_are_those_of_a_plain_bootstrap(n_classes, n_texts):
     labels = np.concatenate([np.arange(n_classes), random.integers(0, n_classes, n_texts - n_classes)])
     probabilities = random.dirichlet(np.ones(n_classes), n_texts).round(1) + 0.05
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    found = measure(labels, probabilities, resamples=120, seed=11).by_name
+    positive = 1 if n_classes == 2 else None
+    figures = measure(labels, probabilities, resamples=120, seed=11, positive=positive)
     generator = np.random.default_rng(11)
-    samples = []
-    for _ in range(120):
-        drawn = generator.integers(0, n_texts, n_texts)
-        samples.append(reference(labels[drawn], probabilities[drawn]))
-    for name in METRICS:
-        defined = [sample[name] for sample in samples if sample[name] is not None]
-        low, high = np.quantile(defined, [0.025, 0.975])
-        assert (found[name].low, found[name].high) == pytest.approx((low, high), abs=1e-12), name
-        assert low < high
+    drawn = [generator.integers(0, n_texts, n_texts) for _ in range(120)]
+
+    def holds(found, positive, names):
+        samples = [reference(labels[one], probabilities[one], positive) for one in drawn]
+        for name in names:
+            defined = [sample[name] for sample in samples if sample[name] is not None]
+            low, high = np.quantile(defined, [0.025, 0.975])
+            assert (found[name].low, found[name].high) == pytest.approx((low, high), abs=1e-12), name
+            assert low < high or found is not figures.by_name
+
+    holds(figures.by_name, positive, METRICS)
+    holds(figures.classwise.macro, None, CLASS_METRICS)
+    for number, one in enumerate(figures.classwise.per_class):
+        holds(one.figures, number, CLASS_METRICS)
+    assert measure_classes(labels, probabilities.argmax(axis=1), n_classes, 120, 11) == figures.classwise
 
 
 @settings(deadline=None, max_examples=60)
@@ -127,7 +153,7 @@ def test_weighted_auc_is_that_of_texts_repeated(rows):
 def test_perfect_and_worst():
     labels = np.array([0, 1] * 20)
     right = np.eye(2)[labels]
-    perfect, worst = measure(labels, right).by_name, measure(labels, 1 - right).by_name
+    perfect, worst = (measure(labels, scores, positive=1).by_name for scores in (right, 1 - right))
     for name in ("accuracy", "precision", "recall", "f1", "auc", "mcc"):
         assert perfect[name] == type(perfect[name])(1.0, 1.0, 1.0)
         assert worst[name].value == (-1.0 if name == "mcc" else 0.0)

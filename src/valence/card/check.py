@@ -21,7 +21,7 @@ from valence.card.measure import Measured, Refuted, Workbench
 from valence.card.readme import Readme, parse_readme
 from valence.card.render import index_value, render
 from valence.card.report import is_number
-from valence.card.report_facts import data_name
+from valence.card.report_facts import headline
 from valence.card.tolerances import SPEED_FACTOR, tolerance
 from valence.errors import InputError
 
@@ -150,10 +150,11 @@ class _Check:
     def metadata(self) -> Iterator[Finding]:
         """Compare the metadata block with the one that is rendered today."""
         facts = {
-            (result.data, result.metric): self.facts.by_name[f"evaluation.{name}.{result.metric}"]
+            (result.data, result.metric): self.facts.by_name[full]
             for name, report in self.facts.evaluations.items()
             for result in self.expected.card.results
-            if result.data == data_name(report) and f"evaluation.{name}.{result.metric}" in self.facts.by_name
+            if result.data == self.facts.titles[name]
+            and (full := f"evaluation.{name}.{headline(report, result.metric)}") in self.facts.by_name
         }
         rows = {(result.data, result.metric): result for result in self.expected.card.results}
         for result in self.found.card.results:

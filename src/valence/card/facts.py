@@ -6,6 +6,7 @@ command that measures it; nothing is ever filled in. A report of other weights t
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from valence.card.report_facts import (
     agreement_facts,
     audit_facts,
     comparison_facts,
+    data_titles,
     evaluation_facts,
     megabytes,
     training_facts,
@@ -119,6 +121,11 @@ class Facts:
         """
         path = self.pictures[name]
         return f"{name}.png" if path is None else path.name
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """What the data of each evaluation are called, unlike all others, by the slug of its file."""
+        return data_titles(self.evaluations)
 
     @property
     def export(self) -> Export | None:
@@ -277,7 +284,7 @@ class _Collector:
 
     def evaluations(self, training: Report | None) -> dict[str, Report]:
         found: dict[str, Report] = {}
-        for path in sorted(self.reports.glob("evaluation-*.json")):
+        for path in sorted(self.reports.glob("evaluation-*.json"), key=lambda path: path.stem):
             name = path.stem.removeprefix("evaluation-")
             report = self.own(
                 path.name, "Evaluation", f"what was measured on {name}", f"valence evaluate {self.called} DATA"

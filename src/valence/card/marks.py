@@ -14,6 +14,8 @@ __all__ = ["MarkedFigure", "MarkedText", "code", "escape", "mark", "read_marks",
 _MARKED = re.compile(r"<!-- fact:([^\s<>]{1,200}) -->([^<\n]{0,6000})<!-- end -->")
 _OPEN = re.compile(r"<!-- fact:([^\s<>]{0,200})")
 _MOST_CHARACTERS = 1000  # of a text that somebody else wrote
+_MOST_OF_A_SLUG = 80
+_HASH = re.compile(r"-[0-9a-f]{8}$")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~#!$])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
@@ -120,4 +122,7 @@ def slug(text: str) -> str:
     Returns:
         Letters, digits, dots, underscores and single hyphens, which an HTML comment may hold.
     """
-    return re.sub(r"[^A-Za-z0-9_.]+", "-", text)[:80].strip("-.") or "unnamed"
+    plain = re.sub(r"[^A-Za-z0-9_.]+", "-", text)
+    ending = _HASH.search(plain) if len(plain) > _MOST_OF_A_SLUG else None  # what tells two reports of one name apart
+    kept = plain[:_MOST_OF_A_SLUG] if ending is None else plain[: _MOST_OF_A_SLUG - len(ending[0])] + ending[0]
+    return kept.strip("-.") or "unnamed"

@@ -18,7 +18,14 @@ from valence.card.fact import Fact
 from valence.card.facts import TRAINING, Facts, model_hashes
 from valence.card.marks import slug
 from valence.card.report import Report
-from valence.card.report_facts import agreement_facts, audit_facts, comparison_facts, evaluation_facts, megabytes
+from valence.card.report_facts import (
+    agreement_facts,
+    audit_facts,
+    averaged,
+    comparison_facts,
+    evaluation_facts,
+    megabytes,
+)
 from valence.card.tolerances import Setting, setting_of
 from valence.data.examples import Examples, read_examples
 from valence.data.sources import find_source
@@ -180,7 +187,12 @@ class Workbench:
             self.folder,
             _resamples(report),
             lambda done: self.on_progress(f"measuring on {report.text('data', 'name')}", done, len(examples)),
+            averaged(report),
         )
+        if "positive" in report.content:
+            again["positive"] = report.find("positive")  # null where nobody said, as the facts of the report
+        else:
+            again.pop("positive")
         found = evaluation_facts(name, Report(report.path, report.file, again))
         return Measured({fact.name: fact for fact in found}, setting, classifier.engine.name)
 
@@ -336,6 +348,7 @@ class Workbench:
             _resamples(report),
             _ROUNDS,
             lambda done: self.on_progress("comparing", done, 2 * len(examples)),
+            averaged(report),
         )
         found = comparison_facts(name, Report(report.path, report.file, again))
         worst: Setting = "other" if "other" in settings else "fp32" if "fp32" in settings else "exact"

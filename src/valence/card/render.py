@@ -13,7 +13,7 @@ from valence.card.facts import MAPS, RISKS, Facts
 from valence.card.marks import code, escape, mark, slug
 from valence.card.metadata import Result, write_card
 from valence.card.report import Report
-from valence.card.report_facts import data_name
+from valence.card.report_facts import averaged, headline
 from valence.card.wording import (
     EXAMPLE,
     FAMILIES,
@@ -24,10 +24,11 @@ from valence.card.wording import (
     ONLY_SHOWS,
     PAPERS,
 )
-from valence.evaluation.metrics import METRICS
+from valence.evaluation.metrics import CLASS_METRICS, METRICS
 
 __all__ = ["index_value", "render"]
 
+_SHOWN_CLASSES = 30  # of each data set; the report has all
 _SHAPE = {
     "layers": "layers",
     "width": "wide",
@@ -131,8 +132,15 @@ class _Page:
         said = f"A {self.family} that {does}."
         for name, report in list(self.facts.evaluations.items())[:1]:
             start = f"evaluation.{name}"
-            said += f" Accuracy {self.interval(f'{start}.accuracy')} on {self.figure(f'{start}.n_texts')} texts of "
-            said += f"{escape(data_name(report))}."
+            accuracy = f"ccuracy {self.interval(f'{start}.accuracy')}"
+            on = f" on {self.figure(f'{start}.n_texts')} texts of {escape(self.facts.titles[name])}."
+            f1 = f"{start}.{headline(report, 'f1')}"
+            if f1.endswith(".macro_f1"):
+                said += f" Macro F1 {self.interval(f1)}, a{accuracy}{on}"
+            else:
+                said += f" A{accuracy}{on}"
+                if "positive" in report.content:
+                    said += f" F1 of {escape(str(averaged(report)))}: {self.interval(f1)}."
         return said
 
     def details(self) -> list[str]:
@@ -276,29 +284,64 @@ class _Page:
         if chosen and self.has("training.kept_epoch"):
             said.append(
                 f"Epoch number {self.figure('training.kept_epoch')} was kept: the best on "
-                f"{escape(training.text('chosen_on'))}, so that the figures there are slightly flattered."
+                f"{escape(training.text('chosen_on'))}{_chosen_by(training)}, so that the figures there are slightly "
+                "flattered."
             )
         if again := self.stated("made_again_by"):
             said.append(f"To make it again: {escape(again)}.")
         return " ".join(said)
 
     def evaluation(self) -> list[str]:
-        names = list(self.facts.evaluations)
-        if not names:
+        reports = self.facts.evaluations
+        if not reports:
             return []
-        metrics = [metric for metric in METRICS if any(self.has(f"evaluation.{name}.{metric}") for name in names)]
-        rows = [["data", "texts", *(METRIC_TITLES[metric] for metric in metrics), "engine"]]
-        for name, report in self.facts.evaluations.items():
-            cells = [
-                self.interval(fact, "not defined") if metric == "accuracy" else self.figure(fact, "not defined")
-                for metric in metrics
-                for fact in [f"evaluation.{name}.{metric}"]
-            ]
+        facts = {
+            name: {metric: f"evaluation.{name}.{headline(r, metric)}" for metric in METRICS}
+            for name, r in reports.items()
+        }
+        metrics = [metric for metric in METRICS if any(self.has(facts[name][metric]) for name in reports)]
+        front = ["accuracy"]
+        if all(one["f1"].endswith(".macro_f1") for one in facts.values()):
+            # where no class is the positive one, accuracy alone looks good though a class is never found
+            front = ["f1", "accuracy"]
+            metrics = [*front, *(metric for metric in metrics if metric not in front)]
+        of = {name: averaged(report) for name, report in reports.items()}
+        alike = len(set(of.values())) == 1
+        titles = [_titled(metric, next(iter(of.values()))) if alike else METRIC_TITLES[metric] for metric in metrics]
+        rows = [["data", "texts", *map(escape, titles), "engine"]]
+        for name, report in reports.items():
+            cells = []
+            for metric in metrics:
+                show = self.interval if metric in front else self.figure
+                cell = show(facts[name][metric], "not defined")
+                which = f" ({escape(of[name] or 'macro')})" if metric in CLASS_METRICS and not alike else ""
+                cells.append(cell + which)
             texts = self.figure(f"evaluation.{name}.n_texts")
-            rows.append([escape(data_name(report)), texts, *cells, escape(report.text("model", "engine"))])
-        level = self.figure(f"evaluation.{names[0]}.level")
+            rows.append([escape(self.facts.titles[name]), texts, *cells, escape(report.text("model", "engine"))])
+        level = self.figure(f"evaluation.{next(iter(reports))}.level")
         said = f"In brackets {level} bootstrap intervals over texts; the reports have those of the other figures, too."
-        return [said, _table(rows)]
+        return [said, _table(rows), *self.classes()]
+
+    def classes(self) -> list[str]:
+        """Show how well each class is found, and say which is never."""
+        rows = [["data", "class", "texts", *(METRIC_TITLES[metric] for metric in CLASS_METRICS)]]
+        notes = []
+        for name, report in self.facts.evaluations.items():
+            title, found = escape(self.facts.titles[name]), report.objects("per_class")
+            if not found:
+                continue
+            shown = list(range(len(found)))
+            if len(found) > _SHOWN_CLASSES:
+                shown = sorted(sorted(shown, key=lambda number: found[number].number("f1", "value"))[:_SHOWN_CLASSES])
+                notes.append(f"Of {title} the {_SHOWN_CLASSES} classes of the lowest F1 are shown; the report has all.")
+            for number in shown:
+                start = f"evaluation.{name}.class.{number}"
+                figures = (self.figure(f"{start}.{metric}") for metric in CLASS_METRICS)
+                rows.append([title, escape(found[number].text("label")), self.figure(f"{start}.support"), *figures])
+            macro = (self.figure(f"evaluation.{name}.macro_{metric}") for metric in CLASS_METRICS)
+            rows.append([title, "*mean over classes (macro)*", "", *macro])
+            notes += [f"On {title} {said}." for said in _never_found(found)]
+        return [_table(rows), *notes] if len(rows) > 1 else []
 
     def comparison(self) -> list[str]:
         lines = []
@@ -307,7 +350,7 @@ class _Page:
             both = (f"{name}.first", f"{name}.second")
             rows = [
                 ["", *(escape(_model_title(model)) for model in report.objects("models"))],
-                ["accuracy", *(self.interval(f"{one}.accuracy") for one in both)],
+                *self.compared(report, both),
                 ["parameters", *(self.figure(f"{one}.parameters", "not known") for one in both)],
                 ["size", *(self.figure(f"{one}.bytes") for one in both)],
                 ["texts per second", *(self.figure(f"{one}.texts_per_second") for one in both)],
@@ -322,6 +365,15 @@ class _Page:
                 f"{self.figure(f'{name}.agreement')} of the texts.",
             ]
         return lines
+
+    def compared(self, report: Report, both: Sequence[str]) -> list[list[str]]:
+        accuracy = ["accuracy", *(self.interval(f"{one}.accuracy") for one in both)]
+        if "positive" not in report.content:
+            return [accuracy]
+        macro = ["macro F1", *(self.interval(f"{one}.macro_f1") for one in both)]
+        if (positive := averaged(report)) is None:
+            return [macro, accuracy]
+        return [accuracy, [f"F1 of {escape(positive)}", *(self.interval(f"{one}.f1") for one in both)], macro]
 
     def size_and_speed(self) -> list[str]:
         rows = [["export", "size", "labels as in fp32", "score differs by (99th percentile)"]]
@@ -391,19 +443,17 @@ class _Page:
         }
 
     def results(self) -> list[Result]:
-        return [
-            Result(
-                data_name(report),
-                metric,
-                index_value(self.facts.by_name[f"evaluation.{name}.{metric}"]),
-                data_name(report),
-                METRIC_TITLES[metric][0].upper() + METRIC_TITLES[metric][1:],
-                sha256=report.text("data", "sha256"),
-            )
-            for name, report in self.facts.evaluations.items()
-            for metric in METRICS
-            if self.has(f"evaluation.{name}.{metric}")
-        ]
+        found = []
+        for name, report in self.facts.evaluations.items():
+            title = self.facts.titles[name]
+            for metric in METRICS:
+                fact = self.facts.by_name.get(f"evaluation.{name}.{headline(report, metric)}")
+                if fact is not None:
+                    named = "".join(c if c.isprintable() else " " for c in _titled(metric, averaged(report)))
+                    shown = named[0].upper() + named[1:]
+                    sha256 = report.text("data", "sha256")
+                    found.append(Result(title, metric, index_value(fact), title, shown, sha256=sha256))
+        return found
 
 
 def index_value(fact: Fact) -> float:
@@ -417,6 +467,30 @@ def index_value(fact: Fact) -> float:
     """
     assert isinstance(fact.value, int | float)
     return round(float(fact.value), 6)
+
+
+def _titled(metric: str, of: str | None) -> str:
+    """Name a metric so that nobody can take it for that of another class."""
+    title = METRIC_TITLES[metric]
+    if metric not in CLASS_METRICS:
+        return title
+    return f"macro {title}" if of is None else f"{title} of {of}"
+
+
+def _never_found(classes: Sequence[Report]) -> Iterator[str]:
+    """Say which classes are never named, and which the data lack."""
+    counted = [(escape(one.text("label")), one.count("support"), one.count("predicted")) for one in classes]
+    if unsaid := [label for label, support, predicted in counted if support and not predicted]:
+        yield f"no text is said to be {_joined(unsaid[:_SHOWN_CLASSES])}, though some are"
+    if absent := [label for label, support, _ in counted if not support]:
+        yield f"no text is {_joined(absent[:_SHOWN_CLASSES])}: how well that is found is not known, and counts as 0"
+
+
+def _chosen_by(training: Report) -> str:
+    """Say by which figure the epoch was chosen, where an earlier version did not leave it unsaid."""
+    criterion, positive = training.find("chosen_by"), training.find("positive")
+    shown = {"macro_f1": "macro F1", "f1": f"F1 of {positive}"}.get(str(criterion), str(criterion))
+    return "" if criterion is None else f" by {escape(shown)}"
 
 
 def _model_title(model: Report) -> str:

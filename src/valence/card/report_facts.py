@@ -1,20 +1,23 @@
 """The facts of each kind of report. A report that is measured again gives facts of the same names."""
 
 import functools
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from valence.card.fact import Fact, Kind
 from valence.card.marks import slug
 from valence.card.report import Report, is_number
-from valence.evaluation.metrics import METRICS
+from valence.evaluation.metrics import CLASS_METRICS, METRICS
 
 __all__ = [
     "agreement_facts",
     "audit_facts",
+    "averaged",
     "comparison_facts",
-    "data_name",
+    "data_titles",
     "evaluation_facts",
+    "headline",
     "megabytes",
     "training_facts",
 ]
@@ -26,10 +29,12 @@ _NO_HYPER_PARAMETERS = frozenset(
     {
         *("labels", "base", "base_sha256", "train", "unlabelled", "evaluation", "teachers", "parameters", "left_out"),
         *("initialised", "steps", "epochs_done", "curve", "evaluations", "seconds", "examples_per_second", "before"),
-        *("tokens_per_second", "kept_epoch", "chosen_on", "weights_sha256", "agreement_sample", "kept", "kept_as"),
-        *("base_head", "base_labels", "versions", "machine", "after", "documents", "characters", "sha256"),
+        *("tokens_per_second", "kept_epoch", "chosen_on", "chosen_by", "weights_sha256", "agreement_sample"),
+        *("kept", "kept_as", "base_head", "base_labels", "versions", "machine", "after"),
+        *("documents", "characters", "sha256"),
     }
 )
+_DIGITS = 8  # of a hash that tells data apart
 _LISTED_AT_MOST = 12  # of a list among the hyper-parameters; of a longer one its length
 
 
@@ -47,12 +52,13 @@ def evaluation_facts(name: str, report: Report) -> Iterator[Fact]:
         ModelError: if the report is not one of an evaluation.
     """
     n_texts = report.count("n_texts")
-    smallest = _smallest_class(report)
+    sizes = _class_sizes(report)
+    smallest = min(size for pair in sizes for size in pair if size > 0)
     yield Fact(f"evaluation.{name}.n_texts", n_texts, f"{n_texts:,}", report.file, "n_texts", "exact", "texts")
     level = report.number("interval", "level")
     yield Fact(f"evaluation.{name}.level", level, f"{level * 100:g} %", report.file, "interval.level")
     for metric in METRICS:
-        if metric in report.content and report.find(metric) is None:
+        if headline(report, metric) != metric or (metric in report.content and report.find(metric) is None):
             continue
         yield from _with_interval(
             f"evaluation.{name}.{metric}",
@@ -63,6 +69,55 @@ def evaluation_facts(name: str, report: Report) -> Iterator[Fact]:
             n_texts=n_texts,
             n_smallest=n_texts if metric == "accuracy" else smallest,
         )
+
+    if "per_class" not in report.content:  # a report of an earlier version
+        return
+    # A class that is never named has precision 0, and one text more or less changes that wholly.
+    share: dict[str, Any] = {"kind": "share", "n_texts": n_texts}
+    for metric in CLASS_METRICS:
+        least = max(1, min(map(min, sizes)))
+        yield from _with_interval(
+            f"evaluation.{name}.macro_{metric}", report, (f"macro_{metric}",), n_smallest=least, **share
+        )
+    for number, (one, pair) in enumerate(zip(report.objects("per_class"), sizes, strict=False)):
+        start, where = f"evaluation.{name}.class.{number}", f"per_class.{number}"
+        count = one.count("support")
+        yield Fact(f"{start}.support", count, f"{count:,}", report.file, f"{where}.support", "exact", "texts")
+        for metric in CLASS_METRICS:
+            yield from _with_interval(f"{start}.{metric}", one, (metric,), where, n_smallest=max(1, min(pair)), **share)
+
+
+def headline(report: Report, metric: str) -> str:
+    """Find what stands for a classifier: without a positive class precision, recall and F1 are means over classes.
+
+    Args:
+        report: of an evaluation.
+        metric: of `METRICS`.
+
+    Returns:
+        Its key in the report, which is the end of its fact's name.
+    """
+    is_macro = "positive" in report.content and report.find("positive") is None
+    return f"macro_{metric}" if is_macro and metric in CLASS_METRICS else metric
+
+
+def averaged(report: Report) -> str | None:
+    """Say what precision, recall and F1 of an evaluation or a comparison are of.
+
+    Args:
+        report: of an evaluation or a comparison.
+
+    Returns:
+        The name of a class, or None for the mean over classes. Where an earlier version did not say it, it was the
+        second of two classes.
+
+    Raises:
+        ModelError: if the report names something else than a text.
+    """
+    if "positive" in report.content:
+        return None if report.find("positive") is None else report.text("positive")
+    labels = report.texts("confusion_matrix", "labels")
+    return labels[1] if len(labels) == 2 else None
 
 
 def _with_interval(
@@ -84,29 +139,59 @@ def _with_interval(
         )
 
 
-def data_name(report: Report) -> str:
-    """Name the data of an evaluation, in one line.
+def data_titles(reports: dict[str, Report]) -> dict[str, str]:
+    """Name the data of evaluations, each in one line and unlike the others: the title is what identifies them.
 
     Args:
-        report: of the evaluation.
+        reports: of evaluations, by the slugs of their files.
 
     Returns:
-        Its name; it identifies the data in the model-index.
+        Titles by the same slugs: the name of the data, and where several have the same, what tells them apart.
 
     Raises:
-        ModelError: if the report names none.
+        ModelError: if a report does not name its data.
     """
-    return "".join(character if character.isprintable() else " " for character in report.text("data", "name"))
+    names = {slug_: _one_line(report.text("data", "name")) for slug_, report in reports.items()}
+    titles = dict(names)
+    for name in [name for name, count in Counter(names.values()).items() if count > 1]:
+        alike = [slug_ for slug_ in names if names[slug_] == name]
+        said = {slug_: _told_apart_by(reports[slug_]) for slug_ in alike}
+        kinds = [kind for kind in next(iter(said.values())) if len({one[kind] for one in said.values()}) > 1]
+        for slug_ in alike:
+            titles[slug_] = f"{name} ({', '.join(said[slug_][kind] for kind in kinds)})" if kinds else name
+    counts = Counter(titles.values())
+    return {slug_: title if counts[title] == 1 else f"{title} [{slug_}]" for slug_, title in titles.items()}
 
 
-def _smallest_class(report: Report) -> int:
-    """Count the texts of the smallest class, true or predicted: what one label more or less weighs most in."""
+def _told_apart_by(report: Report) -> dict[str, str]:
+    """Say of an evaluation what may tell it from another on data of the same name."""
+    how, stride, aggregation = (report.find("long_text", key) for key in ("how", "stride", "aggregation"))
+    columns = report.find("data", "columns")
+    read = {"window": f"longer ones in windows, stride {stride}, {aggregation}"}.get(str(how), f"longer ones: {how}")
+    return {
+        "data": f"SHA-256 {_one_line(report.text('data', 'sha256'))[:_DIGITS]}",
+        "columns": _one_line(f"columns {columns}"),
+        "engine": _one_line(report.text("model", "engine")),
+        "length": f"{report.find('max_length')} tokens",
+        "reading": _one_line(read),
+    }
+
+
+def _one_line(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _class_sizes(report: Report) -> list[tuple[int, int]]:
+    """Count the texts of each class, true and predicted: one label more or less weighs most in the smallest."""
     counts = report.find("confusion_matrix", "counts")
     try:
         rows, columns = [sum(row) for row in counts], [sum(column) for column in zip(*counts, strict=True)]
-        return int(min(size for size in (*rows, *columns) if size > 0))
+        sizes = [(int(row), int(column)) for row, column in zip(rows, columns, strict=True)]
+        if not any(size > 0 for pair in sizes for size in pair):
+            raise ValueError("no texts")
     except (TypeError, ValueError):
         raise report.wrong(("confusion_matrix", "counts"), "rows of counts", counts) from None
+    return sizes
 
 
 def agreement_facts(name: str, file: str, place: str, agreement: dict[str, dict[str, Any]]) -> Iterator[Fact]:
@@ -156,6 +241,11 @@ def comparison_facts(name: str, report: Report) -> Iterator[Fact]:
     for which, model in zip(("first", "second"), models, strict=True):
         start, where = f"{name}.{which}", f"models.{which}"
         yield from _with_interval(f"{start}.accuracy", model, ("accuracy",), where, **share)
+        if "positive" in report.content:
+            least = min(one.count(key) for one in model.objects("per_class") for key in ("support", "predicted"))
+            for metric in ("macro_f1", *(["f1"] if report.find("positive") is not None else [])):
+                of_classes = share | {"n_smallest": max(1, least)}
+                yield from _with_interval(f"{start}.{metric}", model, (metric,), where, **of_classes)
         if model.find("parameters") is not None:
             count = model.count("parameters")
             yield fact(f"{start}.parameters", count, f"{count:,}", key=f"{where}.parameters", kind="exact")

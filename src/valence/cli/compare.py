@@ -8,13 +8,13 @@ from typing import get_args
 import click
 
 from valence.cli.data_options import data_options, tell_columns
-from valence.cli.output import echo_json, require_writable
+from valence.cli.output import echo_json, require_writable, show_and_keep
 from valence.data.columns import ColumnNames
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
 from valence.data.tables import TableOptions
-from valence.errors import MissingExtraError, ValenceError
+from valence.errors import MissingExtraError
 from valence.files import write_json, write_text
 from valence.hub import find_model
 from valence.runtime.choice import EngineName
@@ -39,6 +39,12 @@ Examples:
 @click.argument("data")
 @data_options()
 @click.option("--data-labels", help="What the data's class numbers mean: A,B or a file of one name a line.")
+@click.option(
+    "--positive",
+    metavar="NAME",
+    help="The class whose F1 stands beside the accuracy.  [default: of two classes the one called positive, pos, yes, "
+    "true or 1; else the mean over classes (macro) does]",
+)
 @click.option("--labels-a", help="Class names for A instead of its own, by number.")
 @click.option("--labels-b", help="Class names for B instead of its own, by number.")
 @click.option("--revision-a", help="Branch, tag or commit of A, for a hub id.")
@@ -58,6 +64,7 @@ def command(
     columns: ColumnNames,
     reading: TableOptions,
     data_labels: str | None,
+    positive: str | None,
     labels_a: str | None,
     labels_b: str | None,
     revision_a: str | None,
@@ -94,19 +101,27 @@ def command(
     tell_columns(examples)
     with click.progressbar(length=2 * len(examples), label="comparing", file=sys.stderr) as bar:
         report = compare(
-            contestants[0], contestants[1], examples, resamples, rounds, lambda done: bar.update(done - bar.pos)
+            contestants[0],
+            contestants[1],
+            examples,
+            resamples,
+            rounds,
+            lambda done: bar.update(done - bar.pos),
+            positive,
         )
-    if out is not None:
-        try:
-            if out.suffix.lower() == ".json":
-                write_json(out, report)
-            else:
-                write_text(out, as_markdown(report))
-        except OSError as problem:
-            raise ValenceError(f"{out}: cannot be written: {problem.strerror or problem}") from None
-    if as_json:
-        echo_json(report)
-    else:
-        click.echo(as_markdown(report, n_texts=_SHOWN_TEXTS), nl=False)
-        if out is not None:
-            click.echo(f"\nreport: {out}")
+
+    def show() -> None:
+        if as_json:
+            echo_json(report)
+        else:
+            click.echo(as_markdown(report, n_texts=_SHOWN_TEXTS), nl=False)
+
+    def write(path: Path) -> None:
+        if path.suffix.lower() == ".json":
+            write_json(path, report)
+        else:
+            write_text(path, as_markdown(report))
+
+    show_and_keep(show, out, write)
+    if out is not None and not as_json:
+        click.echo(f"\nreport: {out}")

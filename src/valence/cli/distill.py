@@ -7,11 +7,13 @@ import click
 
 from valence.cli.data_options import data_options, tell_columns
 from valence.cli.output import echo_json
-from valence.cli.training_monitor import TrainingMonitor, need_training_packages, resume_hint, tell_base
+from valence.cli.training_monitor import TrainingMonitor, kept_epoch, need_training_packages, resume_hint, tell_base
 from valence.cli.training_options import (
     change_recipe,
     debias_options,
+    parse_positive,
     require_checkpoint,
+    require_folder,
     require_positions,
     training_options,
 )
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _WITH_DEFAULTS = ("teacher_engine", "temperature", "soft_weight")
-_FOR_CLASSIFIERS = (*_WITH_DEFAULTS, "layer_by_layer", "labels")
+_FOR_CLASSIFIERS = (*_WITH_DEFAULTS, "layer_by_layer", "labels", "positive")
 _FOR_RAW = ("whole_words", "soft_targets")
 
 
@@ -66,6 +68,7 @@ Examples:
     help="Its feed-forward width.  [default: in proportion]",
 )
 @click.option("--eval", "evaluation", help="What to measure on: labelled texts, or with --raw plain text.")
+@click.option("--positive", metavar="NAME", help="Choose the best epoch by F1 of this class; see `valence train`.")
 @click.option("--unlabelled", multiple=True, help="More texts, without labels.")
 @data_options()
 @click.option("--labels", help="The class names by number: A,B or a file of one name a line.")
@@ -112,6 +115,7 @@ def command(
     need_training_packages()
     from valence.training.student import StudentShape
 
+    require_folder(out, tensorboard)
     folders = [find_model(name, revision) for name in teachers]
     start = folders[0] if base is None else find_model(base)
     if raw and debias["debias"]:
@@ -218,6 +222,7 @@ def _classifier(
     if evaluation is None and Path(texts[0]).is_dir():
         evaluation = texts[0]
     unlabelled = [find_source(name, "train", reading) for name in given["unlabelled"]]
+    positive = parse_positive(given["positive"], examples, evaluated=evaluation is not None)
     return ClassifierDistilling(
         **shared,
         recipe=change_recipe(RECIPES[default_recipe(encoder_config(base).hidden_size)](), overrides),
@@ -231,11 +236,13 @@ def _classifier(
         else read_examples(find_source(evaluation, "eval", reading), columns, names, known=examples.names),
         **{name: given[name] for name in _WITH_DEFAULTS if given[name] is not None},
         layer_by_layer=given["layer_by_layer"],
+        positive=positive,
     )
 
 
 def _show(report: dict[str, Any], out: Path, raw: bool) -> None:
-    lines = [f"{out}: {report['seconds'] / 60:.1f} minutes, {report['examples_per_second']:,.0f} texts/s"]
+    kept = "" if raw else f"{kept_epoch(report)}, "
+    lines = [f"{out}: {kept}{report['seconds'] / 60:.1f} minutes, {report['examples_per_second']:,.0f} texts/s"]
     result = report["kept"]
     if result is not None:
         teacher, student = result["teacher"], result["student"]

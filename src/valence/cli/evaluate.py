@@ -1,6 +1,8 @@
 """valence evaluate."""
 
 import sys
+import warnings
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,18 +11,21 @@ import click
 
 from valence.cli.data_options import data_options, tell_columns
 from valence.cli.options import model_options
-from valence.cli.output import echo_json, require_writable
+from valence.cli.output import echo_json, one_line, require_writable, show_and_keep
 from valence.data.columns import ColumnNames
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
+from valence.data.positive import find_positive
 from valence.data.sources import find_source
 from valence.data.tables import TableOptions
-from valence.errors import MissingExtraError, ValenceError
-from valence.files import write_json
+from valence.errors import MissingExtraError
+from valence.files import why_not_writable, write_json
 from valence.hub import find_model
 from valence.runtime.load import load_folder
 
 __all__ = ["command"]
+
+_CLASS_METRICS = ("precision", "recall", "f1")
 
 
 @click.command(
@@ -30,12 +35,19 @@ Examples:
   valence evaluate default dev.tsv
   valence evaluate ./my-model reviews.csv --text-column body --label-column stars
   valence evaluate ./my-model hub:stanfordnlp/sst2:validation --json
+  valence evaluate ./abuse-detector comments.csv --positive abusive
 """,
 )
 @click.argument("model")
 @click.argument("data")
 @data_options()
 @click.option("--data-labels", help="What the data's class numbers mean: A,B or a file of one name a line.")
+@click.option(
+    "--positive",
+    metavar="NAME",
+    help="The class whose precision, recall and F1 stand for the model.  [default: of two classes the one called "
+    "positive, pos, yes, true or 1; else none, and the mean over classes (macro) stands in front]",
+)
 @model_options
 @click.option("--resamples", type=click.IntRange(1), default=1000, show_default=True, help="For the intervals.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the report to this file instead of MODEL/reports.")
@@ -46,6 +58,7 @@ def command(
     columns: ColumnNames,
     reading: TableOptions,
     data_labels: str | None,
+    positive: str | None,
     revision: str | None,
     loading: dict[str, Any],
     resamples: int,
@@ -54,16 +67,18 @@ def command(
 ) -> None:
     """Measure MODEL on the labelled texts of DATA.
 
-    Accuracy, precision, recall, F1, AUC, loss and MCC, each with a 95 % bootstrap interval, the confusion
-    matrix and the speed. The report goes to MODEL/reports; the embedded default is never written to.
+    Accuracy, precision, recall, F1, AUC, loss and MCC, each with a 95 % bootstrap interval, the same of each class,
+    the confusion matrix and the speed. The report goes to MODEL/reports; the embedded default is never written to.
     """
     if find_spec("sklearn") is None:
         raise MissingExtraError("evaluate", "Evaluating")
     from valence.evaluation.evaluate import evaluate, require_single_label
+    from valence.evaluation.report_file import evaluation_file
 
     folder = find_model(model, revision)
     classifier = load_folder(folder, **loading)
     require_single_label(classifier)
+    find_positive(classifier.labels, positive)  # before the data are read
     if out is not None:
         require_writable(out)
     examples = read_examples(
@@ -73,40 +88,85 @@ def command(
         known=classifier.labels,
     )
     tell_columns(examples)
+    in_folder = out is None and not folder.embedded and Path(model).expanduser().is_dir()
+    if in_folder:
+        target = evaluation_file(folder, classifier, examples)
+        _say_where(target.path, target.why)
     with click.progressbar(length=len(examples), label="evaluating", file=sys.stderr) as bar:
-        report = evaluate(classifier, examples, folder, resamples, lambda done: bar.update(done - bar.pos))
-    target = out
-    if target is None and not folder.embedded and Path(model).expanduser().is_dir():
-        target = folder.reports / f"evaluation-{examples.source.title}.json"
-    if target is not None:
-        try:
-            write_json(target, report)
-        except OSError as problem:
-            raise ValenceError(f"{target}: cannot be written: {problem.strerror or problem}") from None
-    if as_json:
-        echo_json(report)
-    else:
-        _show(report, target)
+        report = evaluate(classifier, examples, folder, resamples, lambda done: bar.update(done - bar.pos), positive)
+    # Again, for another run may have written the file in the meantime.
+    path = evaluation_file(folder, classifier, examples).path if in_folder else out
+    show_and_keep(
+        lambda: echo_json(report) if as_json else _show(report), path, lambda target: write_json(target, report)
+    )
+    if path is not None and not as_json:
+        click.echo(f"report: {path}")
 
 
-def _show(report: dict[str, Any], target: Path | None) -> None:
+def _say_where(path: Path, why: str | None) -> None:
+    """Say before the work is done where its report goes, unless it is the usual place; and that it cannot go there."""
+    if why is not None:
+        warnings.warn(one_line(f"{why}; this report goes to {path.name}"), stacklevel=2)
+    if (why_not := why_not_writable(path)) is not None:
+        said = (
+            f"{path}: cannot be written: {why_not}; what is found will be printed, and not kept: name a file with --out"
+        )
+        warnings.warn(one_line(said), stacklevel=2)
+
+
+def _show(report: dict[str, Any]) -> None:
     windowed = f"{report['n_windowed']:,} read in windows" if report["long_text"]["how"] == "window" else None
     click.echo(
         f"{report['data']['name']}: {report['n_texts']:,} texts, "
         f"{windowed or format(report['n_truncated'], ',') + ' truncated'} at "
         f"{report['max_length']} tokens; engine {report['model']['engine']}\n"
     )
-    for name in ("accuracy", "precision", "recall", "f1", "auc", "loss", "mcc"):
-        figure = report[name]
-        if figure is None:
-            click.echo(f"{name:10}  not defined: the data lacks a class")
-        else:
-            click.echo(f"{name:10}  {figure['value']:.4f}   95 % interval {figure['low']:.4f} to {figure['high']:.4f}")
+    _show_figures(report)
     names = report["confusion_matrix"]["labels"]
     width = max(8, *(len(name) for name in names)) + 2
     click.echo("\ntrue \\ predicted".ljust(width + 1) + "".join(name.rjust(width) for name in names))
     for name, counts in zip(names, report["confusion_matrix"]["counts"], strict=True):
         click.echo(name.ljust(max(width, 16)) + "".join(f"{count:,}".rjust(width) for count in counts))
     click.echo(f"\n{report['texts_per_second']:,.0f} texts/s, {report['tokens_per_second']:,.0f} tokens/s")
-    if target is not None:
-        click.echo(f"report: {target}")
+
+
+def _show_figures(report: dict[str, Any]) -> None:
+    """Show figures for the whole, those that stand for it first, and then those of each class."""
+    positive = report["positive"]
+    macro = {f"macro {name}": report[f"macro_{name}"] for name in _CLASS_METRICS}
+    rest = {name: report[name] for name in ("auc", "loss", "mcc")}
+    if positive is None:
+        # F1 first: it is the one that does not look good where a class is never found
+        front = {"macro f1": macro["macro f1"], "accuracy": report["accuracy"], **macro}
+    else:
+        named = {f"{name} of {positive}": report[name] for name in _CLASS_METRICS}
+        front = {"accuracy": report["accuracy"], **named}
+        rest |= macro
+    width = max(10, *map(len, front))
+    for name, figure in (front | rest).items():
+        said = "not defined: the data lacks a class" if figure is None else _interval(figure)
+        click.echo(one_line(f"{name:{width}}  {said}"))
+    rows = [("class", "texts", "predicted", *_CLASS_METRICS)]
+    rows += [
+        (
+            one["label"],
+            f"{one['support']:,}",
+            f"{one['predicted']:,}",
+            *(f"{one[n]['value']:.4f}" for n in _CLASS_METRICS),
+        )
+        for one in report["per_class"]
+    ]
+    click.echo()
+    _table(rows)
+
+
+def _interval(figure: dict[str, float]) -> str:
+    return f"{figure['value']:.4f}   95 % interval {figure['low']:.4f} to {figure['high']:.4f}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> None:
+    """Print a table whose first column is text and whose others are numbers."""
+    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
+    for name, *numbers in rows:
+        cells = (number.rjust(width + 2) for number, width in zip(numbers, others, strict=True))
+        click.echo(one_line(name.ljust(first) + "".join(cells)))

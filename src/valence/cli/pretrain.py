@@ -8,7 +8,13 @@ import click
 from valence.cli.data_options import data_options
 from valence.cli.output import echo_json
 from valence.cli.training_monitor import TrainingMonitor, need_training_packages, resume_hint, tell_base
-from valence.cli.training_options import change_recipe, require_checkpoint, require_positions, training_options
+from valence.cli.training_options import (
+    change_recipe,
+    require_checkpoint,
+    require_folder,
+    require_positions,
+    training_options,
+)
 from valence.data.columns import ColumnNames
 from valence.data.documents import read_documents
 from valence.data.sources import find_source
@@ -75,6 +81,7 @@ def command(
     column of texts (.tsv, .csv, .jsonl, .parquet), folders with a train file, or hub:OWNER/NAME.
     """
     need_training_packages()
+    require_folder(out, tensorboard)
     if next_sentence and architecture != "bert":
         raise InputError("--next-sentence needs --architecture bert: a DistilBERT has no token types")
     folder = find_model(base, revision)

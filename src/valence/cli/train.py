@@ -7,11 +7,13 @@ import click
 
 from valence.cli.data_options import data_options, tell_columns
 from valence.cli.output import echo_json
-from valence.cli.training_monitor import TrainingMonitor, need_training_packages, resume_hint, tell_base
+from valence.cli.training_monitor import TrainingMonitor, kept_epoch, need_training_packages, resume_hint, tell_base
 from valence.cli.training_options import (
     change_recipe,
     debias_options,
+    parse_positive,
     require_checkpoint,
+    require_folder,
     require_positions,
     training_options,
 )
@@ -34,6 +36,7 @@ Examples:
   valence train train.tsv --eval dev.tsv --base ./encoder --out my-model --epochs 2
   valence train train.tsv --base bert-base-uncased --out my-bert --architecture bert --recipe sst2
   valence train train.tsv --base ./my-model --out fairer --debias countries,names --epochs 1
+  valence train comments.csv --eval dev.csv --positive abusive --base ./encoder --out detector
   valence train train.tsv --base ./encoder --out my-model --resume     # after an interruption
 """,
 )
@@ -55,6 +58,12 @@ Examples:
     show_default=True,
     help="bert keeps token types and pooler; distilbert folds them away.",
 )
+@click.option(
+    "--positive",
+    metavar="NAME",
+    help="Choose the best epoch by F1 of this class.  [default: by accuracy, or by macro F1 where one class of --eval "
+    "has more than 1.5 times the texts of another]",
+)
 @click.option("--keep", type=click.Choice(["best", "last"]), help="The epoch that becomes the model.")
 @debias_options
 @training_options
@@ -74,6 +83,7 @@ def command(
     revision: str | None,
     tensorboard: Path | None,
     as_json: bool,
+    positive: str | None,
     keep: str | None,
     debias: dict[str, Any],
     overrides: dict[str, Any],
@@ -85,6 +95,7 @@ def command(
     """
     need_training_packages()
     names = None if labels is None else parse_label_names(labels)
+    require_folder(out, tensorboard)
     folder = find_model(base, revision)
     require_checkpoint(folder)
     if evaluation is None and Path(data).is_dir():
@@ -121,6 +132,7 @@ def command(
         seed=seed,
         save_every=save_every,
         base_labels=names,
+        positive=parse_positive(positive, examples, evaluated=eval_examples is not None),
         **debias,
     )
     title = (
@@ -146,7 +158,7 @@ def _show(report: dict[str, Any], out: Path, as_json: bool) -> None:
     else:
         minutes = report["seconds"] / 60
         click.echo(
-            f"{out}: epoch {report['kept_epoch']} kept, {minutes:.1f} minutes, "
+            f"{out}: {kept_epoch(report)}, {minutes:.1f} minutes, "
             f"{report['examples_per_second']:,.0f} examples/s\n"
             f'try it: valence classify --model {out} "…"'
         )

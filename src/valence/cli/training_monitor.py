@@ -1,6 +1,7 @@
 """What the commands that train share: how a run shows itself, what it needs, how it says that it can be resumed."""
 
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -14,7 +15,7 @@ from valence.errors import MissingExtraError
 if TYPE_CHECKING:
     from valence.checkpoint.checkpoint import LoadedBase
 
-__all__ = ["TrainingMonitor", "need_training_packages", "resume_hint", "tell_base"]
+__all__ = ["TrainingMonitor", "kept_epoch", "need_training_packages", "resume_hint", "tell_base"]
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -59,8 +60,31 @@ def tell_base(base: "LoadedBase") -> None:
         click.echo(f"not in the base, so initialised: {', '.join(base.initialised)}", err=True)
 
 
+def kept_epoch(report: dict[str, Any]) -> str:
+    """Say which epoch became the model, and why; warn where it never names a class of the evaluation data.
+
+    Args:
+        report: of the training of a classifier.
+
+    Returns:
+        Words.
+    """
+    from valence.training.classification import shown_criterion
+
+    number = report["kept_epoch"]
+    figures: dict[str, Any] = next((one for one in report["epochs_done"] if one["epoch"] == number), {})
+    if never := figures.get("classes_never_predicted"):
+        what = "a class that is" if never == 1 else f"{never:,} classes that are"
+        warnings.warn(f"the model never names {what} in the evaluation data", stacklevel=2)
+    if report["chosen_by"] is None:
+        return f"epoch {number} kept"
+    criterion = shown_criterion(report["chosen_by"], report.get("positive"))
+    return f"epoch {number} kept, the best by {criterion} on {report['chosen_on']}"
+
+
 def _listed(figures: dict[str, float]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items())
+    shown = {name: f"{value:,}" if isinstance(value, int) else f"{value:.4f}" for name, value in figures.items()}
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown.items())
 
 
 class TrainingMonitor:

@@ -3,18 +3,30 @@
 import dataclasses
 import functools
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from valence.errors import InputError
+from valence.data.examples import Examples
+from valence.data.positive import find_positive
+from valence.errors import InputError, TrainingError
+from valence.files import why_not_writable
 from valence.folder import ModelFolder
 from valence.training.counterfactuals import CONSISTENCY_WEIGHT, DEBIAS, parse_debias
 from valence.training.recipe import Recipe
 
-__all__ = ["change_recipe", "debias_options", "require_checkpoint", "require_positions", "training_options"]
+__all__ = [
+    "change_recipe",
+    "debias_options",
+    "parse_positive",
+    "require_checkpoint",
+    "require_folder",
+    "require_positions",
+    "training_options",
+]
 
 _Command = Callable[..., None]
 _RECIPE_OPTIONS = (
@@ -112,6 +124,45 @@ def change_recipe(recipe: Recipe, overrides: dict[str, Any]) -> Recipe:
         InputError: if a value is of no use.
     """
     return dataclasses.replace(recipe, **overrides)
+
+
+def parse_positive(name: str | None, data: Examples, *, evaluated: bool) -> str | None:
+    """Find the class by whose F1 the best epoch is chosen.
+
+    Args:
+        name: what the user said, if anything.
+        data: with the class names.
+        evaluated: whether there is data to measure the epochs on.
+
+    Returns:
+        The class as the data call it, or None where nobody said.
+
+    Raises:
+        InputError: if there is no such class, or nothing to measure on.
+    """
+    if name is None:
+        return None
+    if not evaluated:
+        raise InputError("--positive goes with --eval: on its texts the best epoch is chosen")
+    number = find_positive(data.names, name)
+    assert number is not None, "a class that is named is found or refused"
+    return data.names[number]
+
+
+def require_folder(out: Path, tensorboard: Path | None) -> None:
+    """Refuse folders that cannot be written to before anything is read.
+
+    Args:
+        out: the model folder to make.
+        tensorboard: where logs go, if anywhere.
+
+    Raises:
+        TrainingError: if one cannot be written to.
+    """
+    for folder in filter(None, (out, tensorboard)):
+        why_not = why_not_writable(folder / "config.json")
+        if why_not is not None and (folder == tensorboard or not os.path.isfile(folder)):  # a file is refused below
+            raise TrainingError(f"{folder}: cannot be written: {why_not}")
 
 
 def require_positions(overrides: dict[str, Any], folder: ModelFolder) -> None:

@@ -1,5 +1,6 @@
 """Two classifiers on the same labelled texts: which is better, by how much, and is it more than chance?"""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -9,9 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from valence.data.examples import Examples, Text
+from valence.data.positive import find_positive
 from valence.errors import InputError
-from valence.evaluation.evaluate import describe_classifier, describe_environment, require_single_label
-from valence.evaluation.metrics import accuracy_interval
+from valence.evaluation.evaluate import (
+    class_warnings,
+    describe_classes,
+    describe_classifier,
+    describe_data,
+    describe_environment,
+    require_single_label,
+)
+from valence.evaluation.metrics import CLASS_METRICS, accuracy_interval, measure_classes
 from valence.evaluation.paired import bootstrap_difference, mcnemar
 from valence.evaluation.speed import seconds_in_turn
 from valence.folder import ModelFolder
@@ -22,6 +31,7 @@ __all__ = ["Contestant", "as_markdown", "compare"]
 
 _SPEED_TEXTS = 2000
 _CELL_CHARACTERS = 200
+_SHOWN_CLASSES = 30  # of those that a page lists; the JSON has all
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,7 @@ def compare(
     resamples: int = 1000,
     rounds: int = 5,
     on_progress: Callable[[int], None] = lambda done: None,
+    positive: str | None = None,
 ) -> dict[str, Any]:
     """Measure two classifiers on the same texts.
 
@@ -49,13 +60,16 @@ def compare(
         resamples: for the bootstrap intervals.
         rounds: how often each is timed.
         on_progress: is told how many texts both together have labelled.
+        positive: the class whose precision, recall and F1 stand for a classifier; see
+            `valence.evaluation.evaluate.evaluate`.
 
     Returns:
-        The report: each one's accuracy with its interval, size and speed; the difference (second minus first) with
-        its interval, McNemar's exact test, the agreement, and the texts on which they differ.
+        The report: each one's accuracy, precision, recall and F1 with their intervals, size and speed; the difference
+        in accuracy (second minus first) with its interval, McNemar's exact test, the agreement, and the texts on which
+        they differ.
 
     Raises:
-        InputError: if their labels differ, or one is not a classifier of one label per text.
+        InputError: if their labels differ, one is not a classifier of one label per text, or has no such class.
     """
     contestants = (first, second)
     for contestant in contestants:
@@ -65,26 +79,34 @@ def compare(
             f"the two have different labels: {', '.join(first.classifier.labels)} and "
             f"{', '.join(second.classifier.labels)}; give the second's in its own order with --labels-b"
         )
+    number_of_positive = find_positive(data.names, positive)
     # [N] each, in the numbers of the data's labels
     predicted = [
         _predict(contestant.classifier, data, on_progress, number * len(data))
         for number, contestant in enumerate(contestants)
     ]
     right = [labels == data.labels for labels in predicted]
+    classwise = [measure_classes(data.labels, labels, len(data.names), resamples) for labels in predicted]
+    for contestant, found in zip(contestants, classwise, strict=True):
+        for warning in class_warnings(found.per_class, data.names):
+            warnings.warn(f"{contestant.folder.name} on {data.source.title}: {warning}", stacklevel=2)
     sample = data.texts[:_SPEED_TEXTS]
     seconds = seconds_in_turn([partial(contestant.classifier, sample) for contestant in contestants], rounds)
     difference = bootstrap_difference(right[0], right[1], resamples)
     return {
-        "data": {"name": data.source.title, "sha256": data.source.sha256(), "texts": len(data)},
+        "data": {**describe_data(data), "texts": len(data)},
+        "positive": None if number_of_positive is None else data.names[number_of_positive],
         "models": [
             {
                 **describe_classifier(contestant.classifier, contestant.folder),
                 "accuracy": asdict(accuracy_interval(was_right, resamples)),
+                **{name: asdict(found.of(number_of_positive)[name]) for name in CLASS_METRICS},
+                **describe_classes(found, data.names),
                 "parameters": contestant.folder.n_parameters,
                 "bytes": _bytes(contestant),
                 "texts_per_second": round(len(sample) / taken, 1),
             }
-            for contestant, was_right, taken in zip(contestants, right, seconds, strict=True)
+            for contestant, was_right, found, taken in zip(contestants, right, classwise, seconds, strict=True)
         ],
         "difference": asdict(difference),
         "interval": {"level": 0.95, "method": "percentile bootstrap over texts", "resamples": resamples, "seed": 0},
@@ -146,7 +168,7 @@ def as_markdown(report: dict[str, Any], n_texts: int | None = None) -> str:
     rows = [
         ("", first["name"], second["name"]),
         ("---", "---", "---"),
-        ("accuracy (95 % interval)", *(_interval(model["accuracy"]) for model in report["models"])),
+        *_figure_rows(report),
         ("parameters", *(_count(model["parameters"]) for model in report["models"])),
         ("size on disk", *(f"{model['bytes'] / 1e6:,.1f} MB" for model in report["models"])),
         ("texts per second", *(f"{model['texts_per_second']:,.0f}" for model in report["models"])),
@@ -177,6 +199,29 @@ def as_markdown(report: dict[str, Any], n_texts: int | None = None) -> str:
             for row in shown
         ]
     return "\n".join(lines) + "\n"
+
+
+def _figure_rows(report: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Show how good the two are; where no class is the positive one, the mean over classes stands in front."""
+    models = report["models"]
+
+    def row(title: str, key: str) -> tuple[str, ...]:
+        return (title, *(_interval(model[key]) for model in models))
+
+    accuracy = row("accuracy (95 % interval)", "accuracy")
+    if "positive" not in report:  # a report of an earlier version
+        return [accuracy]
+    macro = row("macro F1 (95 % interval)", "macro_f1")
+    classes = [
+        (
+            f"precision, recall, F1 of {first['label']}",
+            *(", ".join(f"{one[name]['value']:.4f}" for name in CLASS_METRICS) for one in (first, second)),
+        )
+        for first, second in zip(models[0]["per_class"], models[1]["per_class"], strict=True)
+    ][:_SHOWN_CLASSES]
+    if report["positive"] is None:
+        return [macro, accuracy, *classes]
+    return [accuracy, row(f"F1 of {report['positive']} (95 % interval)", "f1"), macro, *classes]
 
 
 def _interval(figure: dict[str, float]) -> str:

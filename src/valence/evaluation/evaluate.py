@@ -3,24 +3,36 @@
 import os
 import platform
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from valence.data.examples import Examples
+from valence.data.positive import find_positive
 from valence.errors import InputError
-from valence.evaluation.metrics import METRICS, measure
+from valence.evaluation.metrics import CLASS_METRICS, METRICS, ClassFigures, Classwise, measure
 from valence.files import sha256
 from valence.folder import ModelFolder
 from valence.runtime.classifier import Classifier
 from valence.runtime.manifest import read_manifest
 from valence.versions import installed_versions
 
-__all__ = ["describe_classifier", "describe_environment", "evaluate", "require_single_label"]
+__all__ = [
+    "class_warnings",
+    "describe_classes",
+    "describe_classifier",
+    "describe_data",
+    "describe_environment",
+    "describe_reading",
+    "evaluate",
+    "require_single_label",
+]
 
 _CHUNK_TEXTS = 4096
+_LISTED = 6  # names of classes in a warning
 
 
 def evaluate(
@@ -29,6 +41,7 @@ def evaluate(
     folder: ModelFolder | None = None,
     resamples: int = 1000,
     on_progress: Callable[[int], None] | None = None,
+    positive: str | None = None,
 ) -> dict[str, Any]:
     """Measure a classifier.
 
@@ -38,15 +51,19 @@ def evaluate(
         folder: where the classifier comes from, for the report.
         resamples: for the bootstrap intervals.
         on_progress: is told how many texts are done.
+        positive: the class whose precision, recall and F1 stand for the classifier; if None, the one that its name
+            gives away (`valence.data.positive.positive_class`), else the mean over classes does.
 
     Returns:
-        The report: each of `valence.evaluation.metrics.METRICS` as value, low and high (or null), the
-        confusion matrix, the speed, and what was measured on what.
+        The report: each of `valence.evaluation.metrics.METRICS` as value, low and high (or null), which class is the
+        positive one, the mean over classes (macro) and the figures of each class, the confusion matrix, the speed, and
+        what was measured on what.
 
     Raises:
-        InputError: if the classifier is multi-label or a regression.
+        InputError: if the classifier is multi-label or a regression, or has no such class.
     """
     require_single_label(classifier)
+    number = find_positive(classifier.labels, positive)
     limit = classifier.tokenizer.max_length
     scores = np.empty((len(data), len(classifier.labels)))
     n_truncated = n_windowed = n_tokens = 0
@@ -60,25 +77,102 @@ def evaluate(
         if on_progress is not None and (done % _CHUNK_TEXTS == 0 or done == len(data)):
             on_progress(done)
     seconds = time.perf_counter() - start
-    figures = measure(data.labels, scores, resamples)
+    figures = measure(data.labels, scores, resamples, positive=number)
+    for warning in class_warnings(figures.classwise.per_class, classifier.labels):
+        warnings.warn(f"{data.source.title}: {warning}", stacklevel=2)
     return {
         **{name: None if (figure := figures.by_name[name]) is None else asdict(figure) for name in METRICS},
+        "positive": None if number is None else classifier.labels[number],
+        **describe_classes(figures.classwise, classifier.labels),
         "confusion_matrix": {"labels": list(classifier.labels), "counts": figures.confusion.tolist()},
         "texts_per_second": round(len(data) / seconds, 1),
         "tokens_per_second": round(n_tokens / seconds, 1),
         "n_texts": len(data),
         "n_truncated": n_truncated,
         "n_windowed": n_windowed,
-        "max_length": limit,
+        **describe_reading(classifier),
+        "interval": {"level": 0.95, "method": "percentile bootstrap over texts", "resamples": resamples, "seed": 0},
+        "data": describe_data(data),
+        "model": describe_classifier(classifier, folder),
+        **describe_environment(),
+    }
+
+
+def describe_classes(classwise: Classwise, labels: Sequence[str]) -> dict[str, Any]:
+    """Lay out precision, recall and F1 of the classes, for a report.
+
+    Args:
+        classwise: the figures.
+        labels: the class names, by number.
+
+    Returns:
+        The mean over classes as "macro_precision", "macro_recall" and "macro_f1", and "per_class", a list of objects.
+    """
+    return {
+        **{f"macro_{name}": asdict(classwise.macro[name]) for name in CLASS_METRICS},
+        "per_class": [
+            {
+                "label": label,
+                "support": one.support,
+                "predicted": one.predicted,
+                **{name: asdict(one.figures[name]) for name in CLASS_METRICS},
+            }
+            for label, one in zip(labels, classwise.per_class, strict=True)
+        ],
+    }
+
+
+def class_warnings(per_class: Sequence[ClassFigures], labels: Sequence[str]) -> list[str]:
+    """Say which classes a classifier never names, and which the data lack.
+
+    Args:
+        per_class: how often each occurs.
+        labels: the class names, by number.
+
+    Returns:
+        Sentences without a full stop, at most two.
+    """
+    absent = [label for label, one in zip(labels, per_class, strict=True) if not one.support]
+    unsaid = [label for label, one in zip(labels, per_class, strict=True) if one.support and not one.predicted]
+    said = [f"no text is said to be {_listed(unsaid)}, though some are: recall and F1 are 0"] if unsaid else []
+    if absent:
+        said.append(f"no text is {_listed(absent)}: recall and F1 of that cannot be measured and count as 0")
+    return said
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = f" or {len(names) - _LISTED:,} others" if len(names) > _LISTED else ""
+    return " or ".join(names[:_LISTED]) + rest
+
+
+def describe_data(data: Examples) -> dict[str, Any]:
+    """Tell labelled texts from others, for a report.
+
+    Args:
+        data: the texts.
+
+    Returns:
+        Their name and what they can be known by.
+    """
+    return {"name": data.source.title, "sha256": data.source.sha256()}
+
+
+def describe_reading(classifier: Classifier) -> dict[str, Any]:
+    """Say how much of a text a classifier reads, for a report.
+
+    Args:
+        classifier: the classifier.
+
+    Returns:
+        Its maximum length and what it does with longer texts.
+    """
+    return {
+        "max_length": classifier.tokenizer.max_length,
         "long_text": {
             "how": classifier.long_text,
             "stride": classifier.stride,
             "aggregation": classifier.aggregation,
         },
-        "interval": {"level": 0.95, "method": "percentile bootstrap over texts", "resamples": resamples, "seed": 0},
-        "data": {"name": data.source.title, "sha256": data.source.sha256()},
-        "model": describe_classifier(classifier, folder),
-        **describe_environment(),
     }
 
 

@@ -6,16 +6,29 @@ percentile method), computed for all resamples at once from weighted counts; a t
 Shapes: N texts, C classes, R resamples.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["METRICS", "Figure", "Figures", "accuracy_interval", "draws", "measure"]
+__all__ = [
+    "CLASS_METRICS",
+    "METRICS",
+    "ClassFigures",
+    "Classwise",
+    "Figure",
+    "Figures",
+    "accuracy_interval",
+    "draws",
+    "f1_of_classes",
+    "measure",
+    "measure_classes",
+]
 
 METRICS = ("accuracy", "precision", "recall", "f1", "auc", "loss", "mcc")
+CLASS_METRICS = ("precision", "recall", "f1")
+"""Those that each class has for itself; without a positive class, their mean over classes stands for all (macro)."""
 _EPSILON = float(np.finfo(np.float64).eps)  # the loss keeps this far from 0 and 1, as scikit-learn does
 
 
@@ -29,36 +42,81 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class ClassFigures:
+    """How well one class is found.
+
+    Args:
+        support: texts that are of the class.
+        predicted: texts that are said to be of it.
+        figures: each of `CLASS_METRICS`; 0 where there is nothing to divide by.
+    """
+
+    support: int
+    predicted: int
+    figures: dict[str, Figure]
+
+
+@dataclass(frozen=True)
+class Classwise:
+    """How well each class is found.
+
+    Args:
+        per_class: one for each of C classes, by number.
+        macro: each of `CLASS_METRICS`, the mean over all classes.
+    """
+
+    per_class: tuple[ClassFigures, ...]
+    macro: dict[str, Figure]
+
+    def of(self, positive: int | None) -> dict[str, Figure]:
+        """Choose the figures that stand for all.
+
+        Args:
+            positive: the number of a class; None for the mean over classes.
+
+        Returns:
+            Each of `CLASS_METRICS`.
+        """
+        return self.macro if positive is None else self.per_class[positive].figures
+
+
+@dataclass(frozen=True)
 class Figures:
     """All figures of one evaluation.
 
     Args:
         by_name: each of `METRICS`; None where it is not defined, as AUC is with a single class.
+        classwise: precision, recall and F1 of each class.
         confusion: int64 [C, C], row: true class, column: predicted class.
         resamples: R.
         seed: of the resampling.
     """
 
     by_name: dict[str, Figure | None]
+    classwise: Classwise
     confusion: NDArray[np.int64]
     resamples: int
     seed: int
 
 
 def measure(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64], resamples: int = 1000, seed: int = 0
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    resamples: int = 1000,
+    seed: int = 0,
+    positive: int | None = None,
 ) -> Figures:
     """Compare predictions with the truth.
 
-    Precision, recall and F1 are those of class 1 for two classes and the mean over classes (macro) for more;
-    AUC is that of class 1, or the mean over one-against-the-rest; loss is the mean negative log-likelihood
-    in nats.
+    AUC is that of class 1 for two classes, which is that of class 0, too, and the mean over one-against-the-rest for
+    more; loss is the mean negative log-likelihood in nats.
 
     Args:
         labels: [N], the true class numbers.
         probabilities: [N, C], rows that add up to 1.
         resamples: R.
         seed: of the resampling.
+        positive: the class that precision, recall and F1 are of; None for the mean over classes (macro).
 
     Returns:
         The figures.
@@ -68,18 +126,46 @@ def measure(
     of_true_class = probabilities[np.arange(len(labels)), labels]
     losses = -np.log(np.clip(of_true_class, _EPSILON, 1 - _EPSILON))
     values = _reference_values(labels, predicted, probabilities, losses)
-    samples = _resample(labels, predicted, probabilities, losses, draws(len(labels), resamples, seed))
-    by_name: dict[str, Figure | None] = {}
-    for name in METRICS:
-        value = values[name]
-        if value is None:
-            by_name[name] = None
-            continue
-        defined = samples[name][~np.isnan(samples[name])]
-        low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (value, value)
-        by_name[name] = Figure(value, float(low), float(high))
+    samples, counts = _resample(labels, predicted, probabilities, losses, draws(len(labels), resamples, seed))
+    classwise = _classwise(labels, predicted, n_classes, counts)
+    by_name = {name: None if (value := values[name]) is None else _figure(value, samples[name]) for name in values}
+    by_name |= classwise.of(positive)
     confusion = np.bincount(labels * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
-    return Figures(by_name, confusion.astype(np.int64), resamples, seed)
+    return Figures({name: by_name[name] for name in METRICS}, classwise, confusion.astype(np.int64), resamples, seed)
+
+
+def measure_classes(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int, resamples: int = 1000, seed: int = 0
+) -> Classwise:
+    """Measure precision, recall and F1 alone.
+
+    Args:
+        labels: [N], the true class numbers.
+        predicted: [N], what was said instead.
+        n_classes: C.
+        resamples: R.
+        seed: of the resampling.
+
+    Returns:
+        The figures, with the same intervals as `measure` gives.
+    """
+    counts = [_count(labels, predicted, n_classes, drawn) for drawn in draws(len(labels), resamples, seed)]
+    return _classwise(labels, predicted, n_classes, np.array(counts))
+
+
+def f1_of_classes(labels: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:
+    """Measure F1 alone, without intervals.
+
+    Args:
+        labels: [N], the true class numbers.
+        predicted: [N], what was said instead.
+        n_classes: C.
+
+    Returns:
+        [C], 0 where there is nothing to divide by.
+    """
+    found: NDArray[np.float64] = _of_classes(_count(labels, predicted, n_classes, np.ones(len(labels)))[None])["f1"][0]
+    return found
 
 
 def accuracy_interval(right: NDArray[np.bool_], resamples: int = 1000, seed: int = 0) -> Figure:
@@ -98,6 +184,13 @@ def accuracy_interval(right: NDArray[np.bool_], resamples: int = 1000, seed: int
     return Figure(float(right.mean()), float(low), float(high))
 
 
+def _figure(value: float, samples: NDArray[np.float64]) -> Figure:
+    """Give a value the interval of those resamples on which it is defined, [R]."""
+    defined = samples[~np.isnan(samples)]
+    low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (value, value)
+    return Figure(value, float(low), float(high))
+
+
 def _reference_values(
     labels: NDArray[np.int64],
     predicted: NDArray[np.int64],
@@ -107,8 +200,6 @@ def _reference_values(
     from sklearn import metrics
 
     n_classes = probabilities.shape[1]
-    average: dict[str, Any] = {"average": "binary"} if n_classes == 2 else {"average": "macro"}
-    average |= {"labels": np.arange(n_classes), "zero_division": 0.0}
     auc: float | None = None
     if len(np.unique(labels)) == n_classes:
         if n_classes == 2:
@@ -117,14 +208,34 @@ def _reference_values(
             auc = float(metrics.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"))
     return {
         "accuracy": float(metrics.accuracy_score(labels, predicted)),
-        "precision": float(metrics.precision_score(labels, predicted, **average)),
-        "recall": float(metrics.recall_score(labels, predicted, **average)),
-        "f1": float(metrics.f1_score(labels, predicted, **average)),
         "auc": auc,
         "loss": float(losses.mean()),
         # scikit-learn gives 0 where only one class occurs, and warns of it
         "mcc": float(metrics.matthews_corrcoef(labels, predicted)) if len(np.union1d(labels, predicted)) > 1 else 0.0,
     }
+
+
+def _classwise(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int, counts: NDArray[np.float64]
+) -> Classwise:
+    from sklearn import metrics
+
+    *values, support = metrics.precision_recall_fscore_support(
+        labels, predicted, labels=np.arange(n_classes), zero_division=0.0
+    )
+    samples = _of_classes(counts)  # [R, C] each
+    by_name = dict(zip(CLASS_METRICS, values, strict=True))
+    n_predicted = np.bincount(predicted, minlength=n_classes)
+    per_class = tuple(
+        ClassFigures(
+            int(support[number]),
+            int(n_predicted[number]),
+            {name: _figure(float(by_name[name][number]), samples[name][:, number]) for name in CLASS_METRICS},
+        )
+        for number in range(n_classes)
+    )
+    macro = {name: _figure(float(by_name[name].mean()), samples[name].mean(axis=1)) for name in CLASS_METRICS}
+    return Classwise(per_class, macro)
 
 
 def draws(n_texts: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
@@ -149,40 +260,41 @@ def _resample(
     probabilities: NDArray[np.float64],
     losses: NDArray[np.float64],
     draws: Iterable[NDArray[np.float64]],
-) -> dict[str, NDArray[np.float64]]:
-    """Compute every metric on every resample, [R] each; a resample is how often each text counts."""
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
+    """Compute on every resample, which is how often each text counts: metrics, [R] each, and `_count`, [R, 3, C]."""
     n_classes = probabilities.shape[1]
-    cells = labels * n_classes + predicted
     aucs = [_WeightedAuc(labels == c, probabilities[:, c]) for c in ([1] if n_classes == 2 else range(n_classes))]
-    confusions, loss, auc = [], [], []
+    counted, loss, auc = [], [], []
     for drawn in draws:
-        confusions.append(np.bincount(cells, drawn, n_classes**2).reshape(n_classes, n_classes))
+        counted.append(_count(labels, predicted, n_classes, drawn))
         loss.append(drawn @ losses / drawn.sum())
         auc.append(np.mean([one(drawn) for one in aucs]))
-    return _from_confusion(np.array(confusions)) | {"loss": np.array(loss), "auc": np.array(auc)}
-
-
-def _from_confusion(confusions: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Compute what depends on the confusion matrix alone: [R, C, C] to [R] each."""
-    n_classes = confusions.shape[-1]
-    right = np.diagonal(confusions, axis1=1, axis2=2)  # [R, C]
-    true, predicted = confusions.sum(axis=2), confusions.sum(axis=1)  # [R, C]
-    total = confusions.sum(axis=(1, 2))  # [R]
-    precision = _divide(right, predicted)
-    recall = _divide(right, true)
-    f1 = _divide(2 * right, true + predicted)
-    choose: Callable[[NDArray[np.float64]], NDArray[np.float64]] = (
-        (lambda per_class: per_class[:, 1]) if n_classes == 2 else (lambda per_class: per_class.mean(axis=1))
-    )
-    covariance = right.sum(axis=1) * total - (true * predicted).sum(axis=1)
-    spread = (total**2 - (predicted**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1))
+    counts = np.array(counted)
+    right, true, said = counts.transpose(1, 0, 2)  # [R, C] each
+    total = true.sum(axis=1)  # [R]
+    covariance = right.sum(axis=1) * total - (true * said).sum(axis=1)
+    spread = (total**2 - (said**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1))
     return {
         "accuracy": right.sum(axis=1) / total,
-        "precision": choose(precision),
-        "recall": choose(recall),
-        "f1": choose(f1),
+        "auc": np.array(auc),
+        "loss": np.array(loss),
         "mcc": _divide(covariance, np.sqrt(spread)),
-    }
+    }, counts
+
+
+def _count(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int, drawn: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Count texts of each class, [3, C]: rightly said to be of it, truly of it, said to be of it."""
+    right = np.bincount(labels, drawn * (labels == predicted), n_classes)
+    return np.stack([right, np.bincount(labels, drawn, n_classes), np.bincount(predicted, drawn, n_classes)])
+
+
+def _of_classes(counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Compute precision, recall and F1 of each class: [R, 3, C] to [R, C] each."""
+    right, true, said = counts.transpose(1, 0, 2)
+    found = (_divide(right, said), _divide(right, true), _divide(2 * right, true + said))
+    return dict(zip(CLASS_METRICS, found, strict=True))
 
 
 def _divide(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:

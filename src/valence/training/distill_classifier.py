@@ -15,6 +15,7 @@ from valence.checkpoint.classes import class_rows
 from valence.data.examples import Examples, Text
 from valence.errors import InputError, TrainingError
 from valence.evaluation.evaluate import require_single_label
+from valence.evaluation.metrics import f1_of_classes
 from valence.evaluation.speed import seconds_in_turn
 from valence.files import write_json
 from valence.folder import ModelFolder
@@ -23,13 +24,13 @@ from valence.runtime.choice import EngineName
 from valence.runtime.load import load_folder
 from valence.runtime.scores import scores_of
 from valence.text.tokenizer import Tokenizer
-from valence.training.classification import classifier_evaluator
+from valence.training.classification import choose_criterion, classifier_evaluator, shown_criterion
 from valence.training.classifier_folder import save_classifier
 from valence.training.counterfactuals import CONSISTENCY_WEIGHT
 from valence.training.debiasing import debiased
 from valence.training.devices import make_accelerator
 from valence.training.distilling import Distilling, Side, kept
-from valence.training.loop import Monitor, train
+from valence.training.loop import Monitor, chosen_by, train
 from valence.training.objective import Objective
 from valence.training.run import (
     begun_by_version_1,
@@ -69,7 +70,7 @@ class ClassifierDistilling(Distilling):
     unlabelled: Sequence[str] = ()
     """More texts, of which the teachers alone say something."""
     evaluation: Examples | None = None
-    """What the best epoch is chosen on, and the accuracy kept is measured on."""
+    """What the best epoch is chosen on, and what is kept of the teachers' accuracy or F1 is measured on."""
     temperature: float = 2.0
     soft_weight: float = 0.5
     """Of the teachers' probabilities; the labels have the rest."""
@@ -81,6 +82,8 @@ class ClassifierDistilling(Distilling):
     """Some of `DEBIAS`: what the student is made to answer alike for."""
     consistency_weight: float = CONSISTENCY_WEIGHT
     """Of the divergence between such answers."""
+    positive: str | None = None
+    """The class by whose F1 the best epoch is chosen; None: see `choose_criterion`."""
 
     def __post_init__(self) -> None:
         if not 0.0 < self.temperature <= 100.0:
@@ -154,10 +157,12 @@ def distill_classifier(
         "layer_by_layer": run.layer_by_layer,
         **({"debias": list(run.debias), "consistency_weight": run.consistency_weight} if run.debias else {}),
         "teacher_engine": run.teacher_engine,
+        **({"positive": run.positive} if run.positive is not None else {}),
         "train": describe_examples(run.train),
         "unlabelled": describe_documents(run.unlabelled),
         "evaluation": None if run.evaluation is None else describe_examples(run.evaluation),
     }
+    choose_by = "accuracy" if run.evaluation is None else choose_criterion(run.evaluation, run.positive)
     with run_state(run.out, settings, accelerator, resume) as state:
         if teachers is not None:
             _ask(state, teachers, texts, on_asked)
@@ -182,9 +187,10 @@ def distill_classifier(
             run.seed,
             state,
             accelerator,
-            None if run.evaluation is None else classifier_evaluator(run.evaluation, tokenizer, student),
+            None if run.evaluation is None else classifier_evaluator(run.evaluation, tokenizer, student, run.positive),
             monitor,
             run.save_every,
+            choose_by=choose_by,
         )
         if teachers is None:
             return {}
@@ -197,8 +203,9 @@ def distill_classifier(
             **course(progress, epochs * len(texts), epochs * sum(objective.lengths)),
             "kept_epoch": progress.best_epoch or epochs,
             "chosen_on": run.evaluation.source.title if run.evaluation and progress.best_epoch else None,
+            "chosen_by": chosen_by(progress.history, choose_by) if progress.best_epoch else None,
             **save_classifier(student, run.out, run.base, run.train, run.seed),
-            "kept": None if run.evaluation is None else _accuracy_kept(run, run.evaluation, student),
+            "kept": None if run.evaluation is None else _figure_kept(run, run.evaluation, student, choose_by),
             **environment(accelerator),
         }
         write_json(run.out / "reports" / "training.json", report)
@@ -297,7 +304,7 @@ def _answers(state: RunState, n_texts: int) -> NDArray[np.float32]:
     return found
 
 
-def _accuracy_kept(run: ClassifierDistilling, data: Examples, model: TaskModel) -> dict[str, Any]:
+def _figure_kept(run: ClassifierDistilling, data: Examples, model: TaskModel, criterion: str) -> dict[str, Any]:
     """Measure teachers and student on the evaluation data, all through PyTorch where the teachers have weights."""
     teachers = _Teachers(run)
     folder = ModelFolder(run.out, str(run.out))
@@ -309,14 +316,19 @@ def _accuracy_kept(run: ClassifierDistilling, data: Examples, model: TaskModel) 
     sample = data.texts[:_SPEED_TEXTS]
     works: list[Callable[[], object]] = [partial(teachers.probabilities, sample), partial(student.logits, sample)]
     speeds = [round(len(sample) / seconds, 1) for seconds in seconds_in_turn(works)]
-    right = [
-        float((scores.argmax(axis=1) == data.labels).mean())
-        for scores in (teachers.probabilities(data.texts, 1.0), student.logits(data.texts))
-    ]
+    scores = (teachers.probabilities(data.texts, 1.0), student.logits(data.texts))
+    figures = [_figure(run, data, one.argmax(axis=1), criterion) for one in scores]
     layers = run.teachers[0].n_layers if len(run.teachers) == 1 else None
     return kept(
-        Side(layers, teachers.n_parameters, right[0], speeds[0], teachers.engine),
-        Side(model.config.n_layers, folder.n_parameters, right[1], speeds[1], student.engine.name),
-        f"accuracy on {data.source.title}",
+        Side(layers, teachers.n_parameters, figures[0], speeds[0], teachers.engine),
+        Side(model.config.n_layers, folder.n_parameters, figures[1], speeds[1], student.engine.name),
+        f"{shown_criterion(criterion, run.positive)} on {data.source.title}",
         f"{len(sample):,} texts of {data.source.title}",
     )
+
+
+def _figure(run: ClassifierDistilling, data: Examples, predicted: NDArray[np.int64], criterion: str) -> float:
+    if criterion == "accuracy":
+        return float((predicted == data.labels).mean())
+    f1 = f1_of_classes(data.labels, predicted, len(data.names))
+    return float(f1.mean() if run.positive is None else f1[data.names.index(run.positive)])

@@ -12,12 +12,12 @@ from valence.data.examples import Examples
 from valence.files import write_json
 from valence.folder import Architecture, ModelFolder
 from valence.text.tokenizer import Tokenizer
-from valence.training.classification import Classification, classifier_evaluator
+from valence.training.classification import Classification, choose_criterion, classifier_evaluator
 from valence.training.classifier_folder import save_classifier
 from valence.training.counterfactuals import CONSISTENCY_WEIGHT
 from valence.training.debiasing import debiased
 from valence.training.devices import make_accelerator
-from valence.training.loop import Monitor, train
+from valence.training.loop import Monitor, chosen_by, train
 from valence.training.objective import Objective
 from valence.training.recipe import Recipe
 from valence.training.run import (
@@ -59,6 +59,8 @@ class FineTuning:
     """Of the divergence between such answers."""
     base_labels: tuple[str, ...] | None = None
     """The classes of a base that does not name its own, by number."""
+    positive: str | None = None
+    """The class by whose F1 the best epoch is chosen; None: see `choose_criterion`."""
 
     @property
     def max_length(self) -> int:
@@ -87,6 +89,7 @@ class FineTuning:
             **({"debias": list(self.debias), "consistency_weight": self.consistency_weight} if self.debias else {}),
             **describe_base(self.base),
             **({"base_labels": list(self.base_labels)} if self._names_base and self.base_labels else {}),
+            **({"positive": self.positive} if self.positive is not None else {}),
             "train": describe_examples(self.train),
             "evaluation": None if self.evaluation is None else describe_examples(self.evaluation),
         }
@@ -136,15 +139,27 @@ def fine_tune(
     if run.debias:
         about = (run.debias, run.consistency_weight)
         objective = debiased(objective, *about, run.train.texts, labels, run.train.names, tokenizer)
-    evaluate = None if run.evaluation is None else classifier_evaluator(run.evaluation, tokenizer, base.model)
+    evaluate, choose_by = None, "accuracy"
+    if run.evaluation is not None:
+        evaluate = classifier_evaluator(run.evaluation, tokenizer, base.model, run.positive)
+        choose_by = choose_criterion(run.evaluation, run.positive)
     # The state begins only now, so that a run that could not start leaves nothing behind.
     with run_state(run.out, settings, accelerator, resume) as state:
         progress = train(
-            base.model, objective, run.recipe, run.seed, state, accelerator, evaluate, monitor, run.save_every
+            base.model,
+            objective,
+            run.recipe,
+            run.seed,
+            state,
+            accelerator,
+            evaluate,
+            monitor,
+            run.save_every,
+            choose_by=choose_by,
         )
         if not accelerator.is_main_process:
             return {}
-        return _finish(run, base, settings, progress, objective, accelerator)
+        return _finish(run, base, settings, progress, objective, accelerator, choose_by)
 
 
 def _finish(
@@ -154,6 +169,7 @@ def _finish(
     progress: Progress,
     objective: Objective,
     accelerator: Accelerator,
+    choose_by: str,
 ) -> dict[str, Any]:
     """Make the folder complete; the run's state is still there, so that a failure here can be resumed."""
     epochs = run.recipe.epochs
@@ -165,6 +181,7 @@ def _finish(
         **course(progress, epochs * len(run.train), epochs * sum(objective.lengths)),
         "kept_epoch": progress.best_epoch or epochs,
         "chosen_on": run.evaluation.source.title if run.evaluation and progress.best_epoch else None,
+        "chosen_by": chosen_by(progress.history, choose_by) if progress.best_epoch else None,
         **save_classifier(base.model, run.out, run.base, run.train, run.seed),
         **environment(accelerator),
     }

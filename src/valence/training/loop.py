@@ -8,7 +8,7 @@ packages, as many processes and threads).
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, Protocol
 
@@ -26,7 +26,7 @@ from valence.training.recipe import Recipe
 from valence.training.sampling import epoch_batches, share_of
 from valence.training.state import Progress, RunState
 
-__all__ = ["Evaluate", "Monitor", "train"]
+__all__ = ["Evaluate", "Monitor", "chosen_by", "train"]
 
 Evaluate = Callable[[], dict[str, float]]
 """Measures the model being trained; gives at least "loss"."""
@@ -86,6 +86,7 @@ def train(
     monitor: Monitor | None = None,
     save_every: int = 500,
     evaluate_every: int | None = None,
+    choose_by: str = "accuracy",
 ) -> Progress:
     """Train a model until the recipe's last step; it ends with the weights the recipe keeps.
 
@@ -96,10 +97,12 @@ def train(
         seed: for everything random.
         state: where the run's state is kept; if it holds one, the run goes on from there.
         accelerator: from `make_accelerator`.
-        evaluate: measures the model after each epoch; to keep the best epoch it must give "accuracy", too.
+        evaluate: measures the model after each epoch; to keep the best epoch it must give "accuracy", too, and what
+            it is chosen by.
         monitor: is told how it goes.
         save_every: steps between two states on disk.
         evaluate_every: steps between evaluations; before the first step, too. None: after each epoch alone.
+        choose_by: the figure that is highest in the best epoch; the loss decides between equals.
 
     Returns:
         What happened.
@@ -108,7 +111,7 @@ def train(
         TrainingError: if the loss is no number any more, memory or disk is full; the last state is kept.
         KeyboardInterrupt: after an interrupt or a termination signal, with the state saved; says so.
     """
-    run = _Run(model, objective, recipe, seed, state, accelerator, evaluate, monitor)
+    run = _Run(model, objective, recipe, seed, state, accelerator, evaluate, monitor, choose_by)
     try:
         with Interrupt() as interrupt:
             run.train(interrupt, save_every, evaluate_every)
@@ -140,7 +143,9 @@ class _Run:
         accelerator: Accelerator,
         evaluate: Evaluate | None,
         monitor: Monitor | None,
+        choose_by: str,
     ) -> None:
+        self.choose_by = choose_by
         self.model = model.to(accelerator.device)
         self.objective = objective
         self.recipe = recipe
@@ -322,13 +327,27 @@ class _Run:
         progress.epoch_loss = 0.0
         if self.recipe.keep == "best" and "accuracy" in figures:
             best = next((f for f in progress.history if f["epoch"] == progress.best_epoch), None)
-            if best is None or (figures["accuracy"], -figures["loss"]) > (best["accuracy"], -best["loss"]):
+            by = chosen_by([*progress.history, figures], self.choose_by)
+            if best is None or (figures[by], -figures["loss"]) > (best[by], -best["loss"]):
                 progress.best_epoch = epoch
                 self.state.save_best(self.model)
         progress.history.append(figures)
         if self.monitor is not None:
             self.monitor.on_epoch(figures)
         self.accelerator.wait_for_everyone()
+
+
+def chosen_by(history: Sequence[dict[str, float]], choose_by: str) -> str:
+    """Say which figure decides on the best epoch: a run that an earlier version began has accuracy alone.
+
+    Args:
+        history: the epochs done.
+        choose_by: the figure that is wanted.
+
+    Returns:
+        Its name, or "accuracy" where an epoch lacks it.
+    """
+    return choose_by if all(choose_by in figures for figures in history) else "accuracy"
 
 
 def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

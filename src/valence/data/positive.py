@@ -1,0 +1,48 @@
+"""Which of its classes a classifier is meant to find: the one whose precision, recall and F1 stand for it."""
+
+from collections.abc import Sequence
+
+from valence.errors import InputError
+
+__all__ = ["find_positive", "positive_class"]
+
+_NAMES = frozenset({"positive", "pos", "yes", "true", "1", "label_1"})
+_LISTED = 20  # names that a message lists
+
+
+def positive_class(labels: Sequence[str]) -> int | None:
+    """Tell from the names of two classes which is the positive one.
+
+    Args:
+        labels: the class names, by number.
+
+    Returns:
+        The number of the one that is called positive, pos, yes, true, 1 or LABEL_1, in any case. None where both or
+        neither are, and where there are not two classes: of more, the one called 1 is one like the others.
+    """
+    found = [number for number, label in enumerate(labels) if label.strip().casefold() in _NAMES]
+    return found[0] if len(found) == 1 and len(labels) == 2 else None
+
+
+def find_positive(labels: Sequence[str], name: str | None) -> int | None:
+    """Find the positive class: the one that the user names, else the one that its name gives away.
+
+    Args:
+        labels: the class names, by number.
+        name: what the user said, if anything.
+
+    Returns:
+        Its number, or None where nobody said and no name gives it away.
+
+    Raises:
+        InputError: if no class, or more than one, is called so.
+    """
+    if name is None:
+        return positive_class(labels)
+    if name in labels:
+        return labels.index(name)
+    folded = [label.casefold() for label in labels]
+    if folded.count(name.casefold()) == 1:
+        return folded.index(name.casefold())
+    listed = ", ".join(labels[:_LISTED]) + (", …" if len(labels) > _LISTED else "")
+    raise InputError(f"the positive class must be one of {listed}; found {name!r:.80}")
