@@ -28,6 +28,7 @@ from valence.card.report_facts import (
 )
 from valence.card.tolerances import Setting, setting_of
 from valence.data.examples import Examples, read_examples
+from valence.data.recorded import recorded_columns, recorded_options
 from valence.data.sources import find_source
 from valence.errors import MissingExtraError, ModelError, ValenceError
 from valence.files import sha256, tensor_shapes
@@ -180,7 +181,7 @@ class Workbench:
         report = self.facts.evaluations[name]
         path = self._data(report.text("data", "sha256"), report.text("data", "name"))
         classifier, setting = self._classifier(report)
-        examples = self._examples(path, classifier.labels)
+        examples = self._examples(path, classifier.labels, report.find("data"))
         again = evaluate(
             classifier,
             examples,
@@ -209,8 +210,9 @@ class Workbench:
             raise _MissingError(f"no file below {self.files.where()} is the data {name} (SHA-256 {digest}){source}")
         return path
 
-    def _examples(self, path: Path, labels: tuple[str, ...]) -> Examples:
-        return read_examples(find_source(str(path), "eval"), known=labels)
+    def _examples(self, path: Path, labels: tuple[str, ...], described: Any = None) -> Examples:
+        source = find_source(str(path), "eval", recorded_options(described))
+        return read_examples(source, recorded_columns(described), known=labels)
 
     def _classifier(self, report: Report) -> tuple[Classifier, Setting]:
         """Load the model as it was measured; with another engine where that one does not run here."""
@@ -266,7 +268,7 @@ class Workbench:
         ):
             raise _MissingError(f"the texts that it was compared on ({export.sample}); reports/{TRAINING} marks none")
         path = self._data(training.text("agreement_sample", "train_sha256"), export.sample)
-        texts = self._examples(path, self.folder.labels or ()).texts
+        texts = self._examples(path, self.folder.labels or (), training.find("agreement_sample")).texts
         if max(rows, default=0) >= len(texts):
             raise ModelError(f"{training.path}: marks row {max(rows)} of {len(texts):,}")
         return [texts[row] for row in rows]
@@ -340,7 +342,7 @@ class Workbench:
             settings.add(setting_of(model.text("engine"), classifier.engine.name))
             contestants.append(Contestant(classifier, folder))
         first, second = contestants
-        examples = self._examples(path, first.classifier.labels)
+        examples = self._examples(path, first.classifier.labels, report.find("data"))
         again = compare(
             first,
             second,

@@ -12,6 +12,7 @@ from valence.cli.data_options import data_options
 from valence.cli.output import echo_json
 from valence.data.columns import ColumnNames, choose_columns
 from valence.data.examples import read_texts
+from valence.data.recorded import recorded_columns, recorded_options
 from valence.data.sources import find_source
 from valence.data.tables import Table, TableOptions
 from valence.errors import InputError, MissingExtraError, ValenceError
@@ -112,10 +113,11 @@ def _kept_sample(folder: ModelFolder) -> Sample:
     kept: Any = read_json(path).get("agreement_sample") if path.is_file() else None
     try:
         name = kept["source"]
-        source = find_source(name if name.startswith("hub:") else os.path.abspath(folder.path / name), "train")
+        place = name if name.startswith("hub:") else os.path.abspath(folder.path / name)
+        source = find_source(place, "train", recorded_options(kept))
         if source.sha256() != kept["train_sha256"]:
             return Sample()
-        texts = [text for table in source.tables() for text in _texts(table, ColumnNames())]
+        texts = [text for table in source.tables() for text in _texts(table, recorded_columns(kept))]
         return Sample([texts[row] for row in kept["rows"]], f"{len(kept['rows']):,} training texts of {source.title}")
     except (AttributeError, KeyError, TypeError, IndexError, ValenceError):
         return Sample()  # no training data here: not needed for an export

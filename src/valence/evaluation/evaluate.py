@@ -12,6 +12,7 @@ import numpy as np
 
 from valence.data.examples import Examples
 from valence.data.positive import find_positive
+from valence.data.recorded import describe_source
 from valence.errors import InputError
 from valence.evaluation.metrics import CLASS_METRICS, METRICS, ClassFigures, Classwise, measure
 from valence.files import sha256
@@ -152,9 +153,9 @@ def describe_data(data: Examples) -> dict[str, Any]:
         data: the texts.
 
     Returns:
-        Their name and what they can be known by.
+        Their name, what they can be known by, and how they were read.
     """
-    return {"name": data.source.title, "sha256": data.source.sha256()}
+    return describe_source(data.source, data.columns)
 
 
 def describe_reading(classifier: Classifier) -> dict[str, Any]:

@@ -44,6 +44,7 @@ from valence.training.run import (
     environment,
     run_state,
     warn_of_warmup,
+    with_columns,
 )
 from valence.training.state import RunState
 from valence.training.student import make_student
@@ -196,7 +197,7 @@ def distill_classifier(
             return {}
         epochs = run.recipe.epochs
         report = {
-            **settings,
+            **with_columns(settings, train=run.train, evaluation=run.evaluation),
             "left_out": list(base.left_out),
             "initialised": list(base.initialised),
             "base_head": base.head,

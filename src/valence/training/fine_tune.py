@@ -30,6 +30,7 @@ from valence.training.run import (
     environment,
     run_state,
     warn_of_warmup,
+    with_columns,
 )
 from valence.training.state import Progress
 
@@ -174,7 +175,7 @@ def _finish(
     """Make the folder complete; the run's state is still there, so that a failure here can be resumed."""
     epochs = run.recipe.epochs
     report = {
-        **settings,
+        **with_columns(settings, train=run.train, evaluation=run.evaluation),
         "left_out": list(base.left_out),
         "initialised": list(base.initialised),
         "base_head": base.head,

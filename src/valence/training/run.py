@@ -15,6 +15,7 @@ import torch
 from accelerate import Accelerator
 
 from valence.data.examples import Examples
+from valence.data.recorded import describe_source
 from valence.errors import InputError, TrainingError
 from valence.files import sha256
 from valence.folder import ModelFolder
@@ -36,6 +37,7 @@ __all__ = [
     "environment",
     "run_state",
     "warn_of_warmup",
+    "with_columns",
 ]
 
 _STATE_FOLDER = "training_state"
@@ -252,6 +254,23 @@ def describe_examples(data: Examples) -> dict[str, Any]:
         "examples": len(data),
         "sha256": data.source.sha256(),
         "examples_sha256": hashlib.sha256(read).hexdigest(),
+    }
+
+
+def with_columns(settings: dict[str, Any], **data: Examples | None) -> dict[str, Any]:
+    """Add to settings which columns of data sets were read; a run's state leaves that to the hash of what was read.
+
+    Args:
+        settings: of the run.
+        **data: data sets under their names in the settings.
+
+    Returns:
+        The settings, for a report.
+    """
+    return settings | {
+        name: settings[name] | describe_source(examples.source, examples.columns)
+        for name, examples in data.items()
+        if examples is not None
     }
 
 
