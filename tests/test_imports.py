@@ -24,7 +24,7 @@ LEVELS = (
     {"hub"},
     {"folder"},
     {"files", "rust"},
-    {"errors", "versions"},
+    {"errors", "forking", "versions"},
 )
 LEVEL_OF = {name: -depth for depth, names in enumerate(LEVELS) for name in names}
 # Package -> the only files, or folders, that import it.

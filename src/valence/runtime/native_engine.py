@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from valence.errors import EngineError
+from valence.forking import native_calls
 from valence.runtime.int8_tensors import Int8Tensors, read_tensors
+from valence.runtime.reopening import reopening
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
@@ -105,13 +107,14 @@ class NativeEngine:
         )
         if not self._model:
             raise EngineError(f"{path}: not enough memory for its weights")
+        self._reopening = reopening(NativeEngine, self.files, threads)
 
     def __del__(self) -> None:
         if getattr(self, "_model", None):
             self._library.valence_close(self._model)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return NativeEngine, (self.files[0], self.sessions)  # a copy, or another process, opens the file itself
+        return self._reopening
 
     @property
     def n_classes(self) -> int:
@@ -141,15 +144,16 @@ class NativeEngine:
         starts = np.zeros(len(is_token) + 1, dtype=np.int64)
         np.cumsum(is_token.sum(axis=1), out=starts[1:])
         logits = np.empty((len(is_token), self._n_classes), dtype=np.float32)
-        status = self._library.valence_logits(
-            self._model,
-            ids.ctypes.data,
-            None if types is None else types.ctypes.data,
-            starts.ctypes.data,
-            len(is_token),
-            1 if side_by_side else self.sessions,
-            logits.ctypes.data,
-        )
+        with native_calls:
+            status = self._library.valence_logits(
+                self._model,
+                ids.ctypes.data,
+                None if types is None else types.ctypes.data,
+                starts.ctypes.data,
+                len(is_token),
+                1 if side_by_side else self.sessions,
+                logits.ctypes.data,
+            )
         if status == _OUT_OF_MEMORY:
             raise EngineError(f"not enough memory for a batch of {len(ids)} tokens")
         if status:

@@ -1,9 +1,7 @@
 """The ONNX engine: ONNX Runtime on the CPU."""
 
-import ctypes
 import os
 import threading
-import weakref
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +10,16 @@ from numpy.typing import NDArray
 
 from valence.errors import EngineError
 from valence.files import refuse_lfs_pointer
+from valence.forking import forget_in_children, keep_for_ever, native_calls
+from valence.runtime.reopening import reopening
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
 __all__ = ["OnnxEngine"]
+
+# From 1.29 on ONNX Runtime reports to its makers over the network, unless this is set before it is imported, by whoever
+# it is; and a forked process cannot end once the thread that reports has begun.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 class OnnxEngine:
@@ -34,9 +38,11 @@ class OnnxEngine:
         self.sessions = thread_count(threads)
         self.name = f"onnx {precision}"
         self.files = (path,)
+        self._path = path.absolute()  # for the second session, which may be opened in another working directory
         self._lock = threading.Lock()
         self._by_threads: dict[int, Any] = {}  # number of threads -> session
-        session = self._session(self.sessions)
+        with native_calls:
+            session = self._session(self.sessions)
         self._inputs = {entry.name for entry in session.get_inputs()}
         outputs = {entry.name: entry.shape for entry in session.get_outputs()}
         if not {"input_ids", "attention_mask"} <= self._inputs or "logits" not in outputs:
@@ -48,7 +54,11 @@ class OnnxEngine:
         if not isinstance(n_classes, int):
             raise EngineError(f"{path}: the width of its logits is not fixed")
         self._n_classes = n_classes
-        _engines.add(self)
+        self._reopening = reopening(OnnxEngine, self.files, precision, threads)
+        forget_in_children(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._reopening
 
     @property
     def n_classes(self) -> int:
@@ -72,12 +82,13 @@ class OnnxEngine:
         if "token_type_ids" in self._inputs:
             types = batch.token_type_ids
             feed["token_type_ids"] = np.zeros_like(batch.input_ids) if types is None else types
-        session = self._session(1 if side_by_side else self.sessions)
-        try:
-            logits: NDArray[np.float32] = session.run(["logits"], feed)[0]
-        except Exception as problem:  # ONNX Runtime's own exceptions share no base class
-            shape = batch.input_ids.shape
-            raise EngineError(f"ONNX Runtime failed on a batch of {shape}: {str(problem).strip()}") from None
+        with native_calls:
+            session = self._session(1 if side_by_side else self.sessions)
+            try:
+                logits: NDArray[np.float32] = session.run(["logits"], feed)[0]
+            except Exception as problem:  # ONNX Runtime's own exceptions share no base class
+                shape = batch.input_ids.shape
+                raise EngineError(f"ONNX Runtime failed on a batch of {shape}: {str(problem).strip()}") from None
         return logits
 
     def _session(self, threads: int) -> Any:
@@ -87,33 +98,22 @@ class OnnxEngine:
             with self._lock:
                 session = self._by_threads.get(threads)
                 if session is None:
-                    session = self._by_threads[threads] = _open(self.files[0], threads)
+                    session = self._by_threads[threads] = _open(self._path, threads)
         return session
 
     def forget_threads(self) -> None:
-        """In a forked process: leave sessions whose threads are gone as they are, for even closing one would hang."""
+        """In a forked process: leave sessions whose threads are gone as they are, and open others when needed."""
         for threads, session in self._by_threads.items():
             if threads > 1:
-                ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))  # so that nothing ever closes it
+                keep_for_ever(session)
         self._by_threads = {threads: session for threads, session in self._by_threads.items() if threads == 1}
         self._lock = threading.Lock()
-
-
-_engines: weakref.WeakSet[OnnxEngine] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for engine in tuple(_engines):
-        engine.forget_threads()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _open(path: Path, threads: int) -> Any:
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()  # where it was imported before this module
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors come as exceptions
     options.intra_op_num_threads = threads

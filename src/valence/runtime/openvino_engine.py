@@ -7,6 +7,7 @@ Shapes: B texts of a batch, C classes.
 """
 
 import contextlib
+import functools
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from numpy.typing import NDArray
 
 from valence.errors import EngineError, InputError, MissingExtraError
 from valence.files import refuse_lfs_pointer
+from valence.forking import forget_in_children, keep_for_ever, native_calls
+from valence.runtime.reopening import reopening
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
@@ -60,8 +63,7 @@ class OpenVinoEngine:
             raise InputError(f"precision must be one of {', '.join(_ARITHMETIC)}, found {precision!r}")
         if find_spec("openvino") is None:
             raise MissingExtraError("openvino", "The OpenVINO engine")
-        self._core: Any = import_openvino().Core()
-        self._path = path
+        self._path = path.absolute()
         self._n_threads = thread_count(threads)
         self._options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": _ARITHMETIC[precision],
@@ -69,12 +71,9 @@ class OpenVinoEngine:
         }
         if cache is not None:
             self._options["CACHE_DIR"] = str(cache)
-        try:
-            self._graph: Any = self._core.read_model(path)
-        except Exception as problem:  # OpenVINO raises RuntimeError, of many kinds
-            for part in (path, path.with_suffix(".bin")):
-                refuse_lfs_pointer(part, EngineError)
-            raise EngineError(f"{path}: OpenVINO cannot read it: {_first_line(problem)}") from None
+        self._reset()
+        with native_calls:
+            self._open()
         self._inputs = {name for port in self._graph.inputs for name in port.get_names()}
         outputs = {name: port for port in self._graph.outputs for name in port.get_names()}
         if not {"input_ids", "attention_mask"} <= self._inputs or "logits" not in outputs:
@@ -90,12 +89,14 @@ class OpenVinoEngine:
         if len(positions) != 1:
             raise EngineError(f"{path}: it has no table {_POSITIONS!r}, so valence export did not write it")
         self._max_tokens = int(positions[0][0])
-        self._compiling = threading.Lock()
-        self._networks: dict[bool, Any] = {}
-        self._idle: dict[bool, SimpleQueue[Any]] = {False: SimpleQueue(), True: SimpleQueue()}
         self.sessions = self._n_threads
         self.name = f"openvino {precision}"
         self.files = (path, path.with_suffix(".bin")) if path.suffix == ".xml" else (path,)
+        self._reopening = reopening(OpenVinoEngine, self.files, precision, threads, cache)
+        forget_in_children(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._reopening
 
     @property
     def n_classes(self) -> int:
@@ -119,18 +120,41 @@ class OpenVinoEngine:
         if lengths.max() > self._max_tokens:  # OpenVINO would read past the end of the table
             raise EngineError(f"a text of {lengths.max()} tokens, and the model reads {self._max_tokens}")
         logits = np.empty((len(lengths), self._n_classes), dtype=np.float32)
-        request = self._take_request(side_by_side)
-        try:
-            for length in np.unique(lengths):
-                rows = np.flatnonzero(lengths == length)
-                request.infer(self._feed(batch, rows, length))
-                logits[rows] = request.get_tensor("logits").data
-        except Exception as problem:  # as above
-            shape = batch.input_ids.shape
-            raise EngineError(f"OpenVINO failed on a batch of {shape}: {_first_line(problem)}") from None
-        finally:
-            self._idle[side_by_side].put(request)
+        with native_calls:
+            request = self._take_request(side_by_side)
+            try:
+                for length in np.unique(lengths):
+                    rows = np.flatnonzero(lengths == length)
+                    request.infer(self._feed(batch, rows, length))
+                    logits[rows] = request.get_tensor("logits").data
+            except Exception as problem:  # as above
+                shape = batch.input_ids.shape
+                raise EngineError(f"OpenVINO failed on a batch of {shape}: {_first_line(problem)}") from None
+            finally:
+                self._idle[side_by_side].put(request)
         return logits
+
+    def forget_threads(self) -> None:
+        """In a forked process: leave networks whose threads are gone as they are, and read the file again."""
+        keep_for_ever((self._core, self._graph, self._networks, self._idle))
+        self._reset()
+
+    def _reset(self) -> None:
+        self._core: Any = None
+        self._compiling = threading.Lock()
+        self._networks: dict[bool, Any] = {}
+        self._idle: dict[bool, SimpleQueue[Any]] = {False: SimpleQueue(), True: SimpleQueue()}
+
+    def _open(self) -> None:
+        """Read the graph."""
+        core = import_openvino().Core()
+        try:
+            self._graph: Any = core.read_model(self._path)
+        except Exception as problem:  # OpenVINO raises RuntimeError, of many kinds
+            for part in (self._path, self._path.with_suffix(".bin")):
+                refuse_lfs_pointer(part, EngineError)
+            raise EngineError(f"{self._path}: OpenVINO cannot read it: {_first_line(problem)}") from None
+        self._core = core
 
     def _feed(self, batch: TokenBatch, rows: NDArray[np.intp], length: int) -> dict[str, NDArray[np.int64]]:
         feed = {"input_ids": batch.input_ids[rows, :length], "attention_mask": batch.attention_mask[rows, :length]}
@@ -148,6 +172,8 @@ class OpenVinoEngine:
 
     def _network(self, side_by_side: bool) -> Any:
         with self._compiling:
+            if self._core is None:  # in a forked process
+                self._open()
             if side_by_side not in self._networks:
                 streams = self._n_threads if side_by_side else 1
                 options = self._options | {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": self._n_threads}
@@ -164,9 +190,29 @@ def import_openvino() -> Any:
     Returns:
         The module.
     """
-    with without_telemetry():
+    with native_calls, _first_use, without_telemetry():
         import openvino
+
+        _use_once(openvino)
     return openvino
+
+
+_first_use = threading.Lock()
+
+
+@functools.cache
+def _use_once(openvino: Any) -> None:
+    """Do once, in one thread, all that a batch does.
+
+    The variables of its Python binding are set when they are first used: by Python code, behind a guard of C++. Where
+    two threads came first, one could wait for the guard with Python's lock in its hands, and the other, behind the
+    guard, for Python's lock: for ever.
+    """
+    value = openvino.opset13.parameter([-1], np.int64, name="input")
+    graph = openvino.Model([openvino.opset13.convert(value, "f32")], [value], "first use")
+    request = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_NUM_THREADS": 1}).create_infer_request()
+    request.infer({0: np.zeros(1, dtype=np.int64)})
+    _ = request.get_output_tensor(0).data
 
 
 @contextlib.contextmanager

@@ -4,8 +4,9 @@ In fp32 on the CPU it is the reference that every export is compared with. In bf
 padding.
 """
 
+import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,12 +15,14 @@ from numpy.typing import NDArray
 from valence.checkpoint.checkpoint import load_model
 from valence.errors import EngineError, InputError
 from valence.folder import ModelFolder
+from valence.forking import native_calls
 from valence.model.heads import FirstTokenHead, Task, TaskModel
 from valence.model.unpadded import UnpaddedClassifier, UnpaddedTexts
+from valence.runtime.reopening import reopening
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
-__all__ = ["Precision", "TorchEngine", "has_bf16", "has_gpu", "limit_threads"]
+__all__ = ["Precision", "TorchEngine", "check_gpu", "has_bf16", "has_gpu", "limit_threads", "state_of"]
 
 Precision = Literal["fp32", "bf16"]
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -29,9 +32,25 @@ def has_gpu() -> bool:
     """Tell whether PyTorch can use an NVIDIA GPU.
 
     Returns:
-        Whether it can.
+        Whether it can, but for a forked process, of which `check_gpu` tells.
     """
-    return torch.cuda.is_available()
+    return torch.cuda._is_in_bad_fork() or torch.cuda.is_available()
+
+
+def check_gpu(device: str) -> None:
+    """Refuse the GPU in a process that was forked from one that had begun to use it.
+
+    Args:
+        device: "cpu" or "cuda".
+
+    Raises:
+        EngineError: if it is the GPU of such a process.
+    """
+    if device == "cuda" and torch.cuda._is_in_bad_fork():
+        raise EngineError(
+            "PyTorch cannot use a GPU in a forked process after its parent did: start processes with 'spawn' "
+            "(multiprocessing.get_context), or load the model in each of them and not before the fork"
+        )
 
 
 def has_bf16(device: str) -> bool:
@@ -48,15 +67,42 @@ def has_bf16(device: str) -> bool:
     return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # type: ignore[no-untyped-call]
 
 
+_forked = False
+
+
+def _after_fork() -> None:
+    """Use one thread: OpenMP would wait for those of the parent, whose models used them while they were loaded."""
+    global _forked
+    _forked = True
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def limit_threads(threads: int | None) -> None:
-    """Set how many threads PyTorch uses on the CPU, from now on in the whole process.
+    """Set how many threads PyTorch uses on the CPU, from now on in the whole process; in a forked process it is one.
 
     Args:
         threads: how many. None: no more than there are processors, in a container too.
     """
-    wanted = thread_count(torch.get_num_threads() if threads is None else threads)
+    wanted = 1 if _forked else thread_count(torch.get_num_threads() if threads is None else threads)
     if wanted != torch.get_num_threads():
         torch.set_num_threads(wanted)
+
+
+def state_of(model: TaskModel) -> list[object]:
+    """Tell whether a model is as it was loaded, without looking at its values.
+
+    Args:
+        model: any.
+
+    Returns:
+        What a change of its values, type, place or mode changes.
+    """
+    parameters = [(p.data_ptr(), 0 if p.is_inference() else p._version, p.dtype) for p in model.parameters()]
+    return [model.training, *parameters]
 
 
 class TorchEngine:
@@ -75,6 +121,7 @@ class TorchEngine:
         self._model = model
         self._unpadded = UnpaddedClassifier(model) if unpadded else None
         self.files = files
+        self._loaded: tuple[list[object], tuple[Any, ...]] | None = None  # its state, and how to open it again
         self._n_classes = model.head.classifier.out_features
         weight = model.head.classifier.weight
         precision = "bf16" if weight.dtype == torch.bfloat16 else "fp32"
@@ -112,6 +159,7 @@ class TorchEngine:
         if device == "cuda" and not has_gpu():
             raise EngineError("the torch engine was asked for a GPU, and PyTorch finds none")
         device = device or ("cuda" if has_gpu() else "cpu")
+        check_gpu(device)
         if precision == "bf16" and not has_bf16(device):
             raise EngineError(
                 f"this {'GPU' if device == 'cuda' else 'processor'} has no bf16 products (AVX512-BF16, AMX, or a GPU "
@@ -120,8 +168,18 @@ class TorchEngine:
         precision = precision or ("bf16" if device == "cuda" and has_bf16(device) else "fp32")
         if device == "cpu":
             limit_threads(threads)
-        model = load_model(folder, task).eval().to(device=device, dtype=_TYPES[precision])
-        return cls(model, folder.weight_files, unpadded=device == "cuda" or precision == "bf16")
+        with native_calls:
+            model = load_model(folder, task).eval().to(device=device, dtype=_TYPES[precision])
+        engine = cls(model, folder.weight_files, unpadded=device == "cuda" or precision == "bf16")
+        files = folder.path / "config.json", *folder.weight_files
+        options = folder.name, folder.embedded, precision, device, threads, task
+        engine._loaded = state_of(model), reopening(_open_again, files, *options)
+        return engine
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self._loaded is not None and state_of(self._model) == self._loaded[0]:
+            return self._loaded[1]
+        return super().__reduce_ex__(protocol)  # a model that was made, or changed, in memory goes with its weights
 
     @property
     def model(self) -> TaskModel:
@@ -142,17 +200,21 @@ class TorchEngine:
 
         Returns:
             [B, C].
+
+        Raises:
+            EngineError: if the model lies on a GPU, and the process was forked since.
         """
+        check_gpu(self._device.type)
         was_training = self._model.training
         if was_training:
             self._model.eval()
         try:
-            with torch.inference_mode():
+            with native_calls, torch.inference_mode():
                 logits = self._run_padded(batch) if self._unpadded is None else self._run_unpadded(batch)
+                result: NDArray[np.float32] = logits.float().cpu().numpy()
         finally:
             if was_training:
                 self._model.train()
-        result: NDArray[np.float32] = logits.float().cpu().numpy()
         return result
 
     @property
@@ -178,6 +240,10 @@ class TorchEngine:
             )
         logits: torch.Tensor = self._unpadded(texts)
         return logits
+
+
+def _open_again(config: Path, name: str, embedded: bool, *options: Any) -> TorchEngine:
+    return TorchEngine.from_folder(ModelFolder(config.parent, name, embedded), *options)
 
 
 def remove_padding(batch: TokenBatch, device: torch.device) -> UnpaddedTexts:

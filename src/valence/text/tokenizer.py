@@ -22,6 +22,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from valence.errors import InputError, ModelError
 from valence.files import write_json, write_text
 from valence.folder import ModelFolder
+from valence.forking import is_forked, native_calls
 from valence.rust import explained
 from valence.text.segments import segments
 from valence.text.tokenizer_files import BERT_NAMES, read_tokenizer, settings_of, wrong_marks
@@ -366,15 +367,16 @@ class Tokenizer:
         return InputError(f"{self._file}: its tokenizer fails on the text {text!r:.80}: {reason}")
 
     def _run(self, texts: Sequence[Text], special: bool = True, places: bool = False) -> list[Any]:
-        """Tokenise in Rust, in threads where there are several texts."""
+        """Tokenise in Rust, in threads where there are several texts; a forked process has none of them."""
         encodings: list[Any]
-        if self._threads == 1:
-            pairs = (text if isinstance(text, tuple) else (text, None) for text in texts)
-            encodings = [self._rust.encode(text, pair, add_special_tokens=special) for text, pair in pairs]
-        else:
-            _start_rust_threads(self._threads)
-            encode = self._rust.encode_batch if places else self._rust.encode_batch_fast
-            encodings = encode(list(texts), add_special_tokens=special)
+        with native_calls:
+            if self._threads == 1 or is_forked():
+                pairs = (text if isinstance(text, tuple) else (text, None) for text in texts)
+                encodings = [self._rust.encode(text, pair, add_special_tokens=special) for text, pair in pairs]
+            else:
+                _start_rust_threads(self._threads)
+                encode = self._rust.encode_batch if places else self._rust.encode_batch_fast
+                encodings = encode(list(texts), add_special_tokens=special)
         return encodings
 
     def save(self, folder: Path) -> None:
