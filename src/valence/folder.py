@@ -1,6 +1,5 @@
 """A model is a folder: which files it holds and what its config says about using it."""
 
-import functools
 import math
 import re
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from valence.errors import CheckpointError, ConfigError, ModelNotFoundError, listed
 from valence.files import is_unicode, read_json, refuse_lfs_pointer, sha256, tensor_shapes
+from valence.forking import cached_property
 
 __all__ = ["PROBLEM_TYPES", "TOKENIZER_FILES", "Architecture", "ModelFolder"]
 
@@ -48,7 +48,7 @@ class ModelFolder:
                 f"{self.path}: not a model folder: it has no config.json (found: {', '.join(found) or 'nothing'})"
             )
 
-    @functools.cached_property
+    @cached_property
     def config(self) -> dict[str, Any]:
         """The content of config.json."""
         return read_json(self.path / "config.json", ConfigError)
@@ -65,7 +65,7 @@ class ModelFolder:
             f"{self.path / 'config.json'}: model_type {found!r} is not supported; valence loads {', '.join(known)}"
         )
 
-    @functools.cached_property
+    @cached_property
     def labels(self) -> tuple[str, ...] | None:
         """The class names in order, or None where the config names none."""
         names = self.config.get("id2label")
@@ -111,7 +111,7 @@ class ModelFolder:
             )
         return value
 
-    @functools.cached_property
+    @cached_property
     def weight_files(self) -> tuple[Path, ...]:
         """The checkpoint's tensor files in the order of preference; empty where it has none."""
         files: tuple[Path, ...] = ()
@@ -146,7 +146,7 @@ class ModelFolder:
         found = self.config.get("n_layers", self.config.get("num_hidden_layers"))
         return found if isinstance(found, int) else None
 
-    @functools.cached_property
+    @cached_property
     def n_parameters(self) -> int | None:
         """How many there are, by the weights' headers, or without weights by the training report; None if unknown."""
         if self.weight_files:

@@ -11,10 +11,12 @@ import os
 import threading
 import time
 import weakref
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
-__all__ = ["forget_in_children", "is_forked", "keep_for_ever", "native_calls"]
+__all__ = ["cached_property", "forget_in_children", "is_forked", "keep_for_ever", "native_calls"]
 
+_Value = TypeVar("_Value")
 _LONGEST_WAIT = 60.0  # seconds; a call takes far less, and a fork that waits for ever would be no better
 
 
@@ -66,6 +68,34 @@ class _NativeCalls:
 
 class _Forgetful(Protocol):
     def forget_threads(self) -> None: ...
+
+
+class cached_property(Generic[_Value]):  # noqa: N801  # as the one of functools
+    """A property that is computed once, without the lock that `functools.cached_property` has in Python 3.11.
+
+    Args:
+        compute: of the object.
+    """
+
+    def __init__(self, compute: Callable[[Any], _Value]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> _Value: ...
+
+    def __get__(self, instance: object | None, owner: type) -> Self | _Value:
+        if instance is None:
+            return self
+        # Where two threads compute it at once, both get the value of the one that comes first.
+        value: _Value = instance.__dict__.setdefault(self._name, self._compute(instance))
+        return value
 
 
 native_calls = _NativeCalls()

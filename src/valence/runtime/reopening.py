@@ -18,7 +18,7 @@ def reopening(make: Callable[..., Any], files: Sequence[Path], *arguments: objec
     Args:
         make: opens it, with the path of the first file and the arguments.
         files: what it reads.
-        arguments: further ones.
+        *arguments: further ones.
 
     Returns:
         What its `__reduce__` shall return.

@@ -22,7 +22,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from valence.errors import InputError, ModelError
 from valence.files import write_json, write_text
 from valence.folder import ModelFolder
-from valence.forking import is_forked, native_calls
+from valence.forking import cached_property, is_forked, native_calls
 from valence.rust import explained
 from valence.text.segments import segments
 from valence.text.tokenizer_files import BERT_NAMES, read_tokenizer, settings_of, wrong_marks
@@ -180,7 +180,7 @@ class Tokenizer:
                     raise self.too_long(outcome, first + index + 1)
         return tokenized
 
-    @functools.cached_property
+    @cached_property
     def vocabulary(self) -> Vocabulary:
         """The tokens there are."""
         special = {token.content for token in self._rust.get_added_tokens_decoder().values() if token.special}

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from valence.forking import cached_property
 
 __all__ = ["CONTINUATION", "Vocabulary"]
 

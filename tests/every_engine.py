@@ -1,0 +1,106 @@
+"""A classifier with an export for every engine, a raw model, and scripts that must end in time."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tiny import tiny_config
+from valence.folder import ModelFolder
+
+RUNS = int(os.environ.get("VALENCE_HANG_RUNS", "3"))
+"""How often in a row what might hang is tried."""
+TEXTS = [f"film {number} {'good ' * (number % 50)}" for number in range(150)]
+
+
+def make_classifier(path: Path, vocabulary: Path) -> None:
+    """Write a random classifier of three classes with every kind of export."""
+    import torch
+
+    from valence.checkpoint.checkpoint import save_model
+    from valence.model.heads import TaskModel
+    from valence.runtime.export.export import export_model
+    from valence.runtime.export.sample import Sample
+
+    shape = {"hidden_size": 64, "n_heads": 4, "intermediate_size": 128, "initializer_range": 0.12}
+    model = TaskModel(tiny_config(max_positions=128, **shape), "classification", 3)
+    model.initialise(seed=3)
+    save_model(model, path, ("a", "b", "c"), torch.float32)
+    (path / "vocab.txt").write_bytes(vocabulary.read_bytes())
+    folder = ModelFolder(path, str(path))
+    sample = Sample(["good film", "the plot was awful and the acting bad"])
+    export_model(folder, "int8", sample, allow_disagreement=True, two_steps=[])
+    if find_spec("openvino"):
+        export_model(folder, "fp32", sample, file_format="openvino")
+
+
+def make_raw(path: Path, vocabulary: Path) -> None:
+    """Write a random raw BERT."""
+    import torch
+
+    from valence.checkpoint.checkpoint import save_model
+    from valence.model.heads import TaskModel
+
+    model = TaskModel(tiny_config("bert", max_positions=128), "pretraining")
+    model.initialise(seed=3)
+    save_model(model, path, None, torch.float32)
+    (path / "vocab.txt").write_bytes(vocabulary.read_bytes())
+
+
+def skip_unless(engine: str) -> None:
+    """Skip a test of an engine that cannot run here."""
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    if engine == "native":
+        from valence.runtime.native_engine import why_not_native
+
+        if reason := why_not_native():
+            pytest.skip(f"the native engine: {reason}")
+
+
+def script(code: str | Path, *arguments: object, seconds: float, **environment: str) -> str:
+    """Run code, or a file of it, in a process of its own; fail where it does not end in time, or not well."""
+    variables = {name: value for name, value in os.environ.items() if name != "TOKENIZERS_PARALLELISM"}
+    variables["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", *(["-c", code] if isinstance(code, str) else [code]), *map(str, arguments)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=variables | environment, start_new_session=True,
+    )  # fmt: skip
+    try:
+        output, errors = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, 9)  # with all that it has forked
+        output, errors = process.communicate()
+        raise AssertionError(f"it hangs: {output[-2000:]}{errors[-4000:]}") from None
+    assert process.returncode == 0, output[-2000:] + errors[-4000:]
+    return output
+
+
+LOAD = """
+import sys
+from every_engine import TEXTS
+import valence
+
+def load(engine, folder):
+    if engine == "masked words":
+        return valence.load_masked_lm(folder)
+    if engine == "next sentence":
+        return valence.load_next_sentence(folder)
+    return valence.load(folder, engine=engine)
+
+def one(model):
+    if hasattr(model, "fill"):
+        return [model.fill("a [MASK] film")[0].score]
+    return [model("good", "film").probability] if hasattr(model, "predict") else [model("good film").score]
+
+def many(model):
+    if hasattr(model, "fill"):
+        return model.pseudo_log_likelihood(TEXTS[1:20])
+    if hasattr(model, "predict"):
+        return [answer.probability for answer in model.predict([(text, "film") for text in TEXTS])]
+    return [prediction.score for prediction in model(TEXTS)]
+"""
