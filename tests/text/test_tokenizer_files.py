@@ -1,6 +1,9 @@
 """Folders whose tokenizer files say different things, read beside `transformers.AutoTokenizer`."""
 
+import copy
 import json
+import pickle
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -595,3 +598,17 @@ def test_a_panic_on_a_text_names_it(fragile: Path, threads: int, long_text: Any,
 def test_an_interrupt_is_no_panic(tmp_path: Path):
     with pytest.raises(KeyboardInterrupt), explained(ModelError):
         raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_a_copy_splits_special_tokens_as_the_original_does(tiny_classifier, tmp_path, split):
+    folder = Path(shutil.copytree(tiny_classifier, tmp_path / "model"))
+    settings = {"tokenizer_class": "DistilBertTokenizer", "split_special_tokens": split}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    tokenizer = Tokenizer.from_folder(ModelFolder(folder, "m"))
+    texts = ["a [MASK] film", "[SEP]", "good [CLS] film"]
+    expected = [text.ids.tolist() for text in tokenizer(texts)]
+    for other in (pickle.loads(pickle.dumps(tokenizer)), copy.deepcopy(tokenizer)):
+        assert [text.ids.tolist() for text in other(texts)] == expected
+    whole = transformers.AutoTokenizer.from_pretrained(folder)
+    assert [whole(text)["input_ids"] for text in texts] == expected

@@ -114,6 +114,15 @@ class Tokenizer:
         self.max_length = max_length
         self.pad_token_id = pad_token_id
 
+    def __getstate__(self) -> dict[str, Any]:
+        # The Rust tokenizer's own pickle loses this; the other copy is made again when it is needed.
+        return self.__dict__ | {"_truncating": None, "encode_special_tokens": self._rust.encode_special_tokens}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        split = state.pop("encode_special_tokens")
+        self.__dict__.update(state)
+        self._rust.encode_special_tokens = split
+
     @classmethod
     def from_folder(cls, folder: ModelFolder, max_length: int | None = None, threads: int | None = None) -> "Tokenizer":
         """Load the tokenizer of a model.
