@@ -14,7 +14,7 @@ help:
 	@echo "make fix            let the linter mend what it can"
 	@echo "make docs           write the command reference and the tables of figures anew"
 	@echo "make default-model  train the embedded model anew (needs ../shared, about an hour and a half)"
-	@echo "make bench          valence beside its peers, about an hour; training speed, topics (needs ../shared)"
+	@echo "make bench          valence beside its peers, about an hour; training speed, topics, few labels (needs ../shared)"
 	@echo "make clean          remove .venv and what tools left behind"
 
 demo: $(VENV)/.light
@@ -51,6 +51,7 @@ bench: $(VENV)/.test
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/training_speed.py ../shared/data/sst2/train.tsv --base ../shared/models/all-MiniLM-L6-v2
 	$(BIN)/python benchmarks/topics.py
+	$(BIN)/python benchmarks/few_labels.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

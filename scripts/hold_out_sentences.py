@@ -9,7 +9,7 @@ the part: no row of it contains a held-out sentence or is contained in one.
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,9 @@ from valence.data.examples import read_examples
 from valence.data.sources import find_source
 from valence.errors import ValenceError
 
-__all__ = ["hold_out_sentences", "phrases_of"]
+__all__ = ["hold_out_sentences", "phrases_of", "whole_sentences"]
 
-_FEWEST_WORDS = 5  # of a held-out sentence
+_FEWEST_WORDS = 5  # of a sentence
 
 
 def phrases_of(words: Sequence[str]) -> Iterator[str]:
@@ -37,6 +37,24 @@ def phrases_of(words: Sequence[str]) -> Iterator[str]:
             yield " ".join(words[first:end])
 
 
+def whole_sentences(texts: Iterable[str]) -> list[str]:
+    """Find the texts that are part of no other.
+
+    Args:
+        texts: words with a space between.
+
+    Returns:
+        Those of five words or more, each once.
+    """
+    contained: set[str] = set()
+    sentences: list[str] = []
+    for text in sorted(set(texts), key=lambda text: (-len(text.split()), text)):
+        if text not in contained:
+            sentences.append(text)
+            contained.update(phrases_of(text.split()))
+    return [text for text in sentences if len(text.split()) >= _FEWEST_WORDS]
+
+
 def hold_out_sentences(texts: Sequence[str], count: int, seed: int = 0) -> tuple[list[int], list[int]]:
     """Choose sentences to hold out, and the rows that may be learnt from.
 
@@ -49,13 +67,7 @@ def hold_out_sentences(texts: Sequence[str], count: int, seed: int = 0) -> tuple
         The numbers of the rows to learn from, in order; and of one row per held-out sentence.
     """
     texts = [" ".join(text.split()) for text in texts]
-    contained: set[str] = set()
-    sentences: list[str] = []  # in no other row
-    for text in sorted(set(texts), key=lambda text: (-len(text.split()), text)):
-        if text not in contained:
-            sentences.append(text)
-            contained.update(phrases_of(text.split()))
-    candidates = sorted(text for text in sentences if len(text.split()) >= _FEWEST_WORDS)
+    candidates = sorted(whole_sentences(texts))
     chosen = np.random.default_rng(seed).permutation(len(candidates))[:count]
     held_out = [candidates[index] for index in chosen]
     inside = {phrase for text in held_out for phrase in phrases_of(text.split())}

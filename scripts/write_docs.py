@@ -178,6 +178,37 @@ def _where_measured(name: str, render: Callable[[dict[str, Any]], str]) -> str:
     return render(_read(path)) if path.is_file() else f"Not measured yet: `make bench` writes `{name}`."
 
 
+def few_labels_table() -> str:
+    """Render how good a classifier of few labels is, beside logistic regression on frozen embeddings.
+
+    Returns:
+        Markdown.
+    """
+    path = RESULTS / "few_labels.json"
+    if not path.is_file():
+        return "Not measured yet."
+    report = _read(path)
+    lines = [
+        "| data | rows per class | epochs, steps | `valence train`: mean (lowest to highest) | median | regression: "
+        "mean | embeddings of length 1 | difference to the better |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, rows in report["rows"].items():
+        for size, row in rows.items():
+            ours, raw, unit = (row[who] for who in _FEW_LABELS)
+            lines.append(
+                f"| {report['data'][name]['test']} | {size} | {row['epochs']}, {row['steps']} | **{ours['mean']:.3f}** "
+                f"({ours['min']:.3f} to {ours['max']:.3f}) | {ours['median']:.3f} | {raw['mean']:.3f} | "
+                f"{unit['mean']:.3f} | {row['difference']:+.3f} |"
+            )
+    tested = " and ".join(f"{data['texts']:,} texts of {data['test']}" for data in report["data"].values())
+    lines += [
+        "",
+        f"{report['draws']} draws from each training file, the same for all; {tested}; base {report['base']}.",
+    ]
+    return "\n".join(lines)
+
+
 def pretraining_table() -> str:
     """Render what pretraining changed.
 
@@ -360,6 +391,7 @@ def _share(share: float | None) -> str:
 
 
 _FOUND = ("found_among_five", ".0%")
+_FEW_LABELS = ("valence train", "logistic regression", "logistic regression, embeddings of length 1")
 _DISTILLED = {"distillation_classifier.json": "classifier", "distillation_raw.json": "raw model"}
 _TABLES: dict[str, Callable[[], str]] = {
     "measured": measured_table,
@@ -386,6 +418,7 @@ _TABLES: dict[str, Callable[[], str]] = {
     "bench skipped": _bench(tables.skipped_text),
     "bench stream": lambda: _where_measured("stream.json", tables.stream_table),
     "topics": topics_output,
+    "few labels": few_labels_table,
     "pretraining": pretraining_table,
     "reviews": reviews_table,
     "distillation": distillation_table,

@@ -7,7 +7,14 @@ import click
 
 from valence.cli.data_options import data_options, tell_columns
 from valence.cli.output import echo_json
-from valence.cli.training_monitor import TrainingMonitor, kept_epoch, need_training_packages, resume_hint, tell_base
+from valence.cli.training_monitor import (
+    TrainingMonitor,
+    epochs_note,
+    kept_epoch,
+    need_training_packages,
+    resume_hint,
+    tell_base,
+)
 from valence.cli.training_options import (
     change_recipe,
     debias_options,
@@ -110,7 +117,7 @@ def command(
 
     For a classifier TEXTS are labelled, as for `valence train`; with --raw they are plain text, as for `valence
     pretrain`. The student takes every other layer of its base, or as many as --layers says; with another
-    --hidden-size it starts fresh.
+    --hidden-size it starts fresh. A classifier of few texts gets more epochs than three, unless --epochs says how many.
     """
     need_training_packages()
     from valence.training.student import StudentShape
@@ -131,15 +138,18 @@ def command(
         "save_every": given.pop("save_every"),
     }
     title = f"taught by {', '.join(folder.name for folder in folders)}"
-    with resume_hint(), TrainingMonitor(title, "sequences" if raw else "examples", tensorboard) as monitor:
-        if raw:
-            from valence.training.distill_raw import distill_raw
+    if raw:
+        from valence.training.distill_raw import distill_raw
 
-            report = distill_raw(_raw(texts, folders[0], shared, overrides, given), resume, monitor)
-        else:
-            from valence.training.distill_classifier import distill_classifier
+        raw_run = _raw(texts, folders[0], shared, overrides, given)
+        with resume_hint(), TrainingMonitor(title, "sequences", tensorboard) as monitor:
+            report = distill_raw(raw_run, resume, monitor)
+    else:
+        from valence.training.distill_classifier import distill_classifier
 
-            run = _classifier(texts, folders, start, shared | debias, overrides, given)
+        run = _classifier(texts, folders, start, shared | debias, overrides, given, resume)
+        title += epochs_note(run.recipe)
+        with resume_hint(), TrainingMonitor(title, "examples", tensorboard) as monitor:
             report = distill_classifier(run, resume, monitor, tell_base, monitor.on_asked)
     if not report:
         return  # another process reports
@@ -203,9 +213,11 @@ def _classifier(
     shared: dict[str, Any],
     overrides: dict[str, Any],
     given: dict[str, Any],
+    resume: bool,
 ) -> "ClassifierDistilling":
     from valence.checkpoint.config import encoder_config
     from valence.training.distill_classifier import ClassifierDistilling
+    from valence.training.run import with_enough_steps
 
     if len(texts) > 1:
         raise InputError("a classifier is distilled on one labelled data set; give more texts with --unlabelled")
@@ -221,16 +233,18 @@ def _classifier(
     evaluation = given["evaluation"]
     if evaluation is None and Path(texts[0]).is_dir():
         evaluation = texts[0]
-    unlabelled = [find_source(name, "train", reading) for name in given["unlabelled"]]
+    sources = [find_source(name, "train", reading) for name in given["unlabelled"]]
+    unlabelled = read_documents(sources, columns.text) if sources else []
     positive = parse_positive(given["positive"], examples, evaluated=evaluation is not None)
+    recipe = change_recipe(RECIPES[default_recipe(encoder_config(base).hidden_size)](), overrides)
     return ClassifierDistilling(
         **shared,
-        recipe=change_recipe(RECIPES[default_recipe(encoder_config(base).hidden_size)](), overrides),
+        recipe=with_enough_steps(recipe, len(examples) + len(unlabelled), overrides, shared["out"], resume),
         teachers=teachers,
         base=base,
         train=examples,
         teacher_labels=names,
-        unlabelled=read_documents(unlabelled, columns.text) if unlabelled else (),
+        unlabelled=unlabelled,
         evaluation=None
         if evaluation is None
         else read_examples(find_source(evaluation, "eval", reading), columns, names, known=examples.names),

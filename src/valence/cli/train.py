@@ -7,7 +7,14 @@ import click
 
 from valence.cli.data_options import data_options, tell_columns
 from valence.cli.output import echo_json
-from valence.cli.training_monitor import TrainingMonitor, kept_epoch, need_training_packages, resume_hint, tell_base
+from valence.cli.training_monitor import (
+    TrainingMonitor,
+    epochs_note,
+    kept_epoch,
+    need_training_packages,
+    resume_hint,
+    tell_base,
+)
 from valence.cli.training_options import (
     change_recipe,
     debias_options,
@@ -91,7 +98,8 @@ def command(
     """Fine-tune a classifier on the labelled texts of DATA.
 
     DATA is a TSV (unquoted), CSV, JSON Lines or Parquet file, a folder with train and dev files, or
-    hub:OWNER/NAME. Every row is checked before training starts. Labels are names, or numbers from 0.
+    hub:OWNER/NAME. Every row is checked before training starts. Labels are names, or numbers from 0. Few rows get more
+    epochs than the recipe's, unless --epochs says how many.
     """
     need_training_packages()
     names = None if labels is None else parse_label_names(labels)
@@ -108,7 +116,7 @@ def command(
     from valence.checkpoint.config import encoder_config
     from valence.training.classifier_folder import take_order
     from valence.training.fine_tune import FineTuning, fine_tune
-    from valence.training.run import begun_labels
+    from valence.training.run import begun_labels, with_enough_steps
 
     # Numbers mean what they mean in the data; the order of the model's classes is the base's unless the user gave one.
     found = examples.names
@@ -127,7 +135,7 @@ def command(
         base=folder,
         out=out,
         recipe_name=name,
-        recipe=change_recipe(RECIPES[name](), overrides),
+        recipe=with_enough_steps(change_recipe(RECIPES[name](), overrides), len(examples), overrides, out, resume),
         architecture=architecture,
         seed=seed,
         save_every=save_every,
@@ -137,7 +145,7 @@ def command(
     )
     title = (
         f"{len(examples):,} examples, {len(examples.names)} classes ({', '.join(examples.names[:6])}"
-        f"{', …' if len(examples.names) > 6 else ''}), recipe {name}"
+        f"{', …' if len(examples.names) > 6 else ''}), recipe {name}{epochs_note(run.recipe)}"
     )
 
     def tell(base: LoadedBase) -> None:

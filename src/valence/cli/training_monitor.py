@@ -14,8 +14,9 @@ from valence.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from valence.checkpoint.checkpoint import LoadedBase
+    from valence.training.recipe import Recipe
 
-__all__ = ["TrainingMonitor", "kept_epoch", "need_training_packages", "resume_hint", "tell_base"]
+__all__ = ["TrainingMonitor", "epochs_note", "kept_epoch", "need_training_packages", "resume_hint", "tell_base"]
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -80,6 +81,23 @@ def kept_epoch(report: dict[str, Any]) -> str:
         return f"epoch {number} kept"
     criterion = shown_criterion(report["chosen_by"], report.get("positive"))
     return f"epoch {number} kept, the best by {criterion} on {report['chosen_on']}"
+
+
+def epochs_note(recipe: "Recipe") -> str:
+    """Say that the epochs were raised, if they were.
+
+    Args:
+        recipe: of the run.
+
+    Returns:
+        The end of a run's title.
+    """
+    if recipe.epochs_raised_from is None:
+        return ""
+    return (
+        f", {recipe.epochs:,} epochs instead of {recipe.epochs_raised_from} to make at least {recipe.least_steps} "
+        "steps of so few examples (--epochs decides otherwise)"
+    )
 
 
 def _listed(figures: dict[str, float]) -> str:

@@ -43,6 +43,8 @@ from valence.training.run import (
     describe_model,
     environment,
     run_state,
+    warn_of_few_steps,
+    warn_of_test_data,
     warn_of_warmup,
     with_columns,
 )
@@ -130,6 +132,8 @@ def distill_classifier(
     if is_main:
         check_folder(run.out, resume)
         warn_of_warmup(run.recipe, len(texts))
+        warn_of_few_steps(run.recipe, len(texts))
+        warn_of_test_data(run.recipe, run.evaluation)
     else:
         monitor = on_base = on_asked = None  # the main process speaks for all
     teachers = _Teachers(run, run.teacher_engine) if is_main else None

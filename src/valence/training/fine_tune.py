@@ -17,6 +17,7 @@ from valence.training.classifier_folder import save_classifier
 from valence.training.counterfactuals import CONSISTENCY_WEIGHT
 from valence.training.debiasing import debiased
 from valence.training.devices import make_accelerator
+from valence.training.few_labels import warn_of_few_labels
 from valence.training.loop import Monitor, chosen_by, train
 from valence.training.objective import Objective
 from valence.training.recipe import Recipe
@@ -29,6 +30,8 @@ from valence.training.run import (
     describe_examples,
     environment,
     run_state,
+    warn_of_few_steps,
+    warn_of_test_data,
     warn_of_warmup,
     with_columns,
 )
@@ -121,6 +124,7 @@ def fine_tune(
     settings = run.settings(accelerator)
     if accelerator.is_main_process:
         warn_of_warmup(run.recipe, len(run.train))
+        warn_of_test_data(run.recipe, run.evaluation)
         check_folder(run.out, resume)
     else:
         monitor = on_base = None  # the main process speaks for all
@@ -134,6 +138,9 @@ def fine_tune(
     )
     if on_base is not None:
         on_base(base)
+    if accelerator.is_main_process and base.initialised:  # not a classifier of these classes that is trained further
+        warn_of_few_steps(run.recipe, len(run.train))
+        warn_of_few_labels(run.train)
     tokenizer = Tokenizer.from_folder(run.base, run.max_length)
     labels = run.train.labels.tolist()
     objective: Objective = Classification(tokenizer(run.train.texts), labels, tokenizer.pad_token_id)

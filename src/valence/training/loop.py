@@ -97,8 +97,8 @@ def train(
         seed: for everything random.
         state: where the run's state is kept; if it holds one, the run goes on from there.
         accelerator: from `make_accelerator`.
-        evaluate: measures the model after each epoch; to keep the best epoch it must give "accuracy", too, and what
-            it is chosen by.
+        evaluate: measures the model after each epoch (of raised ones after some, see `Recipe.measured_epochs`); to
+            keep the best epoch it must give "accuracy", too, and what it is chosen by.
         monitor: is told how it goes.
         save_every: steps between two states on disk.
         evaluate_every: steps between evaluations; before the first step, too. None: after each epoch alone.
@@ -155,6 +155,8 @@ class _Run:
         self.evaluate = evaluate if accelerator.is_main_process else None
         self.monitor = monitor
         self.total_steps = recipe.total_steps(len(objective.lengths))
+        self.steps_per_epoch = self.total_steps // recipe.epochs
+        self.measured_steps = frozenset(epoch * self.steps_per_epoch for epoch in recipe.measured_epochs)
         self.curve_every = max(1, self.total_steps // _CURVE_POINTS)
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(model, recipe.weight_decay),
@@ -182,11 +184,10 @@ class _Run:
     def train(self, interrupt: Interrupt, save_every: int, evaluate_every: int | None) -> None:
         """Run from the step reached to the last one."""
         progress, monitor = self.progress, self.monitor
-        steps_per_epoch = self.total_steps // self.recipe.epochs
-        self._begin(interrupt, evaluate_every, steps_per_epoch)
+        self._begin(interrupt, evaluate_every)
         earlier_seconds, examples, start = progress.seconds, 0, time.perf_counter()
         while progress.step < self.total_steps:
-            epoch, first = divmod(progress.step, steps_per_epoch)
+            epoch, first = divmod(progress.step, self.steps_per_epoch)
             batches = epoch_batches(self.objective.lengths, self.recipe.batch_size, self.seed, epoch)
             for batch in batches[first:]:
                 learning_rate = self.recipe.learning_rate_at(progress.step, self.total_steps)
@@ -199,7 +200,7 @@ class _Run:
                 if monitor is not None:
                     rate = examples / (progress.seconds - earlier_seconds)
                     monitor.on_step(progress.step, self._last_loss, learning_rate, rate)
-                if progress.step % steps_per_epoch == 0:
+                if progress.step in self.measured_steps:
                     break
                 if evaluate_every and progress.step % evaluate_every == 0:
                     self._evaluate_within(interrupt)
@@ -208,7 +209,9 @@ class _Run:
                     self._save()
                 if stop:
                     raise KeyboardInterrupt(self.kept())
-            self._end_epoch(interrupt, steps_per_epoch)
+            if progress.step not in self.measured_steps:
+                continue
+            self._end_epoch(interrupt)
             progress.seconds = earlier_seconds + time.perf_counter() - start
             self._save()
             if self._must_stop(interrupt):
@@ -216,16 +219,20 @@ class _Run:
         if progress.best_epoch is not None and self.accelerator.is_main_process:
             self.state.restore_best(self.model)
 
-    def _begin(self, interrupt: Interrupt, evaluate_every: int | None, steps_per_epoch: int) -> None:
+    def _begin(self, interrupt: Interrupt, evaluate_every: int | None) -> None:
         """Make up for an evaluation that the sitting before did not finish, or measure before the first step."""
         step = self.progress.step
         if self.monitor is not None:
             self.monitor.on_start(step, self.total_steps)
-        if step and step % steps_per_epoch == 0:
-            if len(self.progress.history) < step // steps_per_epoch:
-                self._end_epoch(interrupt, steps_per_epoch)
+        if step in self.measured_steps:
+            if self._epochs_ended() < step // self.steps_per_epoch:
+                self._end_epoch(interrupt)
         elif evaluate_every and step % evaluate_every == 0 and step not in self._evaluated_steps():
             self._evaluate_within(interrupt)
+
+    def _epochs_ended(self) -> int:
+        """The last epoch whose end was dealt with; 0 before the first."""
+        return int(self.progress.history[-1]["epoch"]) if self.progress.history else 0
 
     def _evaluated_steps(self) -> set[float]:
         return {figures["step"] for figures in self.progress.evaluations}
@@ -318,11 +325,12 @@ class _Run:
             self.monitor.on_evaluation(self.progress.step, figures)
         self.accelerator.wait_for_everyone()
 
-    def _end_epoch(self, interrupt: Interrupt, steps_per_epoch: int) -> None:
+    def _end_epoch(self, interrupt: Interrupt) -> None:
         progress = self.progress
         self._look()
-        epoch = progress.step // steps_per_epoch
-        figures = {"epoch": float(epoch), "train_loss": progress.epoch_loss / steps_per_epoch}
+        epoch = progress.step // self.steps_per_epoch
+        n_steps = progress.step - self._epochs_ended() * self.steps_per_epoch
+        figures = {"epoch": float(epoch), "train_loss": progress.epoch_loss / n_steps}
         figures |= self._evaluate(interrupt)
         progress.epoch_loss = 0.0
         if self.recipe.keep == "best" and "accuracy" in figures:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from valence.errors import InputError
@@ -21,6 +21,7 @@ class Recipe:
     learning_rate: float
     """The highest, reached at the end of the warm-up; then it falls linearly to zero."""
     epochs: int
+    """Passes over the data."""
     batch_size: int
     """Examples per step, over all processes."""
     max_length: int
@@ -40,6 +41,10 @@ class Recipe:
     """Of the products; weights and optimiser are always fp32. "auto": bf16 where the machine has it."""
     keep: Keep = "best"
     """The epoch that becomes the model: the best on the evaluation data (if there is any), or the last."""
+    least_steps: int = 0
+    """Steps below which a run hardly learns: `with_enough_steps` raises the epochs of a small data set to these."""
+    epochs_raised_from: int | None = None
+    """The epochs before they were raised; None: they were not. So often is the model measured, too."""
 
     def __post_init__(self) -> None:
         problems = [
@@ -71,6 +76,35 @@ class Recipe:
         """
         return self.epochs * math.ceil(n_examples / self.batch_size)
 
+    @property
+    def measured_epochs(self) -> tuple[int, ...]:
+        """The epochs, from 1, that end with an evaluation and a state on disk.
+
+        All, or where they were raised as many as before, evenly spread: a hundred evaluations would take longer than
+        the steps of a small data set, and the best of so many would be chosen by chance.
+        """
+        count = self.epochs_raised_from or self.epochs
+        return tuple(math.ceil(number * self.epochs / count) for number in range(1, count + 1))
+
+    def with_enough_steps(self, n_examples: int, keep_warmup: bool = False) -> "Recipe":
+        """Raise the epochs, so that a small data set is read often enough to be learnt from.
+
+        Args:
+            n_examples: in the training data.
+            keep_warmup: leave the warm-up as it is; otherwise it becomes a share of the steps.
+
+        Returns:
+            The recipe; as it was where it makes enough steps.
+        """
+        if self.total_steps(n_examples) >= self.least_steps:
+            return self
+        return replace(
+            self,
+            epochs=math.ceil(self.least_steps / math.ceil(n_examples / self.batch_size)),
+            epochs_raised_from=self.epochs,
+            warmup_steps=self.warmup_steps if keep_warmup else None,
+        )
+
     def learning_rate_at(self, step: int, total_steps: int) -> float:
         """Compute the learning rate of one step: linear warm-up, then linear decay.
 
@@ -93,18 +127,18 @@ def sst2() -> Recipe:
     """Give the recipe of the model card `distilbert-base-uncased-finetuned-sst-2-english`.
 
     Returns:
-        Learning rate 1e-5, batch size 32, 600 warm-up steps, length 128, 3 epochs.
+        Learning rate 1e-5, batch size 32, 600 warm-up steps, length 128, 3 epochs; at least 300 steps.
     """
-    return Recipe(learning_rate=1e-5, batch_size=32, warmup_steps=600, max_length=128, epochs=3)
+    return Recipe(learning_rate=1e-5, batch_size=32, warmup_steps=600, max_length=128, epochs=3, least_steps=300)
 
 
 def small() -> Recipe:
     """Give the recipe for encoders up to 512 wide, which need a higher learning rate.
 
     Returns:
-        Learning rate 5e-5, the first tenth of the steps as warm-up, otherwise as `sst2`.
+        Learning rate 5e-5, the first tenth of the steps as warm-up, at least 100 steps, otherwise as `sst2`.
     """
-    return Recipe(learning_rate=5e-5, batch_size=32, warmup_ratio=0.1, max_length=128, epochs=3)
+    return Recipe(learning_rate=5e-5, batch_size=32, warmup_ratio=0.1, max_length=128, epochs=3, least_steps=100)
 
 
 def pretraining(hidden_size: int) -> Recipe:

@@ -5,8 +5,9 @@ import hashlib
 import json
 import os
 import platform
+import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,15 @@ __all__ = [
     "describe_model",
     "environment",
     "run_state",
+    "warn_of_few_steps",
+    "warn_of_test_data",
     "warn_of_warmup",
     "with_columns",
+    "with_enough_steps",
 ]
 
 _STATE_FOLDER = "training_state"
+_TEST_FILE = re.compile(r"test(-\d+-of-\d+)?\.", re.IGNORECASE)  # test.tsv, test-00000-of-00001.parquet
 
 
 def check_folder(out: Path, resume: bool) -> None:
@@ -154,6 +159,68 @@ def _open(out: Path, state: RunState, settings: dict[str, Any], resume: bool) ->
         raise TrainingError(f"{out}: cannot be written: {problem.strerror or problem}") from None
 
 
+def with_enough_steps(recipe: Recipe, n_examples: int, given: Collection[str], out: Path, resume: bool) -> Recipe:
+    """Raise the epochs of a small data set, unless the user says how many.
+
+    Args:
+        recipe: the hyper-parameters.
+        n_examples: of the run.
+        given: names of those that the user gave.
+        out: the model folder to make.
+        resume: go on with the run whose state lies in the folder, if there is one. One begun without raising its
+            epochs, by a version that did not, goes on without.
+
+    Returns:
+        The recipe to use.
+    """
+    state = RunState(out / _STATE_FOLDER)
+    begun = state.read_run() if resume and state.begun else None
+    if "epochs" in given or (begun is not None and "epochs_raised_from" not in begun):
+        return recipe
+    return recipe.with_enough_steps(n_examples, keep_warmup="warmup_steps" in given)
+
+
+def warn_of_few_steps(recipe: Recipe, n_examples: int) -> None:
+    """Warn where a run ends before it has learnt anything.
+
+    Args:
+        recipe: the hyper-parameters.
+        n_examples: of the run.
+    """
+    steps = recipe.total_steps(n_examples)
+    if steps < recipe.least_steps / 2:
+        enough = recipe.with_enough_steps(n_examples).epochs
+        warnings.warn(
+            f"few steps: {_counted(recipe.epochs, 'epoch')} of {_counted(n_examples, 'example')} "
+            f"{'is' if steps == 1 else 'are'} {_counted(steps, 'step')}, and a model hardly learns in fewer than "
+            f"{recipe.least_steps}; leave --epochs out, or give --epochs {enough}",
+            stacklevel=3,
+        )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def warn_of_test_data(recipe: Recipe, evaluation: Examples | None) -> None:
+    """Warn where the best epoch is chosen on texts that are there to measure the model afterwards.
+
+    Args:
+        recipe: the hyper-parameters.
+        evaluation: what the best epoch is chosen on, if anything.
+    """
+    if evaluation is None or recipe.keep != "best":
+        return
+    file = evaluation.source.paths[0]
+    if _TEST_FILE.match(file.name):
+        warnings.warn(
+            f"the best epoch is chosen on {file.name}, so an accuracy on it flatters the model. Put a part of the "
+            f"training rows into dev{file.suffix} beside it or name other texts with --eval; or give the file of "
+            "training rows alone, which keeps the last epoch",
+            stacklevel=3,
+        )
+
+
 def warn_of_warmup(recipe: Recipe, n_examples: int) -> None:
     """Warn where the learning rate never reaches its height.
 
@@ -210,10 +277,14 @@ def common_settings(recipe: Recipe, max_length: int, seed: int, accelerator: Acc
         accelerator: the devices and processes of the run.
 
     Returns:
-        Names to values.
+        Names to values. Where the epochs were not raised nothing is said of it, as in states and reports from before
+        there was such a thing.
     """
+    values = dataclasses.asdict(recipe)
+    if recipe.epochs_raised_from is None:
+        del values["epochs_raised_from"], values["least_steps"]
     return {
-        **dataclasses.asdict(recipe),
+        **values,
         "optimizer": "AdamW",
         "schedule": "linear warm-up, then linear decay to zero",
         "max_length": max_length,
