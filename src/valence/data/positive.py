@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from valence.data.labels import match_names
+from valence.data.visible import visible
 from valence.errors import InputError
 
 __all__ = ["find_positive", "positive_class"]
@@ -20,7 +22,7 @@ def positive_class(labels: Sequence[str]) -> int | None:
         The number of the one that is called positive, pos, yes, true, 1 or LABEL_1, in any case. None where both or
         neither are, and where there are not two classes: of more, the one called 1 is one like the others.
     """
-    found = [number for number, label in enumerate(labels) if label.strip().casefold() in _NAMES]
+    found = [number for number, label in enumerate(labels) if visible(label).casefold() in _NAMES]
     return found[0] if len(found) == 1 and len(labels) == 2 else None
 
 
@@ -39,10 +41,8 @@ def find_positive(labels: Sequence[str], name: str | None) -> int | None:
     """
     if name is None:
         return positive_class(labels)
-    if name in labels:
-        return labels.index(name)
-    folded = [label.casefold() for label in labels]
-    if folded.count(name.casefold()) == 1:
-        return folded.index(name.casefold())
+    (number,) = match_names([name], labels)
+    if number is not None:
+        return number
     listed = ", ".join(labels[:_LISTED]) + (", …" if len(labels) > _LISTED else "")
     raise InputError(f"the positive class must be one of {listed}; found {name!r:.80}")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from valence.data.labels import match_names
 from valence.errors import InputError
 from valence.text.tokenizer import Text
 
@@ -136,10 +137,8 @@ def find_target(labels: tuple[str, ...], wanted: str) -> str:
     Raises:
         InputError: if there is no such class.
     """
-    if wanted in labels:
-        return wanted
-    alike = [label for label in labels if label.casefold() == wanted.casefold()]
-    if len(alike) == 1:
-        return alike[0]
+    (number,) = match_names([wanted], labels)
+    if number is not None:
+        return labels[number]
     listed = ", ".join(labels[:_LISTED]) + (", …" if len(labels) > _LISTED else "")
     raise InputError(f"no class {wanted!r:.80}: the target must be one of {listed}")
