@@ -21,9 +21,27 @@ expected, found = [], {}
 def right(scores, wanted):
     return len(scores) == len(wanted) and np.allclose(scores, wanted, atol=1e-5)
 
+PARENT = os.getpid()
+
 def check():
+    if engine == "openvino" and os.getpid() != PARENT:
+        return refused()
     scores = one(model), many(model)
     return not expected or all(map(right, scores, expected))
+
+def refused():
+    # OpenVINO's threads may leave something behind that a forked process would wait for: it says so, at once.
+    from valence.errors import EngineError
+    begun = time.monotonic()
+    for job in (lambda: one(model), lambda: many(model), lambda: load(engine, folder)):
+        try:
+            job()
+        except EngineError as problem:
+            if "forked" not in str(problem) or "\\n" in str(problem):
+                return False
+        else:
+            return False
+    return time.monotonic() - begun < 5
 
 def child(job):
     # A child that takes too long says where it is, and dies of the second alarm; its exit code tells.
@@ -50,6 +68,8 @@ situation("after a batch", lambda: child(check))
 
 def load_again():
     global model
+    if engine == "openvino":
+        return refused()
     model = load(engine, folder)
     return check()
 
@@ -79,7 +99,7 @@ if hasattr(model, "stream"):
     def open_stream():
         stream = model.stream(TEXTS, window=32)
         first = [next(stream).score for _ in range(5)]
-        code = child(lambda: right(first + [p.score for p in stream], expected[1]))
+        code = child(refused if engine == "openvino" else lambda: right(first + [p.score for p in stream], expected[1]))
         return code or (0 if right(first + [p.score for p in stream], expected[1]) else 4)
     situation("a stream is open", open_stream)
 

@@ -8,6 +8,7 @@ Shapes: B texts of a batch, C classes.
 
 import contextlib
 import functools
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -71,9 +72,12 @@ class OpenVinoEngine:
         }
         if cache is not None:
             self._options["CACHE_DIR"] = str(cache)
-        self._reset()
+        self._compiling = threading.Lock()
+        self._networks: dict[bool, Any] = {}
+        self._idle: dict[bool, SimpleQueue[Any]] = {False: SimpleQueue(), True: SimpleQueue()}
         with native_calls:
-            self._open()
+            self._core: Any = import_openvino().Core()
+            self._graph: Any = self._read()
         self._inputs = {name for port in self._graph.inputs for name in port.get_names()}
         outputs = {name: port for port in self._graph.outputs for name in port.get_names()}
         if not {"input_ids", "attention_mask"} <= self._inputs or "logits" not in outputs:
@@ -116,6 +120,7 @@ class OpenVinoEngine:
         Raises:
             EngineError: if OpenVINO fails.
         """
+        _refuse_in_forked_process()
         lengths = batch.attention_mask.sum(axis=1)  # [B]
         if lengths.max() > self._max_tokens:  # OpenVINO would read past the end of the table
             raise EngineError(f"a text of {lengths.max()} tokens, and the model reads {self._max_tokens}")
@@ -135,26 +140,17 @@ class OpenVinoEngine:
         return logits
 
     def forget_threads(self) -> None:
-        """In a forked process: leave networks whose threads are gone as they are, and read the file again."""
+        """In a forked process, where they are of no use: leave alone what has threads that are gone."""
         keep_for_ever((self._core, self._graph, self._networks, self._idle))
-        self._reset()
 
-    def _reset(self) -> None:
-        self._core: Any = None
-        self._compiling = threading.Lock()
-        self._networks: dict[bool, Any] = {}
-        self._idle: dict[bool, SimpleQueue[Any]] = {False: SimpleQueue(), True: SimpleQueue()}
-
-    def _open(self) -> None:
+    def _read(self) -> Any:
         """Read the graph."""
-        core = import_openvino().Core()
         try:
-            self._graph: Any = core.read_model(self._path)
+            return self._core.read_model(self._path)
         except Exception as problem:  # OpenVINO raises RuntimeError, of many kinds
             for part in (self._path, self._path.with_suffix(".bin")):
                 refuse_lfs_pointer(part, EngineError)
             raise EngineError(f"{self._path}: OpenVINO cannot read it: {_first_line(problem)}") from None
-        self._core = core
 
     def _feed(self, batch: TokenBatch, rows: NDArray[np.intp], length: int) -> dict[str, NDArray[np.int64]]:
         feed = {"input_ids": batch.input_ids[rows, :length], "attention_mask": batch.attention_mask[rows, :length]}
@@ -172,8 +168,6 @@ class OpenVinoEngine:
 
     def _network(self, side_by_side: bool) -> Any:
         with self._compiling:
-            if self._core is None:  # in a forked process
-                self._open()
             if side_by_side not in self._networks:
                 streams = self._n_threads if side_by_side else 1
                 options = self._options | {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": self._n_threads}
@@ -189,7 +183,11 @@ def import_openvino() -> Any:
 
     Returns:
         The module.
+
+    Raises:
+        EngineError: in a process that was forked from one that had used it.
     """
+    _refuse_in_forked_process()
     with native_calls, _first_use, without_telemetry():
         import openvino
 
@@ -198,6 +196,20 @@ def import_openvino() -> Any:
 
 
 _first_use = threading.Lock()
+_used_by: set[int] = set()  # this process and, in a forked one, those it stems from
+
+
+def _refuse_in_forked_process() -> None:
+    """Refuse to run where OpenVINO may wait for ever.
+
+    Its scheduler counts its threads that are about to leave their work, which they do after a call has ended. A process
+    that is forked at such a moment has the count and not the threads, and waits for them at its next network.
+    """
+    if _used_by and os.getpid() not in _used_by:
+        raise EngineError(
+            "OpenVINO cannot run in a process that was forked from one that had used it: load the model in the new "
+            "process alone, start that with 'spawn', or export for another engine"
+        )
 
 
 @functools.cache
@@ -208,6 +220,7 @@ def _use_once(openvino: Any) -> None:
     two threads came first, one could wait for the guard with Python's lock in its hands, and the other, behind the
     guard, for Python's lock: for ever.
     """
+    _used_by.add(os.getpid())
     value = openvino.opset13.parameter([-1], np.int64, name="input")
     graph = openvino.Model([openvino.opset13.convert(value, "f32")], [value], "first use")
     request = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_NUM_THREADS": 1}).create_infer_request()
