@@ -165,3 +165,30 @@ def test_a_column_of_several_that_share_its_name_is_refused(tmp_path):
         choose_columns(table(tmp_path, "text", "label", "text"))
     found = choose_columns(table(tmp_path, "id", "text", "label", "notes", "notes"))
     assert found.unread == ("id", "notes", "notes (2)")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "y,I liked it a lot\nn,I hated this film\ny,fine film indeed\n",
+        "message,send this to bob please\nweather,will it rain\nmessage,tell her hello\n",
+        "label,What a wonderful evening we had\nx,y\n",
+    ],
+)
+def test_a_row_that_only_looks_like_a_header_is_doubted(tmp_path, content):
+    opened = open_table(write(tmp_path / "a.csv", content))
+    for labelled in (True, False):
+        with pytest.raises(DataError, match=r"--no-header|which column is the label"):
+            choose_columns(opened, labelled=labelled)
+
+
+@pytest.mark.parametrize("columns", [("question", "answer", "passage"), ("question", "answer", "context", "label")])
+def test_of_several_pairs_none_is_guessed(tmp_path, columns):
+    with pytest.raises(DataError, match="which column is the text"):
+        choose_columns(table(tmp_path, *columns), labelled=False)
+
+
+def test_columns_whose_names_hold_commas_are_joined_in_python(tmp_path):
+    path = write(tmp_path / "a.csv", '"title, short",body,label\nOne,two,x\nThree,four,y\n')
+    found = read_examples(find_source(str(path), "train"), ColumnNames(text=("title, short", "body")))
+    assert found.texts == ["One\ntwo", "Three\nfour"]

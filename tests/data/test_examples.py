@@ -288,7 +288,7 @@ def test_the_files_of_one_data_set_name_the_same_classes(tmp_path):
 
 def test_no_label_of_a_hub_data_set(tmp_path):
     path = class_labels(tmp_path / "test.parquet", ["neg", "pos"], [-1, -1])
-    with pytest.raises(DataError, match=r"line 1: unknown label -1: .* -1 means that the row has no label"):
+    with pytest.raises(DataError, match=r"line 1: unknown label -1: .*-1 means that the row has no label"):
         read(path)
 
 
@@ -339,3 +339,21 @@ def test_a_folder_of_other_endings(tmp_path, name):
     compress = {".gz": gzip.compress, ".zst": lambda plain: pa.compress(plain, "zstd", asbytes=True)}
     (tmp_path / name).write_bytes(compress.get(Path(name).suffix, bytes)(content))
     assert read(tmp_path, "train" if name.startswith("train") else "eval").names == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        ([str(n) for n in sorted(map(str, range(12)))], [*range(12)]),
+        (["1", "2", "3", "4", "5"], [0, 1, 4]),
+        (["1", "2", "3", "4", "5"], [1, 2, 3, 4]),
+        (["1", "0"], [0, 1]),
+    ],
+)
+def test_numbers_of_a_column_with_class_names_are_class_numbers(tmp_path, names, labels):
+    path = class_labels(tmp_path / "a.parquet", names, labels)
+    found = read(path)
+    assert [found.names[number] for number in found.labels] == [names[label] for label in labels]
+    turned = tuple(reversed(names))
+    found = read(path, known=turned)
+    assert [turned[number] for number in found.labels] == [names[label] for label in labels]

@@ -264,3 +264,9 @@ def test_many_classes_of_a_row_each_where_the_user_names_the_column():
     with pytest.raises(DataError, match=r"is this the label column\? If it is, name it with --label-column"):
         names_of(*labels)
     assert find_names(labels, places(labels), is_sure=True) == tuple(sorted(labels))
+
+
+def test_a_class_called_none_is_no_catch_all():
+    with pytest.raises(DataError, match="unknown label 'foo'"):
+        numbers_of(["1", "None", "foo"], ("1", "2", "None"))
+    assert numbers_of(["1", "None", 2], ("1", "2", "None")) == [0, 2, 1]

@@ -134,3 +134,21 @@ def test_numbers_of_lines(tmp_path):
         assert [(number, line.strip()) for number, line in read_lines(path)] == [
             (1, "one"), (2, ""), (3, "three"), (4, "four"),
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.txt"])
+@pytest.mark.parametrize("encoding", ["utf-32", "utf-32-le", "utf-32-be"])
+def test_utf_32_is_named_where_it_says_so(tmp_path, name, encoding):
+    mark = "" if encoding == "utf-32" else "\ufeff"
+    path = write(tmp_path / name, (mark + CONTENT[name]).encode(encoding))
+    with pytest.raises(DataError, match=r"UTF-32.*--encoding utf-32"):
+        texts(path)
+    assert texts(path, encoding="utf-32") == TEXTS
+
+
+def test_spreadsheets_are_named_by_their_ending_too(tmp_path):
+    for name in ("a.xlsx", "a.xls", "a.zip"):
+        with pytest.raises(DataError, match="save the sheet as CSV"):
+            texts(write(tmp_path / name, b"x"))
+    with pytest.raises(DataError, match="save the sheet as CSV"):
+        texts(write(tmp_path / "a.csv", b"\xd0\xcf\x11\xe0" + b"\0" * 100))

@@ -6,7 +6,7 @@ import pytest
 
 from valence.data.columns import ColumnNames
 from valence.data.examples import read_examples
-from valence.data.recorded import describe_source, recorded_columns, recorded_options
+from valence.data.recorded import describe_data, recorded_columns, recorded_options
 from valence.data.sources import find_source
 from valence.data.tables import TableOptions
 
@@ -25,7 +25,7 @@ def test_what_is_recorded_reads_the_same(tmp_path: Path, content, columns, optio
     path = tmp_path / "data.csv"
     path.write_bytes(content.encode(options.encoding))
     first = read_examples(find_source(str(path), "eval", options), columns)
-    described = describe_source(first.source, first.columns)
+    described = describe_data(first)
     assert described["name"] == "data" or described["name"].endswith("-data")
     again = read_examples(find_source(str(path), "eval", recorded_options(described)), recorded_columns(described))
     assert (again.texts, again.labels.tolist(), again.names) == (first.texts, first.labels.tolist(), first.names)

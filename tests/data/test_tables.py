@@ -89,8 +89,8 @@ def test_txt_is_one_text_a_line(scratch, texts):
 
 
 def test_tsv_quotation_marks_are_ordinary(tmp_path):
-    path = write(tmp_path, "a.tsv", 'text\tlabel\n"a\t0\nb "" c"\t1\n')
-    assert rows(path) == [{"text": '"a', "label": "0"}, {"text": 'b "" c"', "label": "1"}]
+    path = write(tmp_path, "a.tsv", 'text\tlabel\n"a\t0\nb "" c\t1\n')
+    assert rows(path) == [{"text": '"a', "label": "0"}, {"text": 'b "" c', "label": "1"}]
 
 
 @pytest.mark.parametrize("bad", ["too few", "too\tmany\tfields"])
@@ -257,7 +257,8 @@ def test_what_is_no_file(tmp_path):
     assert "not a file" in str(refusal(tmp_path / "folder.tsv"))
     assert "no such file" in str(refusal(tmp_path / "absent.tsv"))
     assert "no such file" in str(refusal(tmp_path / ("x" * 300 + ".tsv")))
-    assert "unknown kind of file" in str(refusal(write(tmp_path, "a.xlsx", "x")))
+    assert "save the sheet as CSV" in str(refusal(write(tmp_path, "a.xlsx", "x")))
+    assert "unknown kind of file" in str(refusal(write(tmp_path, "a.docx", "x")))
     assert "unknown kind of file" in str(refusal(write(tmp_path, "a", "x")))
 
 
@@ -496,3 +497,76 @@ def test_a_git_lfs_pointer_is_named(tmp_path, name):
     read = read_label_names if name == "labels.txt" else rows
     with pytest.raises(DataError, match=r"git-lfs pointer.*git lfs pull"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'text\n"first line\nsecond line"\nplain\n',
+        'label\ttext\ngood\t"line one\nline\ttwo"\nbad\tb\n',
+    ],
+)
+def test_a_quoted_text_over_several_lines_of_a_tsv_is_said(tmp_path, content):
+    path = write(tmp_path, "a.tsv", content)
+    with pytest.warns(UserWarning, match="line 3: a field stands in quotation marks"):
+        rows(path)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.json", "a.csv", "a.tsv"])
+@pytest.mark.parametrize("letter", ["word ", "é"])
+def test_a_first_line_of_megabytes(tmp_path, name, letter):
+    long = letter * 700_000
+    content = {
+        "a.txt": f"{long}\nb\n",
+        "a.jsonl": f'{{"text": "{long}"}}\n{{"text": "b"}}\n',
+        "a.json": f'[{{"text": "{long}"}}, {{"text": "b"}}]',
+        "a.csv": f'text,{"x" * 1_200_000}\n"{long}",1\nb,2\n',
+        "a.tsv": f"text\t{'x' * 1_200_000}\n{long}\t1\nb\t2\n",
+    }[name]
+    assert [row["text"] for row in rows(write(tmp_path, name, content))] == [long, "b"]
+
+
+@pytest.mark.parametrize(("name", "bad"), [("a.tsv", "a film\rb film\t1"), ("one.tsv", "a film\rb film")])
+def test_carriage_returns_within_a_row_of_a_tsv_are_refused(tmp_path, name, bad):
+    header = "text\tlabel" if name == "a.tsv" else "text"
+    problem = refusal(write(tmp_path, name, f"{header}\n{bad}\n"))
+    assert problem.line == 2
+    assert "carriage returns within the row" in str(problem)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("first", ["sep={}", "\ufeffsep={}", '"sep={}"'])
+def test_the_delimiter_that_excel_writes_first(tmp_path, delimiter, first):
+    content = f"{first.format(delimiter)}\r\ntext{delimiter}label\r\ngood{delimiter}1\r\nbad\r\n"
+    path = write(tmp_path, "a.csv", content)
+    assert next(open_table(path).rows()).values == {"text": "good", "label": "1"}
+    assert refusal(path).line == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ("id;text,orig;label\n1;Great, really;good\n2;Bad, really;bad\n", ("id", "text,orig", "label")),
+        ("text\tlabel\tdate, time\nGreat\tgood\tMon, 3\nBad\tbad\tTue, 4\n", ("text", "label", "date, time")),
+    ],
+)
+def test_the_delimiter_of_the_most_columns_is_taken(tmp_path, content, columns):
+    assert open_table(write(tmp_path, "a.csv", content)).columns == columns
+
+
+def test_json_columns_are_those_of_the_first_rows(tmp_path):
+    path = write(tmp_path, "a.jsonl", '{"id": 1, "text": "a"}\n{"id": 2, "text": "b", "text_pair": "c"}\n')
+    assert open_table(path).columns == ("id", "text", "text_pair")
+    with pytest.raises(DataError, match="line 1: no 'text_pair' in this row"):
+        [*read_texts(table := open_table(path), choose_columns(table, labelled=False))]
+
+
+def test_a_header_in_another_case_is_no_row(tmp_path):
+    path = write(tmp_path, "a.csv", "text,label\nhello,good\nText,Label\nbye,bad\n")
+    with pytest.warns(UserWarning, match="line 3: the header stands here again"):
+        assert [row["text"] for row in rows(path)] == ["hello", "bye"]
+
+
+def test_a_first_column_without_a_name_is_hinted_at(tmp_path):
+    problem = refusal(write(tmp_path, "a.csv", 'text,label\n"1",good,x\n"2",bad,y\n'))
+    assert "if the first column has no name, as R writes tables" in str(problem)

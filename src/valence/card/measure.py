@@ -28,7 +28,7 @@ from valence.card.report_facts import (
 )
 from valence.card.tolerances import Setting, setting_of
 from valence.data.examples import Examples, read_examples
-from valence.data.recorded import recorded_columns, recorded_options
+from valence.data.recorded import recorded_columns, recorded_labels, recorded_options
 from valence.data.sources import find_source
 from valence.errors import MissingExtraError, ModelError, ValenceError
 from valence.files import sha256, tensor_shapes
@@ -212,7 +212,7 @@ class Workbench:
 
     def _examples(self, path: Path, labels: tuple[str, ...], described: Any = None) -> Examples:
         source = find_source(str(path), "eval", recorded_options(described))
-        return read_examples(source, recorded_columns(described), known=labels)
+        return read_examples(source, recorded_columns(described), recorded_labels(described), known=labels)
 
     def _classifier(self, report: Report) -> tuple[Classifier, Setting]:
         """Load the model as it was measured; with another engine where that one does not run here."""

@@ -20,7 +20,7 @@ from valence.data.columns import ColumnNames, choose_columns
 from valence.data.examples import read_texts
 from valence.data.lines import decode_lines, warn_of_returns
 from valence.data.sources import STANDARD_INPUT, find_source
-from valence.data.tables import TableOptions
+from valence.data.tables import TableOptions, looks_like_a_header
 from valence.errors import DataError, InputError
 from valence.hub import DEFAULT
 from valence.runtime.classifier import Classifier, Prediction
@@ -167,7 +167,7 @@ def _file_texts(name: str, wanted: ColumnNames, reading: TableOptions) -> Iterat
     source = find_source(name, "eval", reading)
     for table in source.tables():
         columns = choose_columns(table, wanted, labelled=False)
-        if columns.unread:
+        if columns.unread or not columns.is_plain:
             click.echo(f"{source.title}: {columns}", err=True)
         for _, text, _ in read_texts(table, columns):
             yield text
@@ -180,9 +180,20 @@ def _live_windows() -> Iterator[list[Text]]:
     if sys.stdin.isatty():
         click.echo("reading from the terminal, one text a line; Ctrl-D ends", err=True)
     lines = LiveLines(sys.stdin.fileno())
-    numbered = warn_of_returns(decode_lines(lines, "standard input"), "standard input")
+    numbered = _warn_of_a_table(warn_of_returns(decode_lines(lines, "standard input"), "standard input"))
     texts = (line.removesuffix("\n").removesuffix("\r") for _, line in numbered)
     return _windows(texts, lines.must_wait)
+
+
+def _warn_of_a_table(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    for number, line in lines:
+        if number == 1 and looks_like_a_header(line):
+            warnings.warn(
+                "standard input looks like a table, and each of its lines is read as a text: to read a table, say "
+                "--file -",
+                stacklevel=2,
+            )
+        yield number, line
 
 
 def _windows(texts: Iterator[Text], must_wait: Callable[[], bool] = lambda: False) -> Iterator[list[Text]]:

@@ -97,7 +97,7 @@ def command(
 ) -> None:
     """Fine-tune a classifier on the labelled texts of DATA.
 
-    DATA is a TSV (unquoted), CSV, JSON Lines or Parquet file, a folder with train and dev files, or
+    DATA is a CSV, TSV (unquoted), JSON or Parquet file, "-" for standard input, a folder with train and dev files, or
     hub:OWNER/NAME. Every row is checked before training starts. Labels are names, or numbers from 0. Few rows get more
     epochs than the recipe's, unless --epochs says how many.
     """

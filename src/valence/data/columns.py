@@ -35,6 +35,7 @@ _PAIRS = (
 )  # fmt: skip
 _SAMPLE_ROWS = 20
 _WORDS_OF_A_TEXT = 3.0  # on average; a name or a date has fewer
+_WORDS_OF_A_NAME = 3
 _NAME = re.compile(r"[^\W\d][\w.:-]{0,40}")  # what programs call a column
 _LISTED = 12
 
@@ -44,12 +45,12 @@ class ColumnNames:
     """The columns that the user names; None where they are to be guessed.
 
     Args:
-        text: a column, or several between commas, which are joined with line breaks.
+        text: a column, or several between commas or as a tuple, which are joined with line breaks.
         label: a column.
         pair: the column of the second text of a pair.
     """
 
-    text: str | None = None
+    text: str | tuple[str, ...] | None = None
     label: str | None = None
     pair: str | None = None
 
@@ -69,6 +70,11 @@ class Columns:
     pair: str | None = None
     label: str | None = None
     unread: tuple[str, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the text's name says that it is one."""
+        return all(_plain(column) in _TEXTS | _PARTS for column in self.text)
 
     def __str__(self) -> str:
         parts = [f"text from {' and '.join(map(repr, self.text))}"]
@@ -108,6 +114,13 @@ def choose_columns(table: Table, wanted: ColumnNames = ColumnNames(), labelled: 
     used = [*text, *([] if pair is None else [pair]), *([label] if labelled and label is not None else [])]
     if len(set(used)) < len(used):
         raise DataError("text, pair and label must be different columns", table.path)
+    guessed = [*(text if wanted.text is None else ()), *([label] if wanted.label is None and label is not None else [])]
+    if again := _name_that_recurs(table, guessed):
+        raise DataError(
+            f"{again!r} stands in the first row and again below it, so the first row may be data and not the names of "
+            "columns: if it is, say --no-header; if not, name the columns with --text-column and --label-column",
+            table.path,
+        )
     if twice := [column for column in used if column in table.repeated]:
         raise DataError(
             f"the header names a column twice: {twice[0]!r}; rename one of them",
@@ -127,7 +140,9 @@ def _only(columns: Iterable[str]) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _asked_texts(table: Table, wanted: str) -> tuple[str, ...]:
+def _asked_texts(table: Table, wanted: str | tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(wanted, tuple):
+        return tuple(_asked(table, name) for name in wanted)
     if wanted in table.columns or "," not in wanted:
         return (_asked(table, wanted),)
     return tuple(_asked(table, name.strip()) for name in wanted.split(","))
@@ -153,12 +168,12 @@ def _guessed_texts(
         by_name.setdefault(_plain(column), column)
     texts = [column for column in rest if _plain(column) in _TEXTS]
     if pair is None:
-        for first, second in _PAIRS:
-            if first in by_name and second in by_name:
-                both = by_name[first], by_name[second]
-                if others := [column for column in texts if column not in both]:
-                    raise _unclear(table, "text", "--text-column", [*both, *others])
-                return both[:1], both[1]
+        pairs = [(by_name[one], by_name[two]) for one, two in _PAIRS if one in by_name and two in by_name]
+        in_pairs = dict.fromkeys(column for both in pairs for column in both)
+        if pairs and (len(pairs) > 1 or not in_pairs.keys() >= set(texts)):
+            raise _unclear(table, "text", "--text-column", list(dict.fromkeys((*in_pairs, *texts))))
+        if pairs:
+            return pairs[0][:1], pairs[0][1]
     if len(texts) > 1:
         raise _unclear(table, "text", "--text-column", texts)
     if texts:
@@ -167,9 +182,14 @@ def _guessed_texts(
     alike = [column for column in rest if column in parts or column in _texts_by_content(table, rest)]
     if len(parts) == 1 and alike == parts:
         return (parts[0],), pair
-    if len(rest) == 1 and not parts and (has_label or pair is not None or _is_a_name(table, rest[0])):
+    is_name = len(rest) == 1 and (_has_few_words(rest[0]) if has_label or pair else _is_a_name(table, rest[0]))
+    if is_name and not parts:
         return (rest[0],), pair
     raise _unclear(table, "text", "--text-column", alike)
+
+
+def _has_few_words(column: str) -> bool:
+    return len(column.split()) <= _WORDS_OF_A_NAME
 
 
 def _texts_by_content(table: Table, columns: Sequence[str]) -> list[str]:
@@ -181,6 +201,14 @@ def _texts_by_content(table: Table, columns: Sequence[str]) -> list[str]:
             if isinstance(value, str):
                 words[column].append(len(value.split()))
     return [column for column, counts in words.items() if counts and sum(counts) / len(counts) >= _WORDS_OF_A_TEXT]
+
+
+def _name_that_recurs(table: Table, columns: Sequence[str]) -> str | None:
+    """Find a name among its column's first values, as in a file of data alone; in a single column it may be a text."""
+    if not table.has_header or len(table.columns) < 2:
+        return None
+    rows = list(itertools.islice(table.rows(), _SAMPLE_ROWS))
+    return next((column for column in columns if any(row.values.get(column) == column for row in rows)), None)
 
 
 def _is_a_name(table: Table, column: str) -> bool:
@@ -202,7 +230,7 @@ def _unclear(table: Table, what: str, option: str, candidates: Sequence[str]) ->
         )
     elif len(candidates) > 1:
         said += f" (it could be {' or '.join(map(repr, candidates[:_LISTED]))})"
-    if table.has_header and not candidates:
+    if table.has_header and (len(table.columns) == 1 or not all(map(_NAME.fullmatch, table.columns))):
         said += ". If the first row is data and not the names of columns, say --no-header"
     return DataError(said, table.path)
 

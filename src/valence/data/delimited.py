@@ -7,6 +7,7 @@ behind is no data: columns without a name, empty cells after the last column, ro
 
 import csv
 import itertools
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _SAMPLE_LINES = 100
 _SAMPLE_CHARACTERS = 1 << 18
 _LISTED = 12  # columns that a message lists
+_NEAR_LINES = 20  # a quoted text of more is left to the reader's own eyes
+_NAMED_DELIMITER = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,12 @@ class Dialect:
     Args:
         delimiter: one character.
         quoted: whether fields are quoted as RFC 4180 says; otherwise a quotation mark is an ordinary character.
+        first_line: where the first row stands, from 1.
     """
 
     delimiter: str
     quoted: bool
+    first_line: int = 1
 
 
 @dataclass(frozen=True)
@@ -85,13 +90,16 @@ def find_dialect(path: Path, is_tsv: bool, delimiter: str | None, encoding: str 
         DataError: if the file cannot be read.
     """
     sample = list(_sample(path, encoding))
+    if sample and (named := _NAMED_DELIMITER.fullmatch(sample[0].rstrip("\r\n"))):  # as Excel writes and reads it
+        return Dialect(delimiter or named[1], quoted=not is_tsv, first_line=2)
     header = sample[0] if sample else ""
     if delimiter is not None:
         return Dialect(delimiter, quoted=not is_tsv)
     if is_tsv and "\t" in header:
         return Dialect("\t", quoted=_all_quoted(header.rstrip("\r\n").split("\t")))
     others = [one for one in _DELIMITERS if one in header and not (is_tsv and one == "\t")]
-    fitting = [one for one in others if _fits(sample, one, at_least=2 if is_tsv else 1)]
+    widths = {one: _width(sample, one, at_least=2 if is_tsv else 1) for one in others}
+    fitting = sorted((one for one in others if widths[one]), key=lambda one: -widths[one])  # the most columns
     if is_tsv:
         return Dialect(fitting[0], quoted=True) if fitting else Dialect("\t", quoted=False)
     return Dialect((fitting or others or [","])[0], quoted=True)
@@ -128,15 +136,16 @@ def _all_quoted(fields: list[str]) -> bool:
     return all(len(field) > 1 and field.startswith('"') and field.endswith('"') for field in fields)
 
 
-def _fits(sample: list[str], delimiter: str, at_least: int) -> bool:
-    """Tell whether a delimiter gives all rows of a sample the header's number of fields, two or more."""
+def _width(sample: list[str], delimiter: str, at_least: int) -> int:
+    """Count the fields of the header; 0 where a delimiter does not give all rows of a sample as many, two or more."""
     try:
         records = [record for record in _reader(sample, delimiter) if record not in ([], [""])]
     except csv.Error:
-        return False
+        return 0
     width = len(records[0]) if records else 0
     fits = all(len(record) == width or not any(cell.strip() for cell in record[width:]) for record in records)
-    return width > 1 and len(records) >= at_least and fits and all(len(record) > 1 for record in records)
+    good = width > 1 and len(records) >= at_least and fits and all(len(record) > 1 for record in records)
+    return width if good else 0
 
 
 def _reader(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
@@ -201,26 +210,21 @@ def delimited_rows(path: Path, dialect: Dialect, header: Header, encoding: str =
     if header.written is not None:
         next(records)
     width = len(header.names)
-    looks_quoted = False
+    quotes = None if dialect.quoted else _QuoteWatch(path)
     for line, record in records:
         if width == 1 and record in ([], [""]):  # a blank line: an empty text where there is one column
             yield Row(line, {header.names[0]: ""})
             continue
-        if width > 1 and not any(cell.strip() for cell in record):  # elsewhere it is no row
-            continue
+        if width > 1 and not (record and record[0].strip()) and not any(cell.strip() for cell in record):
+            continue  # elsewhere it is no row
         fields = record if len(record) == width else _fitted(record, header)
         if fields is None:
             raise _wrong_width(path, line, dialect, header, record)
         if width > 1 and _is_header_again(fields, header):
             warnings.warn(f"{path}, line {line}: the header stands here again; it is no row", stacklevel=2)
             continue
-        if not dialect.quoted and not looks_quoted and _is_quoted(fields):
-            looks_quoted = True
-            warnings.warn(
-                f"{path}, line {line}: a field stands in quotation marks, as pandas and R write TSV; in a TSV they are "
-                "part of the text. If they are not, read the file with --format csv",
-                stacklevel=2,
-            )
+        if quotes is not None:
+            quotes.look(line, fields)
         yield Row(line, dict(zip(header.names, fields, strict=True)))
 
 
@@ -242,6 +246,8 @@ def _wrong_width(path: Path, line: int, dialect: Dialect, header: Header, record
     hint = ""
     if not dialect.quoted and any(field.startswith('"') and field.count('"') % 2 for field in record):
         hint = "; if quoted texts of this file hold line breaks, read it with --format csv"
+    if line == dialect.first_line + 1 and len(record) == len(header.names) + 1:
+        hint = "; if the first column has no name, as R writes tables, name it in the header"
     return DataError(
         f"expected {len(header.names)} fields ({names}), found {len(record)}: a {divider} too many or too few{hint}",
         path,
@@ -251,11 +257,32 @@ def _wrong_width(path: Path, line: int, dialect: Dialect, header: Header, record
 
 def _is_header_again(fields: list[str], header: Header) -> bool:
     written = header.written
-    return (
-        written is not None
-        and visible(fields[0]) == written[0]
-        and all(visible(field) == name for field, name in zip(fields, written, strict=True))
-    )
+    if written is None or written[0].casefold() not in fields[0].casefold():
+        return False
+    return all(visible(field).casefold() == name.casefold() for field, name in zip(fields, written, strict=True))
+
+
+class _QuoteWatch:
+    """Looks out for quoting in a file that should have none, and says it once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened = -_NEAR_LINES  # the last line with a field that a mark opens and none closes
+        self._said = False
+
+    def look(self, line: int, fields: list[str]) -> None:
+        if self._said or not any('"' in field for field in fields):
+            return
+        closes = any(field.endswith('"') and not field.startswith('"') and field.count('"') % 2 for field in fields)
+        if _is_quoted(fields) or (closes and line - self._opened <= _NEAR_LINES):
+            self._said = True
+            warnings.warn(
+                f"{self._path}, line {line}: a field stands in quotation marks, as pandas and R write TSV; in a TSV "
+                "they are part of the text. If they are not, read the file with --format csv",
+                stacklevel=3,
+            )
+        if any(field.startswith('"') and field.count('"') % 2 for field in fields):
+            self._opened = line
 
 
 def _is_quoted(fields: list[str]) -> bool:
@@ -270,21 +297,30 @@ def _is_quoted(fields: list[str]) -> bool:
 
 def _records(path: Path, dialect: Dialect, encoding: str) -> Iterator[tuple[int, list[str]]]:
     """Read the fields of each row, and the line where it starts."""
+    skipped = dialect.first_line - 1
     if not dialect.quoted:
-        for number, line in read_lines(path, encoding):
-            yield number, line.removesuffix("\n").removesuffix("\r").split(dialect.delimiter)
+        for number, line in itertools.islice(read_lines(path, encoding), skipped, None):
+            row = line.removesuffix("\n").removesuffix("\r")
+            if "\r" in row and number > dialect.first_line:
+                raise DataError(
+                    "carriage returns within the row: if they end rows, save the file with one kind of line ends; if "
+                    "they are part of a text, quote it and read the file with --format csv",
+                    path,
+                    number,
+                )
+            yield number, row.split(dialect.delimiter)
         return
     current = ""
 
     def lines() -> Iterator[str]:
         nonlocal current
-        for _, current in read_lines(path, encoding):  # the line at fault, for a message
+        for _, current in itertools.islice(read_lines(path, encoding), skipped, None):  # kept for a message
             yield current
 
     records = lines()
     reader = csv.reader(records, delimiter=dialect.delimiter, strict=True)
     csv.field_size_limit(_FIELD_LIMIT)
-    start = 1
+    start = dialect.first_line
     while True:
         try:
             record = next(reader)
@@ -294,4 +330,4 @@ def _records(path: Path, dialect: Dialect, encoding: str) -> Iterator[tuple[int,
             hint = '; a quotation mark inside quotes is doubled, not written \\"' if '\\"' in current else ""
             raise DataError(f"the row from here on is not readable as CSV: {problem}{hint}", path, start) from None
         yield start, record
-        start = reader.line_num + 1
+        start = reader.line_num + dialect.first_line

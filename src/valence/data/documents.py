@@ -17,7 +17,7 @@ from valence.errors import DataError
 __all__ = ["read_documents"]
 
 
-def read_documents(sources: Sequence[DataSource], text_column: str | None = None) -> list[str]:
+def read_documents(sources: Sequence[DataSource], text_column: str | tuple[str, ...] | None = None) -> list[str]:
     """Read every document.
 
     Args:
@@ -56,7 +56,7 @@ def _of_text(path: Path, encoding: str) -> list[str]:
     return documents
 
 
-def _of_table(table: Table, text_column: str | None) -> Iterator[str]:
+def _of_table(table: Table, text_column: str | tuple[str, ...] | None) -> Iterator[str]:
     columns = choose_columns(table, ColumnNames(text=text_column), labelled=False)
     for _, text, _ in read_texts(table, columns):
         whole = text if isinstance(text, str) else "\n".join(text)

@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from valence.data.columns import ColumnNames, Columns, choose_columns
-from valence.data.labels import Label, Place, check_label, class_numbers, find_names, read_label_names, translate
+from valence.data.labels import (
+    Label,
+    Place,
+    check_label,
+    class_numbers,
+    find_names,
+    index_numbers,
+    read_label_names,
+    translate,
+)
 from valence.data.sources import DataSource
 from valence.data.tables import Table
 from valence.errors import DataError
@@ -31,6 +40,7 @@ class Examples:
         names: C class names, by number.
         source: where it comes from.
         columns: which columns of it were read.
+        given: the names of its classes as the user gave them, if so.
     """
 
     texts: list[Text]
@@ -38,6 +48,7 @@ class Examples:
     names: tuple[str, ...]
     source: DataSource
     columns: Columns = field(default=Columns(("text",)))
+    given: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -59,7 +70,10 @@ def read_texts(table: Table, columns: Columns) -> Iterator[tuple[int, Text, Any]
     none = True
     for row in table.rows():
         none = False
-        first = "\n".join(_text(row.values, column, table.path, row.line) for column in columns.text)
+        if len(columns.text) == 1:
+            first = _text(row.values, columns.text[0], table.path, row.line)
+        else:
+            first = "\n".join(_text(row.values, column, table.path, row.line) for column in columns.text)
         second = None if columns.pair is None else _text(row.values, columns.pair, table.path, row.line)
         text: Text = first if second is None else (first, second)
         if columns.label is None:
@@ -129,16 +143,18 @@ def read_examples(
             labels.append(check_label(label, table.path, line))
             places.append((table.path, line))
     _warn_of_empty(texts, places)
-    names = names or _names_of_files(source, tables, str(chosen.label))
+    given, column = names, str(chosen.label)
+    names = names or _names_of_files(source, tables, column)
     if names is not None and len(names) < 2:
         raise DataError(f"expected the names of at least two classes, found only {names[0]!r}", source.labels_file)
-    if known is None:
-        names = names or find_names(labels, places, is_sure=columns.label is not None)
-        return Examples(texts, class_numbers(labels, places, names), names, source, chosen)
     if names is None:
-        return Examples(texts, class_numbers(labels, places, known), known, source, chosen)
-    numbers = translate(class_numbers(labels, places, names), places, names, known)
-    return Examples(texts, numbers, known, source, chosen)
+        names = known or find_names(labels, places, is_sure=columns.label is not None)
+    # Where the file itself names the classes, its numbers stand for these, even where a name is a number, too.
+    in_numbers = all(column in table.class_names for table in tables)
+    numbers = (index_numbers if in_numbers else class_numbers)(labels, places, names)
+    if known is None or names == known:
+        return Examples(texts, numbers, names, source, chosen, given)
+    return Examples(texts, translate(numbers, places, names, known), known, source, chosen, given)
 
 
 def _names_of_files(source: DataSource, tables: Sequence[Table], column: str) -> tuple[str, ...] | None:

@@ -28,6 +28,7 @@ __all__ = [
     "check_label",
     "class_numbers",
     "find_names",
+    "index_numbers",
     "match_names",
     "parse_label_names",
     "read_label_names",
@@ -284,7 +285,7 @@ def class_numbers(labels: Sequence[Label], places: Sequence[Place], names: tuple
         if (number := by_name[str(label)]) is not None:
             return number
         if numbers_are_names:
-            return exact.get(str(index))
+            return None if index is None else exact.get(str(index))
         return index if index is not None and index in range(len(names)) else None
 
     found = np.empty(len(labels), dtype=np.int64)
@@ -298,6 +299,29 @@ def class_numbers(labels: Sequence[Label], places: Sequence[Place], names: tuple
             raise DataError(f"unknown label {label!r:.80}: expected one of {listed}{numbered}", *places[position])
         found[position] = number
     return found
+
+
+def index_numbers(labels: Sequence[Label], places: Sequence[Place], names: tuple[str, ...]) -> NDArray[np.int64]:
+    """Read labels of a column whose numbers are class numbers, whatever the classes are called.
+
+    Args:
+        labels: N labels.
+        places: where each stands.
+        names: the class names in order.
+
+    Returns:
+        int64 [N].
+
+    Raises:
+        DataError: at the first label that is no class number.
+    """
+    for label, place in zip(labels, places, strict=True):
+        if isinstance(label, bool) or not isinstance(label, int) or label not in range(len(names)):
+            none = " (in data sets of the hub -1 means that the row has no label)" if label == -1 else ""
+            raise DataError(
+                f"unknown label {label!r:.80}: expected a class number from 0 to {len(names) - 1}{none}", *place
+            )
+    return np.array(labels, dtype=np.int64)
 
 
 def _by_name(labels: Iterable[str], names: Sequence[str], path: Path | None) -> dict[str, int | None]:

@@ -15,14 +15,24 @@ from pathlib import Path
 from valence.errors import DataError, InputError
 from valence.files import refuse_lfs_pointer
 
-__all__ = ["UTF_8", "check_encoding", "decode_lines", "open_bytes", "read_lines", "unreadable", "warn_of_returns"]
+__all__ = [
+    "ARCHIVE",
+    "UTF_8",
+    "check_encoding",
+    "decode_lines",
+    "open_bytes",
+    "read_lines",
+    "unreadable",
+    "warn_of_returns",
+]
 
 UTF_8 = "utf-8"
+ARCHIVE = "a ZIP archive or a spreadsheet (.xlsx, .xls): unpack it, or save the sheet as CSV"
 _BLOCK_BYTES = 1 << 16
 _FIRST_LINE_BYTES = 1 << 20  # a line without an end by then, and with carriage returns in it, is many lines
 _MAGIC = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 _BZIP2 = (b"BZh", b"1AY&SY")  # with a digit between them
-_ZIP = b"PK\x03\x04"
+_ARCHIVES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # ZIP, .xlsx; .xls
 # What reading a compressed file that is damaged raises; pyarrow's errors are OSErrors.
 _DAMAGED = (EOFError, zlib.error, lzma.LZMAError)
 
@@ -61,8 +71,8 @@ def open_bytes(path: Path) -> io.BufferedIOBase:
     try:
         with path.open("rb") as file:
             start = file.read(16)
-        if start.startswith(_ZIP):
-            raise DataError("a ZIP archive or a spreadsheet (.xlsx): unpack it, or save the sheet as CSV", path)
+        if start.startswith(_ARCHIVES):
+            raise DataError(ARCHIVE, path)
         return _opened(path, start)
     except OSError as problem:
         raise unreadable(path, problem) from None
@@ -136,7 +146,7 @@ def _divided(file: io.BufferedIOBase, path: Path) -> Iterator[bytes]:
     """Divide a file into lines; by carriage returns where there is no line feed."""
     first = file.readline(_FIRST_LINE_BYTES)
     if first.endswith(b"\n") or b"\r" not in first:
-        yield first
+        yield first if first.endswith(b"\n") else first + file.readline()
         yield from file
         return
     rest = first
@@ -206,23 +216,29 @@ def decode_lines(lines: Iterable[bytes], name: object) -> Iterator[tuple[int, st
             try:
                 text = line.decode(UTF_8)
             except UnicodeDecodeError as problem:
-                raise DataError(
-                    f"not UTF-8: byte {problem.start + 1} of the line is 0x{line[problem.start]:02x}; save the file as "
-                    "UTF-8, or name what it is with --encoding (files of Windows and Excel are often cp1252)",
-                    name,
-                    number,
-                ) from None
+                found = f"not UTF-8: byte {problem.start + 1} of the line is 0x{line[problem.start]:02x}"
+                raise DataError(f"{found}; {_advice(name, 'cp1252')}", name, number) from None
             yield number, text
 
 
 def _without_mark(line: bytes, name: object) -> bytes:
-    """Remove a byte order mark from the first line, and refuse UTF-16."""
+    """Remove a byte order mark from the first line, and refuse UTF-16 and UTF-32."""
+    if line.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise DataError(f"not UTF-8 but UTF-32; {_advice(name, 'utf-32')}", name)
     # UTF-16 has a mark of two bytes, or without it a NUL beside each letter of plain text.
     start = line[:8]
     beside = len(start) == 8 and (any(start[::2]), any(start[1::2])) in ((True, False), (False, True))
     if line.startswith((b"\xff\xfe", b"\xfe\xff")) or beside:
-        raise DataError("not UTF-8 but UTF-16: read it with --encoding utf-16, or save it as UTF-8", name)
-    return line.removeprefix(b"\xef\xbb\xbf")
+        raise DataError(f"not UTF-8 but UTF-16; {_advice(name, 'utf-16')}", name)
+    return line.removeprefix(codecs.BOM_UTF8)
+
+
+def _advice(name: object, encoding: str) -> str:
+    if not isinstance(name, Path):  # standard input, line by line
+        return f"make it UTF-8 first: iconv -f {encoding} -t utf-8"
+    often = " (files of Windows and Excel are often cp1252)" if encoding == "cp1252" else ""
+    said = "name what it is with --encoding" if often else f"read it with --encoding {encoding}"
+    return f"save the file as UTF-8, or {said}{often}"
 
 
 def warn_of_returns(lines: Iterable[tuple[int, str]], name: object) -> Iterator[tuple[int, str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from valence.data.rows import Row
+from valence.data.visible import visible
 from valence.errors import DataError
 from valence.files import is_unicode
 
@@ -98,5 +99,5 @@ def _are_names(names: Any) -> bool:
         isinstance(names, list)
         and len(names) > 0
         and all(isinstance(name, str) and name and is_unicode(name) for name in names)
-        and len(set(names)) == len(names)
+        and len(set(map(visible, names))) == len(names)
     )

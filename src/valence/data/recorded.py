@@ -2,31 +2,33 @@
 
 from typing import Any
 
-from valence.data.columns import ColumnNames, Columns
-from valence.data.sources import DataSource
+from valence.data.columns import ColumnNames
+from valence.data.examples import Examples
 from valence.data.tables import TableOptions
 from valence.errors import InputError
 
-__all__ = ["describe_source", "recorded_columns", "recorded_options"]
+__all__ = ["describe_data", "recorded_columns", "recorded_labels", "recorded_options"]
 
 
-def describe_source(source: DataSource, columns: Columns) -> dict[str, Any]:
+def describe_data(data: Examples) -> dict[str, Any]:
     """Describe a data set for a report.
 
     Args:
-        source: the data set.
-        columns: which columns of it were read.
+        data: the data set.
 
     Returns:
-        Its name, the hash of its files, the columns, and what the user said about the format, if anything.
+        Its name, the hash of its files, the columns, and what the user said about the format and the classes, if
+        anything.
     """
-    options, usual = source.options, TableOptions()
-    said = {name: value for name, value in vars(options).items() if value != getattr(usual, name)}
+    usual = TableOptions()
+    said = {name: value for name, value in vars(data.source.options).items() if value != getattr(usual, name)}
+    columns = data.columns
     return {
-        "name": source.title,
-        "sha256": source.sha256(),
+        "name": data.source.title,
+        "sha256": data.source.sha256(),
         "columns": {"text": list(columns.text), "pair": columns.pair, "label": columns.label},
         **({"reading": said} if said else {}),
+        **({} if data.given is None else {"labels": list(data.given)}),
     }
 
 
@@ -34,7 +36,7 @@ def recorded_columns(described: Any) -> ColumnNames:
     """Read back which columns were read.
 
     Args:
-        described: what `describe_source` wrote, or an older version, or anything else.
+        described: what `describe_data` wrote, or an older version, or anything else.
 
     Returns:
         The columns; to be guessed where nothing is recorded.
@@ -42,13 +44,29 @@ def recorded_columns(described: Any) -> ColumnNames:
     columns = described.get("columns") if isinstance(described, dict) else None
     if not isinstance(columns, dict):
         return ColumnNames()
-    texts, label, pair = columns.get("text"), columns.get("label"), columns.get("pair")
-    known = isinstance(texts, list) and texts and all(isinstance(text, str) for text in texts)
+    label, pair = columns.get("label"), columns.get("pair")
     return ColumnNames(
-        text=",".join(texts) if isinstance(texts, list) and known else None,
+        text=_texts(columns.get("text")),
         label=label if isinstance(label, str) else None,
         pair=pair if isinstance(pair, str) else None,
     )
+
+
+def recorded_labels(described: Any) -> tuple[str, ...] | None:
+    """Read back the names that the user gave to the classes of a data set.
+
+    Args:
+        described: as for `recorded_columns`.
+
+    Returns:
+        The names; None where nothing is recorded.
+    """
+    return _texts(described.get("labels")) if isinstance(described, dict) else None
+
+
+def _texts(value: Any) -> tuple[str, ...] | None:
+    known = isinstance(value, list) and value and all(isinstance(text, str) for text in value)
+    return tuple(value) if known else None
 
 
 def recorded_options(described: Any) -> TableOptions:

@@ -20,13 +20,13 @@ from valence.data.delimited import (
     read_header,
 )
 from valence.data.json_rows import json_rows
-from valence.data.lines import UTF_8, check_encoding, read_lines, warn_of_returns
+from valence.data.lines import ARCHIVE, UTF_8, check_encoding, read_lines, warn_of_returns
 from valence.data.parquet_rows import ParquetFile
 from valence.data.rows import Row
 from valence.errors import DataError, InputError
 from valence.files import refuse_lfs_pointer
 
-__all__ = ["COMPRESSED", "ENDINGS", "Format", "Table", "TableOptions", "format_of", "open_table"]
+__all__ = ["COMPRESSED", "ENDINGS", "Format", "Table", "TableOptions", "format_of", "looks_like_a_header", "open_table"]
 
 Format = Literal["csv", "tsv", "json", "parquet", "txt"]
 ENDINGS: dict[str, Format] = {
@@ -39,6 +39,7 @@ ENDINGS: dict[str, Format] = {
     ".parquet": "parquet",
     ".txt": "txt",
 }
+_ARCHIVES = (".zip", ".xlsx", ".xls", ".ods", ".7z", ".tar", ".tgz")
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 _DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _TEXT = "text"  # the only column of plain text
@@ -86,7 +87,7 @@ class Table:
 
     Args:
         path: the file.
-        columns: the column names, all different; for JSON those of the first row.
+        columns: the column names, all different; for JSON those of the first rows.
         format: what it is.
         options: how it is read.
         class_names: for columns of class numbers, the names of the classes, where the file itself holds them.
@@ -152,6 +153,8 @@ def open_table(path: Path, options: TableOptions = TableOptions()) -> Table:  # 
     """
     kind = options.format or format_of(path)
     if kind is None:
+        if path.suffix.lower() in _ARCHIVES:
+            raise DataError(ARCHIVE, path)
         raise DataError(
             f"unknown kind of file: expected a name ending in {', '.join(ENDINGS)} (then perhaps in "
             f"{', '.join(COMPRESSED)}), or --format",
@@ -168,7 +171,8 @@ def open_table(path: Path, options: TableOptions = TableOptions()) -> Table:  # 
         first = next(json_rows(path, options.encoding), None)
         if first is None:
             raise DataError("the file holds no rows", path)
-        return Table(path, tuple(first.values), kind, options)
+        rows = itertools.islice(json_rows(path, options.encoding), _SAMPLE_LINES)
+        return Table(path, tuple(dict.fromkeys(name for row in rows for name in row.values)), kind, options)
     if kind == "txt":
         if options.format is None:
             _refuse_a_table(path, options.encoding)
@@ -193,7 +197,7 @@ def _delimited_table(path: Path, kind: Format, options: TableOptions) -> Table:
             raise DataError(
                 f"the header has one column, {header.names[0]!r}, and each row below it the same number of "
                 f"{delimiter_name(delimiter)}s: name what divides the columns with --delimiter, and correct the header "
-                "or say --no-header",
+                "or say --no-header. If each row is one text, say --delimiter comma",
                 path,
                 1,
             )
@@ -205,15 +209,23 @@ def _text_rows(path: Path, encoding: str) -> Iterator[Row]:
         yield Row(number, {_TEXT: line.removesuffix("\n").removesuffix("\r")})
 
 
+def looks_like_a_header(line: str) -> bool:
+    """Tell the names of columns from a text.
+
+    Args:
+        line: the first of a file.
+
+    Returns:
+        Whether it names both a text and a label.
+    """
+    names = (line.strip().lower().split(one) for one in ",;|\t")
+    return any(all(known & {name.strip(' "') for name in first} for known in _LABEL_AND_TEXT) for first in names)
+
+
 def _refuse_a_table(path: Path, encoding: str) -> None:
     """Notice a table that is called .txt, whose rows would be taken for texts."""
     lines = [line.rstrip("\r\n") for _, line in itertools.islice(read_lines(path, encoding), _SAMPLE_LINES)]
-    delimiter = divided_alike(lines, "\t")
-    if delimiter is None and lines:
-        names = (lines[0].lower().split(one) for one in ",;|\t")
-        if any(all(known & {name.strip(' "') for name in first} for known in _LABEL_AND_TEXT) for first in names):
-            delimiter = ","
-    if delimiter is not None:
+    if divided_alike(lines, "\t") or (lines and looks_like_a_header(lines[0])):
         raise DataError(
             "it looks like a table and not like one text a line: read it with --format tsv or --format csv (and "
             "--no-header if its first row is data), or with --format txt if each line is a text",

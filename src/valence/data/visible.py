@@ -1,5 +1,6 @@
 """Names as a reader sees them: without the differences that no screen shows."""
 
+import functools
 import unicodedata
 
 __all__ = ["visible"]
@@ -7,6 +8,7 @@ __all__ = ["visible"]
 _VARIATION_SELECTORS = range(0xFE00, 0xFE10)
 
 
+@functools.lru_cache(4096)
 def visible(name: str) -> str:
     """Remove from a name what cannot be seen.
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from valence.data.examples import Examples, Text
 from valence.data.positive import find_positive
+from valence.data.recorded import describe_data
 from valence.errors import InputError
 from valence.evaluation.evaluate import (
     class_warnings,
     describe_classes,
     describe_classifier,
-    describe_data,
     describe_environment,
     require_single_label,
 )

@@ -12,7 +12,7 @@ import numpy as np
 
 from valence.data.examples import Examples
 from valence.data.positive import find_positive
-from valence.data.recorded import describe_source
+from valence.data.recorded import describe_data
 from valence.errors import InputError
 from valence.evaluation.metrics import CLASS_METRICS, METRICS, ClassFigures, Classwise, measure
 from valence.files import sha256
@@ -25,7 +25,6 @@ __all__ = [
     "class_warnings",
     "describe_classes",
     "describe_classifier",
-    "describe_data",
     "describe_environment",
     "describe_reading",
     "evaluate",
@@ -144,18 +143,6 @@ def class_warnings(per_class: Sequence[ClassFigures], labels: Sequence[str]) -> 
 def _listed(names: Sequence[str]) -> str:
     rest = f" or {len(names) - _LISTED:,} others" if len(names) > _LISTED else ""
     return " or ".join(names[:_LISTED]) + rest
-
-
-def describe_data(data: Examples) -> dict[str, Any]:
-    """Tell labelled texts from others, for a report.
-
-    Args:
-        data: the texts.
-
-    Returns:
-        Their name, what they can be known by, and how they were read.
-    """
-    return describe_source(data.source, data.columns)
 
 
 def describe_reading(classifier: Classifier) -> dict[str, Any]:

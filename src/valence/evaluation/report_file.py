@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from valence.data.examples import Examples
+from valence.data.recorded import describe_data
 from valence.errors import ModelError
-from valence.evaluation.evaluate import describe_data, describe_reading
+from valence.evaluation.evaluate import describe_reading
 from valence.files import read_json
 from valence.folder import ModelFolder
 from valence.runtime.classifier import Classifier
@@ -54,14 +55,14 @@ def evaluation_file(folder: ModelFolder, classifier: Classifier, data: Examples)
     digits = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:_DIGITS]
     usual, own = folder.reports / f"{stem}.json", folder.reports / f"{stem}-{digits}.json"
     if not os.path.lexists(usual):
-        return ReportFile(own if own.is_file() else usual)
+        return ReportFile(own if os.path.isfile(own) else usual)
     try:
         why = _difference(read_json(usual), described)
     except _UNREADABLE:
         why = "is damaged, or no report of an evaluation, and is left as it is"
     if why is None:
         return ReportFile(usual)
-    if own.is_file():
+    if os.path.isfile(own):
         try:
             _difference(read_json(own), described)
         except _UNREADABLE:
@@ -74,8 +75,9 @@ def _difference(report: dict[str, Any], described: dict[str, Any]) -> str | None
     data, engine = report["data"], report["model"]["engine"]
     if data["sha256"] != described["data"]["sha256"]:
         return "is of other data of that name"
-    if "columns" in data and any(data.get(key) != described["data"].get(key) for key in ("columns", "reading")):
-        return "is of other columns of the data, or another reading of it"  # an earlier version did not say which
+    for key, what in (("columns", "columns"), ("reading", "options of the table"), ("labels", "names for the classes")):
+        if "columns" in data and data.get(key) != described["data"].get(key):  # an earlier version did not say
+            return f"was measured with other {what}"
     if engine != described["engine"]:
         return f"is of the engine {engine}"
     for key in ("max_length", "long_text"):

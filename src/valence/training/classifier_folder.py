@@ -10,7 +10,7 @@ import numpy as np
 from valence.checkpoint.checkpoint import save_model
 from valence.checkpoint.classes import class_rows
 from valence.data.examples import Examples
-from valence.data.recorded import describe_source
+from valence.data.recorded import describe_data
 from valence.folder import ModelFolder
 from valence.model.heads import TaskModel
 from valence.runtime.export.export import export_model
@@ -57,7 +57,7 @@ def save_classifier(model: TaskModel, out: Path, base: ModelFolder, data: Exampl
     rows = np.sort(np.random.default_rng(seed).permutation(len(data))[:_SAMPLE_TEXTS])
     marked = Sample([data.texts[row] for row in rows], f"{len(rows):,} of the training texts")
     export_model(folder, "fp32", marked)
-    read = describe_source(data.source, data.columns)
+    read = describe_data(data)
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "weights_sha256": folder.weights_hash(),

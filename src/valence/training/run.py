@@ -16,7 +16,7 @@ import torch
 from accelerate import Accelerator
 
 from valence.data.examples import Examples
-from valence.data.recorded import describe_source
+from valence.data.recorded import describe_data
 from valence.errors import InputError, TrainingError
 from valence.files import sha256
 from valence.folder import ModelFolder
@@ -339,9 +339,7 @@ def with_columns(settings: dict[str, Any], **data: Examples | None) -> dict[str,
         The settings, for a report.
     """
     return settings | {
-        name: settings[name] | describe_source(examples.source, examples.columns)
-        for name, examples in data.items()
-        if examples is not None
+        name: settings[name] | describe_data(examples) for name, examples in data.items() if examples is not None
     }
 
 
