@@ -211,6 +211,7 @@ def delimited_rows(path: Path, dialect: Dialect, header: Header, encoding: str =
         next(records)
     width = len(header.names)
     quotes = None if dialect.quoted else _QuoteWatch(path)
+    longest = 2 * len(header.names[0])  # that the first field of a header that stands there again could be
     for line, record in records:
         if width == 1 and record in ([], [""]):  # a blank line: an empty text where there is one column
             yield Row(line, {header.names[0]: ""})
@@ -220,7 +221,7 @@ def delimited_rows(path: Path, dialect: Dialect, header: Header, encoding: str =
         fields = record if len(record) == width else _fitted(record, header)
         if fields is None:
             raise _wrong_width(path, line, dialect, header, record)
-        if width > 1 and _is_header_again(fields, header):
+        if len(fields[0]) <= longest and width > 1 and _is_header_again(fields, header):
             warnings.warn(f"{path}, line {line}: the header stands here again; it is no row", stacklevel=2)
             continue
         if quotes is not None:
@@ -257,7 +258,7 @@ def _wrong_width(path: Path, line: int, dialect: Dialect, header: Header, record
 
 def _is_header_again(fields: list[str], header: Header) -> bool:
     written = header.written
-    if written is None or written[0].casefold() not in fields[0].casefold():
+    if written is None:
         return False
     return all(visible(field).casefold() == name.casefold() for field, name in zip(fields, written, strict=True))
 

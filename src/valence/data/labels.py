@@ -185,17 +185,14 @@ def _names_of_names(labels: Sequence[Label], places: Sequence[Place], is_sure: b
 def _spellings(labels: Sequence[Label], places: Sequence[Place]) -> list[str]:
     """List the names in alphabetical order, one for those that look alike: as it is seen, or else the most frequent."""
     spelled: dict[str, collections.Counter[str]] = {}
-    first: dict[str, Place] = {}
-    for label, place in zip(labels, places, strict=True):
-        name = str(label)
-        spelled.setdefault(visible(name), collections.Counter())[name] += 1
-        first.setdefault(name, place)
+    for name, count in collections.Counter(map(str, labels)).items():
+        spelled.setdefault(visible(name), collections.Counter())[name] = count
     chosen = {}
     for seen, counts in spelled.items():
         chosen[seen] = seen if seen in counts else counts.most_common(1)[0][0]
         if len(counts) > 1:
             other = next(name for name in counts if name != chosen[seen])
-            path, line = first[other]
+            path, line = next(place for label, place in zip(labels, places, strict=True) if str(label) == other)
             warnings.warn(
                 f"{path}, line {line}: the labels {other!a} and {chosen[seen]!a} look alike and are read as one class",
                 stacklevel=5,
@@ -281,9 +278,9 @@ def class_numbers(labels: Sequence[Label], places: Sequence[Place], names: tuple
     numbers_are_names = any(_index(name) is not None for name in names)
 
     def find(label: Label) -> int | None:
-        index = _index(label)
         if (number := by_name[str(label)]) is not None:
             return number
+        index = _index(label)
         if numbers_are_names:
             return None if index is None else exact.get(str(index))
         return index if index is not None and index in range(len(names)) else None
