@@ -251,6 +251,50 @@ AGREEING: dict[str, Files] = {
         **settings(extra_special_tokens=["<e1>"]),
         "special_tokens_map.json": {"extra_special_tokens": ["<e2>", {"content": "covid", "lstrip": True}]},
     },
+    "extra-of-both-names": {
+        **VOCABULARY,
+        **settings(extra_special_tokens={"one": "<e1>"}),
+        "special_tokens_map.json": {"extra_special_tokens": {"two": "<e2>"}},
+    },
+    "extra-names-and-list-of-map": {
+        **VOCABULARY,
+        **settings(extra_special_tokens={"one": "<e1>"}),
+        "special_tokens_map.json": {"extra_special_tokens": ["<e2>", "covid"]},
+    },
+    "additional-names": {**VOCABULARY, **settings(additional_special_tokens={"one": "<e1>"})},
+    "additional-and-extra-names": {
+        **VOCABULARY,
+        **settings(additional_special_tokens=["new york", "<e1>"], extra_special_tokens={"img_token": "<e2>"}),
+    },
+    "additional-and-extra-names-decoder": {
+        **VOCABULARY,
+        **settings(
+            additional_special_tokens=["<e1>", "covid"],
+            extra_special_tokens={"img_token": "<e2>"},
+            added_tokens_decoder=decoder(),
+        ),
+    },
+    "additional-of-map-and-extra-names": {
+        **VOCABULARY,
+        **settings(extra_special_tokens={"img_token": "<e2>"}),
+        "special_tokens_map.json": {"additional_special_tokens": ["<e1>"]},
+    },
+    "as-it-stands-additional-and-extra-names": {
+        **whole(),
+        **plain(unk_token="[UNK]", additional_special_tokens=["<e1>"], extra_special_tokens={"img_token": "<e2>"}),
+    },
+    "mask-of-map": {**VOCABULARY, "special_tokens_map.json": {"mask_token": "<mask>"}},
+    "mask-of-map-object": {
+        **VOCABULARY,
+        "special_tokens_map.json": {"mask_token": {"content": "<mask>", "lstrip": True, "normalized": False}},
+    },
+    "mask-of-map-json": {**whole(), "special_tokens_map.json": {"mask_token": "<mask>"}},
+    "pad-of-map-and-more": {
+        **VOCABULARY,
+        "special_tokens_map.json": {"pad_token": "<pad>", "additional_special_tokens": ["<e1>"]},
+    },
+    "mask-of-settings": {**VOCABULARY, **settings(mask_token="<mask>", extra_special_tokens=["<e1>"])},
+    "mask-of-extra": {**VOCABULARY, **settings(extra_special_tokens={"mask_token": "<mask>"})},
 }
 DISAGREEING: dict[str, tuple[Files, str]] = {
     "uncased-called-cased": ({**whole(), **settings(**CASED)}, "says lowercase true, but lowercase false is read"),
@@ -323,6 +367,36 @@ DISAGREEING: dict[str, tuple[Files, str]] = {
     "another-pair": (
         {**whole(post_processor=marked(0)), **settings(cls_token="<s>", sep_token="</s>")},
         "the post-processor another, but",
+    ),
+    **{
+        f"map-has-more-than-{name}": (
+            {
+                **VOCABULARY,
+                **settings(**values),
+                "special_tokens_map.json": {"additional_special_tokens": ["new york", "<e1>"]},
+            },
+            "'new york' of special_tokens_map.json is no token of its own",
+        )
+        for name, values in {
+            "an-empty-list": {"additional_special_tokens": []},
+            "null": {"additional_special_tokens": None},
+            "a-list": {"additional_special_tokens": ["<e2>"]},
+            "extra": {"extra_special_tokens": ["<e2>"]},
+            "empty-extra": {"extra_special_tokens": []},
+        }.items()
+    },
+    "additional-beside-extra": (
+        {**VOCABULARY, **settings(additional_special_tokens=["<e1>"], extra_special_tokens=["<e2>"])},
+        "'<e1>' of tokenizer_config.json is no token of its own",
+    ),
+    "further-name-of-map": (
+        {**VOCABULARY, **settings(img_token="<e1>"), "special_tokens_map.json": {"img_token": "<e2>"}},
+        "'<e2>' of special_tokens_map.json is no token of its own",
+    ),
+    "words-twice-and-added": (
+        {"vocab.txt": ["[PAD]", "good", *WORDS[1:], "good", ".", "new"]}
+        | {"added_tokens.json": {"<e1>": N, "covid": N + 1}},
+        "is 5. in added_tokens.json|are both",
     ),
     "map-against-settings": (
         {**VOCABULARY, **settings(cls_token="[CLS]"), "special_tokens_map.json": {"cls_token": "<s>"}},
@@ -429,12 +503,43 @@ def test_what_is_saved_is_the_same_here_and_in_transformers(tmp_path: Path, name
     folder = write(tmp_path / "saved", {})
     tokenizer.save(folder)
     with warnings.catch_warnings():
-        warnings.simplefilter("default" if name == "one-id-twice" else "error")
+        warnings.simplefilter("default" if name in ("one-id-twice", "words-twice-and-added") else "error")
         again = ours(folder)
     for text, first, second in zip(TEXTS, tokenizer(TEXTS, "window"), again(TEXTS, "window"), strict=True):
         assert first.ids.tolist() == second.ids.tolist(), text
     assert again.vocabulary == tokenizer.vocabulary
     assert_as_transformers(again, folder)
+
+
+@pytest.mark.parametrize("name", [*AGREEING, *DISAGREEING])
+@pytest.mark.filterwarnings("ignore")
+def test_the_vocab_that_is_saved_gives_the_same_ids_alone(tmp_path: Path, name: str):
+    """Where tokenizer.json is gone, or not read: the same ids, here and in transformers, or no tokenizer at all."""
+    tokenizer = ours(write(tmp_path / "model", AGREEING.get(name) or DISAGREEING[name][0]))
+    folder = write(tmp_path / "saved", {})
+    tokenizer.save(folder)
+    (folder / "tokenizer.json").unlink()
+    if json.loads((folder / "tokenizer_config.json").read_text())["tokenizer_class"] != "BertTokenizer":
+        with pytest.raises(ModelError, match=r"add the tokenizer\.json"):
+            ours(folder)
+        return
+    again = ours(folder)
+    assert again.vocabulary == tokenizer.vocabulary
+    for text, first, second in zip(TEXTS, tokenizer(TEXTS, "window"), again(TEXTS, "window"), strict=True):
+        assert first.ids.tolist() == second.ids.tolist(), text
+    assert_as_transformers(again, folder)
+
+
+@pytest.mark.parametrize("words", [["x ", "x"], ["x\u3000", "x"], ["xyz "], ["xyz\r"], ["new\nline"], ["\n"]])
+def test_no_vocab_is_saved_whose_lines_are_other_words(tmp_path: Path, words: list[str]):
+    vocabulary = [word for word in WORDS if word not in words] + words
+    files = whole(vocab={word: index for index, word in enumerate(vocabulary)})
+    folder = write(tmp_path / "model", files)
+    tokenizer = ours(folder)
+    (folder / "vocab.txt").write_text("\n".join(WORDS))  # of what was there before
+    tokenizer.save(folder)
+    assert not (folder / "vocab.txt").exists()
+    assert ours(folder).vocabulary == tokenizer.vocabulary
 
 
 # Files that cannot be followed.
@@ -484,6 +589,16 @@ REFUSED: dict[str, tuple[Files, str]] = {
         {**VOCABULARY, "special_tokens_map.json": {"additional_special_tokens": "<e1>"}},
         "additional_special_tokens must be a list of tokens",
     ),
+    **{
+        f"{name}-{kind}": (
+            {**VOCABULARY, **settings(**{f"{name}_special_tokens": value})},
+            f"tokenizer_config.json: {name}_special_tokens must be a list of tokens, or an object that names them, "
+            f"found {value!r}",
+        )
+        for name in ("additional", "extra")
+        for kind, value in {"text": "foo", "number": 3, "true": True}.items()
+    },
+    "mask-by-default": ({"vocab.txt": [word for word in WORDS if word != "[MASK]"]}, "it lacks .MASK."),
     "additional-numbers": ({**VOCABULARY, **settings(additional_special_tokens=[1])}, "must be a text, or an object"),
 }
 

@@ -391,13 +391,20 @@ class Tokenizer:
     def save(self, folder: Path) -> None:
         """Write tokenizer.json, vocab.txt and tokenizer_config.json, without truncation or padding.
 
+        There is no vocab.txt where its lines, each an id, would not give the same ids: where a word has a line break,
+        or a blank at its end, which reading takes off.
+
         Args:
             folder: where.
         """
         write_text(folder / "tokenizer.json", self._rust.to_str(pretty=True))
         words = {index: word for word, index in self._rust.get_vocab(with_added_tokens=False).items()}
-        lines = [words.get(index, f"[unused-{index}]") for index in range(max(words) + 1)]  # a line is an id
-        write_text(folder / "vocab.txt", "".join(f"{word}\n" for word in lines))
+        last = max(words)  # of a word that stands there twice the last line counts: a number without a word stays one
+        lines = [words.get(index, words[last]) for index in range(last + 1)]
+        if all(word == word.rstrip() and "\n" not in word for word in lines):
+            write_text(folder / "vocab.txt", "".join(f"{word}\n" for word in lines))
+        else:
+            (folder / "vocab.txt").unlink(missing_ok=True)
         settings = settings_of(self._rust, self._names)
         write_json(folder / "tokenizer_config.json", settings | {"model_max_length": self.max_length})
 

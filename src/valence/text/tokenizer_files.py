@@ -167,8 +167,10 @@ class _Added:
         self.settings_file = path / "tokenizer_config.json"
         self.split_special = settings.get("split_special_tokens") is True
         self._values = dict(settings)
-        if settings.get("additional_special_tokens") and not settings.get("extra_special_tokens"):
-            self._values["extra_special_tokens"] = self._values.pop("additional_special_tokens")
+        if "additional_special_tokens" in settings and not settings.get("extra_special_tokens"):
+            self._values["extra_special_tokens"] = self._values.pop("additional_special_tokens")  # an empty list, too
+        further = [name for name, value in settings.items() if _is_further(name) and isinstance(value, str)]
+        self._named = {name: self._values.pop(name) for name in further}  # the map does not override these
         self.by_id: dict[int, AddedToken] = {}
         self.mentions: list[_Mention] = []
         stored = _objects(self.settings_file, "added_tokens_decoder", settings.get("added_tokens_decoder") or {})
@@ -178,7 +180,8 @@ class _Added:
         if not isinstance(listed, list):
             raise _unreadable(path / "tokenizer.json", "its added_tokens must be a list")
         self._mention(special, map_file)
-        self._mention(self._values, self.settings_file)
+        self._mention(settings, self.settings_file)
+        self._take_named()
         if "added_tokens_decoder" in settings:
             for index, entry in stored.items():
                 self._put(self.settings_file, index, entry)
@@ -191,21 +194,22 @@ class _Added:
         for entry in listed:
             number = entry.get("id") if isinstance(entry, dict) else None
             self._put(path / "tokenizer.json", number, entry, "added_tokens_decoder" not in settings)
+        if "extra_special_tokens" not in self._values and "additional_special_tokens" in self._values:
+            self._values["extra_special_tokens"] = self._values.pop("additional_special_tokens")
+            self._take_named()
 
     def names(self, defaults: Mapping[str, str]) -> dict[str, str | AddedToken]:
         """The special tokens that have a use; those of BERT under their known names where no file says otherwise."""
         values = {**defaults, **self._values}
-        extra = self._extra
-        named = {**values, **extra} if isinstance(extra, dict) else values
-        more = [key for key, value in named.items() if key.endswith("_token") and isinstance(value, str | dict)]
-        more += list(extra) if isinstance(extra, dict) else []
+        more = {key: value for key, value in values.items() if _is_further(key) and isinstance(value, str | dict)}
+        more |= self._named
         known = {token.content: token for token in self.by_id.values()}
         found = {}
         for name in dict.fromkeys([*_NAMES, *more]):
-            if (value := named.get(name)) is None:
+            if (value := more.get(name, values.get(name))) is None:
                 continue
             token = _token(self.settings_file, name, value)
-            is_stored = name in self._values and name in _NAMES
+            is_stored = name in self._values and name in _NAMES and name not in more
             found[name] = known.get(_text(token), token) if is_stored else token
         return found
 
@@ -213,7 +217,7 @@ class _Added:
         """List what `transformers` adds, in its order: it decides the ids of tokens that the vocabulary lacks."""
         tokens = [token for _, token in sorted(self.by_id.items())]
         seen = {token.content for token in (*rust.get_added_tokens_decoder().values(), *tokens)}
-        extra = self._extra if isinstance(self._extra, list) else []
+        extra = self._values.get("extra_special_tokens") or []
         more = [_token(self.settings_file, "extra_special_tokens", value) for value in extra]
         for token in [*names.values(), *more]:
             if _text(token) not in seen:
@@ -225,15 +229,14 @@ class _Added:
                 token.special = True
         return tokens
 
-    @property
-    def _extra(self) -> Any:
-        name = "extra_special_tokens"
-        return self._values.get(name if name in self._values else "additional_special_tokens") or []
+    def names_itself(self, role: str) -> bool:
+        """Tell a special token that a file names from one that BERT has by default."""
+        return role in self._values or role in self._named
 
     def _special_so_far(self) -> set[str]:
         values = [self._values[name] for name in _NAMES if self._values.get(name)]
         listed = self._values.get("extra_special_tokens")
-        values += listed if isinstance(listed, list) else []
+        values += listed or []
         return {_text(_token(self.settings_file, "a special token", value)) for value in values}
 
     def _merge(self, special: dict[str, Any], file: Path) -> None:
@@ -244,6 +247,12 @@ class _Added:
             elif name.endswith("_token") and isinstance(value, dict):
                 value = _special(file, name, value)
             self._values[name] = value
+        self._take_named()
+
+    def _take_named(self) -> None:
+        """Move special tokens that an object names, instead of a list, to those with a name."""
+        if isinstance(self._values.get("extra_special_tokens"), dict):
+            self._named |= self._values.pop("extra_special_tokens")
 
     def _mention(self, values: dict[str, Any], file: Path) -> None:
         for name, value in values.items():
@@ -252,7 +261,9 @@ class _Added:
             elif name in ("additional_special_tokens", "extra_special_tokens") and value is not None:
                 listed = list(value.values()) if isinstance(value, dict) else value
                 if not isinstance(listed, list):
-                    raise ModelError(f"{file}: {name} must be a list of tokens, found {value!r:.80}")
+                    raise ModelError(
+                        f"{file}: {name} must be a list of tokens, or an object that names them, found {value!r:.80}"
+                    )
                 self.mentions += [_Mention(file.name, _text(_token(file, name, one))) for one in listed]
 
     def _put(self, file: Path, index: Any, entry: Any, counts: bool = True, flags: tuple[str, ...] = _FLAGS) -> None:
@@ -280,9 +291,8 @@ def _read_bert(path: Path, settings: dict[str, Any], content: dict[str, Any] | N
     unk, cls, sep = (_text(names[role]) for role in ("unk_token", "cls_token", "sep_token"))
     file = path / ("vocab.txt" if content is None else "tokenizer.json")
     vocabulary = _words_of_text(file) if content is None else _words_of_json(file, content)
-    known = vocabulary.keys() | {token.content for token in added.by_id.values()} - {
-        unk
-    }  # what is added comes too late
+    known = vocabulary.keys() | {token.content for token in added.by_id.values()} - {unk}  # that is added too late
+    known |= {_text(names[role]) for role in ("pad_token", "mask_token") if role in names and added.names_itself(role)}
     if lacking := [name for role in BERT_NAMES if role in names and (name := _text(names[role])) not in known]:
         raise ModelError(f"{file}: not a BERT vocabulary: it lacks {', '.join(lacking)}")
     with explained(lambda reason: ModelError(f"{file}: not a vocabulary that can be read: {reason}")):
@@ -436,6 +446,10 @@ def _objects(file: Path, name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ModelError(f"{file}: {name} must map numbers to tokens, found {value!r:.80}")
     return value
+
+
+def _is_further(name: str) -> bool:
+    return name.endswith("_token") and name not in _NAMES
 
 
 def _text(token: str | AddedToken) -> str:
