@@ -314,6 +314,55 @@ def test_what_stands_beside_a_classifier_is_not_passed_over(extra, tmp_path):
         load_model(write(folder, tensors), "classification")
 
 
+BESIDE = ("ema.", "teacher.", "ema.classifier", "teacher.classifier", "acc.total", "criterion.weight", "ema.pooler")
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("architecture", ["distilbert", "bert"])
+def test_what_stands_beside_a_model_is_explained(architecture, beside, tmp_path):
+    """A second network, whole or in part, or what the training kept: one more line says so, and what to do."""
+    theirs, folder = make((architecture, "classification"), tmp_path, id2label=dict(enumerate(LABELS)))
+    other = {f"{beside}{name}": tensor + 1 for name, tensor in theirs.state_dict().items()}
+    tensors = other if beside.endswith(".") else {beside: torch.ones(2)}
+    folder = write(folder, theirs.state_dict() | tensors)
+    with pytest.raises(CheckpointError, match=f"unexpected: {beside}") as caught:
+        load_model(folder, "classification")
+    advice = line_by_line(str(caught.value)).splitlines()[-1]
+    assert advice.startswith(f"  {beside}")
+    assert (
+        "stands beside the model: most likely a second network (an average, a teacher) or what the training" in advice
+    )
+    assert "save_pretrained(FOLDER)" in advice
+    if beside.endswith("."):  # two encoders: which of them to train is not guessed
+        with pytest.raises(CheckpointError, match="stands beside the model: most likely a second network"):
+            load_base(folder, architecture, LABELS, 0)
+    else:
+        assert load_base(folder, architecture, LABELS, 0).left_out == (beside,)
+
+
+OTHER_TASKS = {
+    ("distilbert", "words"): transformers.DistilBertForTokenClassification,
+    ("bert", "words"): transformers.BertForTokenClassification,
+}
+
+
+@pytest.mark.parametrize("prefix", ["", "model."])
+@pytest.mark.parametrize("task", OTHER_TASKS, ids="-".join)
+def test_a_classifier_of_words_is_explained_and_the_advice_works(task, prefix, tmp_path):
+    theirs = build(OTHER_TASKS[task], build_config(task[0], id2label=dict(enumerate(LABELS))))
+    folder = write(save(theirs, tmp_path), renamed(theirs, add(prefix)))
+    transform = "pre_classifier" if task[0] == "distilbert" else "pooler.dense"
+    with pytest.raises(CheckpointError, match=f"missing: {transform}.weight") as caught:
+        load_model(folder, "classification")
+    advice = line_by_line(str(caught.value)).splitlines()[-1]
+    assert f"a classifier without {transform}.bias and {transform}.weight is most likely another task's" in advice
+    assert "valence train DATA --base the-model --out FOLDER" in advice
+    base = load_base(folder, task[0], LABELS, 0)  # as advised: its rows are not taken for a classifier of texts
+    assert base.left_out == ("classifier.bias", "classifier.weight")
+    assert {name.rpartition(".")[0].removeprefix("bert.") for name in base.initialised} == {"classifier", transform}
+    assert base.head is None
+
+
 @pytest.mark.parametrize(
     "part",
     ["bert.encoder.layer.0.attention.self.query.lora_A.weight", "bert.embeddings.prompt.weight", "adapter.weight"],

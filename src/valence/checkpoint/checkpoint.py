@@ -106,7 +106,13 @@ def load_model(folder: ModelFolder, task: Task) -> TaskModel:
     if task == "masked-lm" and config.tie_word_embeddings:
         problems += _drop_tied(tensors, masked_lm_projection(config.architecture))
     model = TaskModel.outline(config, task, n_classes)
-    _refuse(folder, problems + _misfits(model, tensors))
+    problems += _misfits(model, tensors)
+    if task == "classification" and not _transform(heads) & tensors.keys():
+        problems.append(
+            f"a classifier without {' and '.join(sorted(_transform(heads)))} is most likely another task's, as of "
+            f"single words: train one of texts from this model: {_TASK_ADVICE[task].format(name=folder.name)}"
+        )
+    _refuse(folder, problems)
     model.allocate()
     _fill(model, tensors)
     return model.eval()
@@ -191,7 +197,7 @@ def _choose_head(
     """Decide whether the checkpoint's classifier goes on; None where it has none."""
     heads = head_names(config.architecture, "classification")
     outputs = {theirs for ours, theirs in heads.items() if "classifier" in ours}
-    if not outputs & tensors.keys() or not tensors.keys() >= {name for name in heads.values() if "pre_" in name}:
+    if not outputs & tensors.keys() or not tensors.keys() >= _transform(heads):
         return None
     if architecture != config.architecture:
         return HeadChoice(
@@ -216,6 +222,11 @@ def _head_to_keep(config: EncoderConfig, tensors: dict[str, Tensor], head: HeadC
         ):
             tensors[theirs] = tensors[theirs][list(head.rows)]
     return frozenset(heads.values())
+
+
+def _transform(heads: dict[str, str]) -> set[str]:
+    """List what a classifier of texts has before its last layer, which other tasks' classifiers lack."""
+    return {theirs for ours, theirs in heads.items() if "classifier" not in ours}
 
 
 def _count_classes(tensors: dict[str, Tensor], heads: dict[str, str]) -> int:
@@ -316,14 +327,21 @@ def _misfits(model: TaskModel, tensors: dict[str, Tensor], optional: frozenset[s
             shapes.append(f"{name} is {list(tensors[name].shape)}, expected {list(parameter.shape)}")
         elif tensors[name].dtype not in _READABLE_TYPES:
             types.append(f"{name} is {tensors[name].dtype}, expected 16-bit floats or more")
-    own = tuple(name.rpartition(".")[0] + "." for name in head_names(model.config.architecture, model.task).values())
-    unexpected = [
-        f"{name} {list(tensor.shape)}"
-        for name, tensor in sorted(tensors.items())
-        if name not in wanted and (not is_head(name) or name.startswith(own))
-    ]
+    architecture = model.config.architecture
+    own = tuple(name.rpartition(".")[0] + "." for name in head_names(architecture, model.task).values())
+    others = [name for name in sorted(tensors) if name not in wanted and (not is_head(name) or name.startswith(own))]
+    unexpected = [f"{name} {list(tensors[name].shape)}" for name in others]
     kinds = {"missing": missing, "wrong shape": shapes, "wrong type": types, "unexpected": unexpected}
-    return [line for kind, found in kinds.items() for line in _few_lines(kind, found)]
+    problems = [line for kind, found in kinds.items() for line in _few_lines(kind, found)]
+    if beside := [
+        name for name in others if astray(name, architecture) or not (is_head(name) or is_within_encoder(name))
+    ]:
+        problems.append(
+            f"{beside[0]} stands beside the model: most likely a second network (an average, a teacher) or what the "
+            "training kept (metrics, a loss). Save the model alone, with its own save_pretrained(FOLDER), or leave "
+            "such tensors out of the file"
+        )
+    return problems
 
 
 def _few_lines(kind: str, found: list[str]) -> list[str]:
