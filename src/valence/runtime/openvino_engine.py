@@ -145,10 +145,13 @@ class OpenVinoEngine:
 
     def _read(self) -> Any:
         """Read the graph."""
+        parts = (self._path, self._path.with_suffix(".bin")) if self._path.suffix == ".xml" else (self._path,)
+        if absent := [part for part in parts if not part.is_file()]:
+            raise EngineError(f"{self._path}: OpenVINO cannot read it: no such file: {absent[0]}")
         try:
             return self._core.read_model(self._path)
         except Exception as problem:  # OpenVINO raises RuntimeError, of many kinds
-            for part in (self._path, self._path.with_suffix(".bin")):
+            for part in parts:
                 refuse_lfs_pointer(part, EngineError)
             raise EngineError(f"{self._path}: OpenVINO cannot read it: {_first_line(problem)}") from None
 
