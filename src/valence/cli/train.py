@@ -113,6 +113,7 @@ def command(
     tell_columns(examples)
 
     from valence.checkpoint.checkpoint import LoadedBase
+    from valence.checkpoint.classes import class_rows
     from valence.checkpoint.config import encoder_config
     from valence.training.classifier_folder import take_order
     from valence.training.fine_tune import FineTuning, fine_tune
@@ -129,13 +130,16 @@ def command(
     if keep is not None:
         overrides["keep"] = keep
     name = recipe or default_recipe(encoder_config(folder).hidden_size)
+    hyper_parameters = change_recipe(RECIPES[name](), overrides)
+    if folder.labels is None or class_rows(examples.names, folder.labels) is None:  # else it knows its classes already
+        hyper_parameters = with_enough_steps(hyper_parameters, len(examples), overrides, out, resume)
     run = FineTuning(
         train=examples,
         evaluation=eval_examples,
         base=folder,
         out=out,
         recipe_name=name,
-        recipe=with_enough_steps(change_recipe(RECIPES[name](), overrides), len(examples), overrides, out, resume),
+        recipe=hyper_parameters,
         architecture=architecture,
         seed=seed,
         save_every=save_every,
