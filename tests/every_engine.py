@@ -76,7 +76,7 @@ def script(code: str | Path, *arguments: object, seconds: float, **environment: 
         os.killpg(process.pid, 9)  # with all that it has forked
         output, errors = process.communicate()
         raise AssertionError(f"it hangs: {output[-2000:]}{errors[-4000:]}") from None
-    assert process.returncode == 0, output[-2000:] + errors[-4000:]
+    assert process.returncode == 0, f"exit code {process.returncode}: {output[-2000:]}{errors[-4000:]}"
     return output
 
 

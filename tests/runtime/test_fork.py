@@ -147,7 +147,7 @@ def test_every_situation(kind, parallelism, request):
     skip_unless(kind)
     folder = request.getfixturevalue("raw_model" if kind in ("masked words", "next sentence") else "every_engine")
     variables = {} if parallelism is None else {"TOKENIZERS_PARALLELISM": parallelism}
-    output = script(LOAD + SITUATIONS, kind, folder, RUNS, seconds=120 + 20 * RUNS, **variables)
+    output = script(LOAD + SITUATIONS, kind, folder, RUNS, seconds=100 + 60 * RUNS, **variables)
     found = json.loads(output)
     assert found == {name: [0] * RUNS for name in found}
     assert len(found) >= 12
