@@ -167,7 +167,7 @@ def _file_texts(name: str, wanted: ColumnNames, reading: TableOptions) -> Iterat
     source = find_source(name, "eval", reading)
     for table in source.tables():
         columns = choose_columns(table, wanted, labelled=False)
-        if columns.unread or not columns.is_plain:
+        if columns.unread or (wanted.text is None and not columns.is_plain):
             click.echo(f"{source.title}: {columns}", err=True)
         for _, text, _ in read_texts(table, columns):
             yield text
