@@ -431,7 +431,7 @@ def write_parquet(path: Path, *texts: str) -> None:
 
 def texts_of(name: str, split: str) -> list[str]:
     tables = find_source(name, split).tables()  # type: ignore[arg-type]
-    return [row[1] for table in tables for row in read_texts(table, choose_columns(table, None, None, None, False))]
+    return [row[1] for table in tables for row in read_texts(table, choose_columns(table, labelled=False))]
 
 
 @pytest.mark.parametrize(
