@@ -1,6 +1,6 @@
 """A handful of labels: `valence train` beside logistic regression on the same encoder's frozen embeddings.
 
-    python benchmarks/few_labels.py [--sizes 8 16 32 64] [--draws 5]
+    python benchmarks/few_labels.py [--sizes 8 16 64] [--draws 2 3 5]
 
 AG News (four topics) and SST-2 (sentiment; whole sentences, for most rows of its training file are phrases of others).
 A draw takes so many rows per class from one half of the training file; both learn from the very same rows and answer
@@ -194,7 +194,7 @@ def measure(arguments: argparse.Namespace, tasks: dict[str, Task], settings: dic
     """
     done: dict[str, Any] = {}
     for size in sorted(arguments.sizes, reverse=True):
-        for seed, (name, task) in product(range(arguments.draws), tasks.items()):
+        for seed, (name, task) in product(range(arguments.draws[size]), tasks.items()):
             key = f"{name}-{size}-{seed}"
             file = DONE / f"{key}.json"
             kept = json.loads(file.read_text(encoding="utf-8")) if file.is_file() and not arguments.choose else {}
@@ -241,7 +241,7 @@ def rows_of(arguments: argparse.Namespace, name: str, done: dict[str, Any]) -> d
     """
     table = {}
     for size in arguments.sizes:
-        runs = [done[f"{name}-{size}-{seed}"] for seed in range(arguments.draws)]
+        runs = [done[f"{name}-{size}-{seed}"] for seed in range(arguments.draws[size])]
         row: dict[str, Any] = {who: summary([run[who] for run in runs]) for who in (OURS, RAW, UNIT)}
         row["difference"] = row[OURS]["mean"] - max(row[RAW]["mean"], row[UNIT]["mean"])
         row["steps"], row["epochs"] = runs[0]["steps"], runs[0]["epochs"]
@@ -255,14 +255,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--base", default="../shared/models/all-MiniLM-L6-v2")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[8, 16, 32, 64], help="rows per class")
-    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[8, 16, 64], help="rows per class")
+    parser.add_argument("--draws", type=int, nargs="+", default=[2, 3, 5], help="of each size, or of all")
     parser.add_argument("--only", choices=list(DATA), help="one data set, such as in a process beside another")
     parser.add_argument("--choose", action="store_true", help="on the other half of the training files")
     parser.add_argument("--options", default="", help='of valence train, such as "--epochs 20", with --choose')
     arguments = parser.parse_args()
     if arguments.options and not arguments.choose:
         parser.error("--options goes with --choose")
+    if len(arguments.draws) not in (1, len(arguments.sizes)):
+        parser.error("--draws takes one number, or one for each of --sizes")
+    each = arguments.draws if len(arguments.draws) > 1 else arguments.draws * len(arguments.sizes)
+    arguments.draws = dict(zip(arguments.sizes, each, strict=True))
     warnings.simplefilter("ignore")  # that labels are few
     os.environ["HF_HUB_OFFLINE"] = "1"
     tasks = {

@@ -201,10 +201,11 @@ def few_labels_table() -> str:
                 f"({ours['min']:.3f} to {ours['max']:.3f}) | {ours['median']:.3f} | {raw['mean']:.3f} | "
                 f"{unit['mean']:.3f} | {row['difference']:+.3f} |"
             )
+    sizes = ", ".join(f"{size} per class: {draws}" for size, draws in report["draws"].items())
     tested = " and ".join(f"{data['texts']:,} texts of {data['test']}" for data in report["data"].values())
     lines += [
         "",
-        f"{report['draws']} draws from each training file, the same for all; {tested}; base {report['base']}.",
+        f"Draws from each training file, the same for all, at {sizes}; {tested}; base {report['base']}.",
     ]
     return "\n".join(lines)
 
