@@ -197,15 +197,14 @@ def few_labels_table() -> str:
         for size, row in rows.items():
             ours, raw, unit = (row[who] for who in _FEW_LABELS)
             lines.append(
-                f"| {report['data'][name]['test']} | {size} | {row['epochs']}, {row['steps']} | **{ours['mean']:.3f}** "
+                f"| {report['data'][name]['test']} | {size} ({len(ours['draws'])} draws) | {row['epochs']}, {row['steps']} | **{ours['mean']:.3f}** "
                 f"({ours['min']:.3f} to {ours['max']:.3f}) | {ours['median']:.3f} | {raw['mean']:.3f} | "
                 f"{unit['mean']:.3f} | {row['difference']:+.3f} |"
             )
-    sizes = ", ".join(f"{size} per class: {draws}" for size, draws in report["draws"].items())
     tested = " and ".join(f"{data['texts']:,} texts of {data['test']}" for data in report["data"].values())
     lines += [
         "",
-        f"Draws from each training file, the same for all, at {sizes}; {tested}; base {report['base']}.",
+        f"The same draws from each training file for all; {tested}; base {report['base']}.",
     ]
     return "\n".join(lines)
 

@@ -180,7 +180,7 @@ def test_wrong_options_exit_with_2_and_a_hint(arguments, said):
 
 def test_a_missing_package_is_named(tiny_classifier, monkeypatch):
     monkeypatch.setattr(module, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'valence\[explain\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'valence-text\[explain\]'"):
         CliRunner().invoke(
             module.command,
             [str(tiny_classifier), "good", *GRADIENTS],

@@ -11,8 +11,8 @@ from valence.data.examples import Examples
 __all__ = ["ENOUGH", "EXPECTED", "warn_of_few_labels"]
 
 EXPECTED: dict[int, dict[str, tuple[float, float, float]]] = {
-    8: {"AG News": (0.83, 0.81, 0.85), "SST-2": (0.63, 0.62, 0.63)},
-    16: {"AG News": (0.83, 0.82, 0.85), "SST-2": (0.69, 0.68, 0.69)},
+    8: {"AG News": (0.83, 0.81, 0.85), "SST-2": (0.62, 0.57, 0.69)},
+    16: {"AG News": (0.83, 0.82, 0.85), "SST-2": (0.69, 0.62, 0.76)},
     64: {"AG News": (0.86, 0.86, 0.87), "SST-2": (0.76, 0.74, 0.8)},
 }
 """Rows per class -> data set -> accuracy of the `small` recipe from all-MiniLM-L6-v2: mean, lowest and highest of
