@@ -265,7 +265,7 @@ def main() -> None:
         type=int,
         nargs="+",
         default=[2, 3, 5],
-        help="at least, of each size or of all; those that are kept count, too",
+        help="at least, of each size or of all",
     )
     parser.add_argument("--only", choices=list(DATA), help="one data set, such as in a process beside another")
     parser.add_argument("--choose", action="store_true", help="on the other half of the training files")
@@ -286,7 +286,7 @@ def main() -> None:
     }
     settings = {"base": ModelFolder(Path(arguments.base), "").weights_hash(), "recipe": asdict(RECIPES["small"]())}
     done = measure(arguments, tasks, settings)
-    report = {
+    report: dict[str, Any] = {
         "base": Path(arguments.base).name,
         "data": {
             name: {"train": task.train.source.title, "test": task.test_name, "texts": len(task.test_texts)}

@@ -197,7 +197,8 @@ def few_labels_table() -> str:
         for size, row in rows.items():
             ours, raw, unit = (row[who] for who in _FEW_LABELS)
             lines.append(
-                f"| {report['data'][name]['test']} | {size} ({len(ours['draws'])} draws) | {row['epochs']}, {row['steps']} | **{ours['mean']:.3f}** "
+                f"| {report['data'][name]['test']} | {size} ({len(ours['draws'])} draws) "
+                f"| {row['epochs']}, {row['steps']} | **{ours['mean']:.3f}** "
                 f"({ours['min']:.3f} to {ours['max']:.3f}) | {ours['median']:.3f} | {raw['mean']:.3f} | "
                 f"{unit['mean']:.3f} | {row['difference']:+.3f} |"
             )
