@@ -187,8 +187,9 @@ def test_a_report_is_kept_where_nobody_reads_what_is_printed(model, data, tmp_pa
 
 
 def check_told_and_printed(done: subprocess.CompletedProcess, path: Path, why: str) -> None:
-    lines = done.stderr.decode().splitlines()
+    columns, *lines = done.stderr.decode().splitlines()
     assert done.returncode == 1
+    assert columns == "reviews: text from 'text', label from 'label'"
     assert lines[0] == (
         f"valence: warning: {path}: cannot be written: {why}; what is found will be printed, and not kept: "
         "name a file with --out"
