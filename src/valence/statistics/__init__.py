@@ -1,0 +1,1 @@
+"""Statistics of what was measured: resampling, paired tests, corrections for many tests."""
