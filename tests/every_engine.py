@@ -16,6 +16,9 @@ RUNS = int(os.environ.get("VALENCE_HANG_RUNS", "3"))
 TEXTS = [f"film {number} {'good ' * (number % 50)}" for number in range(150)]
 
 
+_UNSET = ("TOKENIZERS_PARALLELISM", "MKL_DISABLE_FAST_MM")  # valence sets the second; a test may, too
+
+
 def make_classifier(path: Path, vocabulary: Path) -> None:
     """Write a random classifier of three classes with every kind of export."""
     import torch
@@ -63,7 +66,7 @@ def skip_unless(engine: str) -> None:
 
 def script(code: str | Path, *arguments: object, seconds: float, **environment: str) -> str:
     """Run code, or a file of it, in a process of its own; fail where it does not end in time, or not well."""
-    variables = {name: value for name, value in os.environ.items() if name != "TOKENIZERS_PARALLELISM"}
+    variables = {name: value for name, value in os.environ.items() if name not in _UNSET}
     variables["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", *(["-c", code] if isinstance(code, str) else [code]), *map(str, arguments)],
