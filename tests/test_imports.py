@@ -25,7 +25,7 @@ LEVELS = (
     {"hub"},
     {"folder"},
     {"files", "rust"},
-    {"errors", "forking", "versions"},
+    {"errors", "forking", "processors", "versions"},
 )
 LEVEL_OF = {name: -depth for depth, names in enumerate(LEVELS) for name in names}
 # Package -> the only files, or folders, that import it.

@@ -11,10 +11,9 @@ from valence.cli.output import echo_json, one_line
 from valence.errors import ValenceError
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
+from valence.processors import available_cpus, cgroup_cpus, processor_features
 from valence.runtime.choice import choose_engine
-from valence.runtime.machine import processor_features
 from valence.runtime.manifest import read_manifest
-from valence.runtime.threads import available_cpus, cgroup_cpus
 from valence.text.tokenizer import Tokenizer
 
 __all__ = ["command"]
