@@ -153,7 +153,7 @@ def _rest(content: object, known: object) -> JsonObject | None:
         pairs = ((str(number), pair[0], True, pair[1]) for number, pair in enumerate(zip(content, known, strict=True)))
     else:
         return None
-    found: JsonObject = msgspec.field(default_factory=dict)
+    found: JsonObject = {}
     for key, inner, is_known, other in pairs:
         if not is_known:
             found[key] = inner
