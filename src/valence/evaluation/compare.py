@@ -21,11 +21,11 @@ from valence.evaluation.evaluate import (
     require_single_label,
 )
 from valence.evaluation.metrics import CLASS_METRICS, accuracy_interval, measure_classes
-from valence.evaluation.paired import bootstrap_difference, mcnemar
 from valence.evaluation.speed import seconds_in_turn
 from valence.folder import ModelFolder
 from valence.runtime.classifier import Classifier
 from valence.runtime.manifest import read_manifest
+from valence.statistics.paired import bootstrap_difference, mcnemar
 
 __all__ = ["Contestant", "as_markdown", "compare"]
 
@@ -93,6 +93,7 @@ def compare(
     sample = data.texts[:_SPEED_TEXTS]
     seconds = seconds_in_turn([partial(contestant.classifier, sample) for contestant in contestants], rounds)
     difference = bootstrap_difference(right[0], right[1], resamples)
+    test = mcnemar(right[0], right[1])
     return {
         "data": {**describe_data(data), "texts": len(data)},
         "positive": None if number_of_positive is None else data.names[number_of_positive],
@@ -108,9 +109,9 @@ def compare(
             }
             for contestant, was_right, found, taken in zip(contestants, right, classwise, seconds, strict=True)
         ],
-        "difference": asdict(difference),
+        "difference": {"value": difference.value, "low": difference.low, "high": difference.high},
         "interval": {"level": 0.95, "method": "percentile bootstrap over texts", "resamples": resamples, "seed": 0},
-        "mcnemar": asdict(mcnemar(right[0], right[1])),
+        "mcnemar": {"only_first": test.only_first, "only_second": test.only_second, "p_value": test.p_value},
         "agreement": float((predicted[0] == predicted[1]).mean()),
         "differing": [
             {

@@ -6,11 +6,13 @@ percentile method), computed for all resamples at once from weighted counts; a t
 Shapes: N texts, C classes, R resamples.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from valence.statistics.bootstrap import draws
 
 __all__ = [
     "CLASS_METRICS",
@@ -20,7 +22,6 @@ __all__ = [
     "Figure",
     "Figures",
     "accuracy_interval",
-    "draws",
     "f1_of_classes",
     "measure",
     "measure_classes",
@@ -236,22 +237,6 @@ def _classwise(
     )
     macro = {name: _figure(float(by_name[name].mean()), samples[name].mean(axis=1)) for name in CLASS_METRICS}
     return Classwise(per_class, macro)
-
-
-def draws(n_texts: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """Draw N texts with replacement, R times.
-
-    Args:
-        n_texts: N.
-        resamples: R.
-        seed: the same seed gives the same draws.
-
-    Yields:
-        How often each text was drawn, [N].
-    """
-    random = np.random.default_rng(seed)
-    for _ in range(resamples):
-        yield np.bincount(random.integers(0, n_texts, n_texts), minlength=n_texts).astype(np.float64)
 
 
 def _resample(
