@@ -38,7 +38,7 @@ PLACES = {
     "ctranslate2": ("benchmark/peers.py",),
     "huggingface_hub": ("hub.py", "card/metadata.py"),
     "jinja2": ("card/", "audit/"),
-    "msgspec": ("reports/", "audit/"),
+    "msgspec": ("reports/", "evaluation/", "training/", "audit/", "card/"),
     "nncf": ("runtime/export/openvino_export.py", "benchmark/peers.py"),
     "onnx": ("runtime/export/",),
     "onnxruntime": ("runtime/onnx_engine.py", "benchmark/peers.py"),

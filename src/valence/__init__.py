@@ -3,7 +3,7 @@
 `valence.load()` gives a classifier; called with a text it gives a `Prediction`, with texts a list of them.
 """
 
-import os
+import os as _os
 from typing import TYPE_CHECKING, Any
 
 from valence.errors import (
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # MKL, inside PyTorch, keeps lists of buffers by thread; a forked process was seen to search one for ever. Without
 # them it allocates as everybody does. Read when PyTorch is imported; somebody else's choice stays.
-os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")
+_os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")
 
 __version__ = "0.1.0"
 

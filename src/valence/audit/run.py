@@ -17,8 +17,8 @@ from valence.audit.models import AuditedModel, open_model
 from valence.audit.plan import Plan, plan_probes, read_own_templates
 from valence.audit.probe import OnProgress
 from valence.errors import EngineError, InputError, MissingExtraError
-from valence.evaluation.evaluate import describe_environment
 from valence.folder import ModelFolder
+from valence.reports.environment import Environment
 from valence.runtime.choice import EngineName, TorchPrecision
 from valence.statistics.bootstrap import RESAMPLES
 
@@ -119,11 +119,11 @@ def audit(
         skipped = shared.skipped | refused
         content["skipped"] |= {f"{name}, {against.name}": reason for name, reason in skipped.items()}
     described = [model.description] + ([] if against is None else [against.description])
-    environment = describe_environment()
+    environment = Environment.now()
     return content | {
         "interval": {"level": 0.95, "method": "percentile bootstrap", "resamples": RESAMPLES, "seed": 0},
-        "versions": environment["versions"] | _versions(uses_torch=_uses_torch(described)),
-        "machine": environment["machine"],
+        "versions": environment.versions | _versions(uses_torch=_uses_torch(described)),
+        "machine": msgspec.to_builtins(environment.machine),
         "seconds": round(time.perf_counter() - start, 2),
     }
 
