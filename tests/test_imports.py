@@ -144,6 +144,15 @@ def test_classify_loads_no_heavy_package(tiny_classifier):
     assert not loaded & set(PLACES) - {"onnxruntime", "tokenizers", "click"}
 
 
+@pytest.mark.parametrize("arguments", [["good film"], ["--json", "good film"]])
+def test_classify_loads_no_reports(tiny_classifier, arguments):
+    code = (
+        "import sys; from valence.cli import cli; cli.main(standalone_mode=False)\n"
+        "assert not [name for name in sys.modules if name.startswith(('valence.reports', 'valence.statistics'))]"
+    )
+    modules_after(code, "classify", "--model", str(tiny_classifier), *arguments)
+
+
 def test_reading_a_plain_file_loads_no_pyarrow(tiny_classifier, tmp_path):
     (tmp_path / "a.csv").write_text("text,label\ngood,1\n")
     code = "import sys; from valence.cli import cli; cli.main(standalone_mode=False)"

@@ -15,6 +15,7 @@ from valence.data.examples import read_examples
 from valence.data.sources import find_source
 from valence.files import write_json
 from valence.folder import ModelFolder
+from valence.reports.codec import encode_report
 from valence.runtime.load import load_folder
 
 Run = Callable[..., subprocess.CompletedProcess]
