@@ -8,6 +8,8 @@ Shapes: B texts of a batch, N tokens of all of them, C classes, D width, F feed-
 
 import ctypes
 import functools
+import os
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ _LANES = 16  # floats in a vector
 _ACTIVATIONS = {"gelu": 0, "gelu_new": 1, "gelu_pytorch_tanh": 1, "relu": 2}
 _HEAD_ACTIVATIONS = {"distilbert": 0, "bert": 1}
 _OUT_OF_MEMORY = 1
+_ELF64 = b"\x7fELF\x02\x01"  # little-endian
+_INTERFACE = 1  # the version of what is repeated here of encoder.c, in both files
 
 
 class _Shape(ctypes.Structure):
@@ -75,6 +79,9 @@ class _Model(ctypes.Structure):
         ("classifier", ctypes.c_void_p),
         ("classifier_bias", ctypes.c_void_p),
     )
+
+
+_STRUCTS: tuple[type[ctypes.Structure], ...] = (_Shape, _Linear, _Norm, _Layer, _Model)  # as valence_interface has them
 
 
 class NativeEngine:
@@ -275,17 +282,47 @@ def why_not_native() -> str | None:
         return "its kernels were not compiled when valence was installed (they need Linux on x86-64 and a C compiler)"
     try:
         supported = bool(_library().valence_supported())
-    except (OSError, AttributeError) as problem:  # AttributeError: another library
-        return f"its kernels cannot be loaded: {problem}"
+    except (OSError, ValueError) as problem:
+        return f"its kernels cannot be loaded: {problem}; install valence again, which compiles them anew"
     return None if supported else "this processor has no AVX512-VNNI instructions"
 
 
 @functools.cache
 def _library() -> ctypes.CDLL:
+    _check_whole(_LIBRARY)
     library = ctypes.CDLL(str(_LIBRARY))
+    _check_interface(library)
     library.valence_open.restype = ctypes.c_void_p
     library.valence_open.argtypes = [ctypes.c_void_p] * 3
     library.valence_close.restype = None
     library.valence_close.argtypes = [ctypes.c_void_p]
     library.valence_logits.argtypes = [*[ctypes.c_void_p] * 4, ctypes.c_int32, ctypes.c_int32, ctypes.c_void_p]
     return library
+
+
+def _check_whole(path: Path) -> None:
+    """Refuse a library that lacks its end, by its ELF header: the process that loads one is killed."""
+    with path.open("rb") as file:
+        header = file.read(64)
+        size = file.seek(0, os.SEEK_END)
+    if len(header) < 64 or header[:6] != _ELF64:
+        raise ValueError(f"{path} is no library for this system")
+    (sections,) = struct.unpack_from("<Q", header, 40)  # the table of sections, which is a library's end
+    section_size, n_sections = struct.unpack_from("<HH", header, 58)
+    if sections + section_size * n_sections > size:
+        raise ValueError(f"{path} lacks its end")
+
+
+def _check_interface(library: ctypes.CDLL) -> None:
+    """Refuse a library that was compiled from another version of encoder.c: it would read our structs as its own."""
+    try:
+        version = ctypes.c_int32.in_dll(library, "valence_interface").value
+    except ValueError:  # no such symbol
+        raise ValueError(f"{_LIBRARY} is another library, or an older version's") from None
+    if version != _INTERFACE:
+        raise ValueError(f"{_LIBRARY} is another version's: interface {version}, expected {_INTERFACE}")
+    _, *sizes = (ctypes.c_int32 * (1 + len(_STRUCTS))).in_dll(library, "valence_interface")
+    for struct_type, size in zip(_STRUCTS, sizes, strict=True):
+        if size != ctypes.sizeof(struct_type):
+            name, expected = struct_type.__name__.strip("_"), ctypes.sizeof(struct_type)
+            raise ValueError(f"{_LIBRARY} is another version's: {name} has {size} bytes, expected {expected}")
