@@ -25,7 +25,7 @@ LEVELS = (
     {"reports"},
     {"hub"},
     {"folder"},
-    {"files", "rust"},
+    {"files", "rust", "reading"},
     {"errors", "forking", "processors", "versions"},
 )
 LEVEL_OF = {name: -depth for depth, names in enumerate(LEVELS) for name in names}

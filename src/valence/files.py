@@ -22,6 +22,7 @@ __all__ = [
     "sha256",
     "sync_folder",
     "tensor_shapes",
+    "why_not_unicode",
     "why_not_writable",
     "write_json",
     "write_text",
@@ -268,8 +269,21 @@ def is_unicode(text: str) -> bool:
     Returns:
         Whether it can be written as UTF-8.
     """
+    return why_not_unicode(text) is None
+
+
+def why_not_unicode(text: str) -> str | None:
+    """Find half of a surrogate pair, which JSON can spell and command lines can bring.
+
+    Args:
+        text: any text.
+
+    Returns:
+        What is wrong with it, or None if it can be written as UTF-8.
+    """
     try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+        _ = text.isascii() or text.encode("utf-8")
+    except UnicodeEncodeError as problem:
+        half = f"character {problem.start + 1} is {text[problem.start]!r}, half of a surrogate pair"
+        return f"is not valid Unicode: {half}"
+    return None

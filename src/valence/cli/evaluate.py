@@ -23,7 +23,7 @@ from valence.hub import find_model
 from valence.reports.codec import encode_report, write_report
 from valence.reports.evaluation import EvaluationReport
 from valence.reports.printing import bounds, fixed, plain_table
-from valence.runtime.load import load_folder
+from valence.runtime.load import Loading, load_with
 
 __all__ = ["command"]
 
@@ -63,7 +63,7 @@ def command(
     data_labels: str | None,
     positive: str | None,
     revision: str | None,
-    loading: dict[str, Any],
+    loading: Loading,
     resamples: int,
     out: Path | None,
     as_json: bool,
@@ -79,7 +79,7 @@ def command(
     from valence.evaluation.report_file import evaluation_file
 
     folder = find_model(model, revision)
-    classifier = load_folder(folder, **loading)
+    classifier = load_with(folder, loading)
     require_single_label(classifier)
     find_positive(classifier.labels, positive)  # before the data are read
     if out is not None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
@@ -25,7 +26,7 @@ from valence.files import write_text
 from valence.folder import ModelFolder
 from valence.hub import find_model
 from valence.runtime.classifier import Classifier
-from valence.runtime.load import load_folder
+from valence.runtime.load import Loading, load_with
 from valence.text.tokenizer import Text
 
 __all__ = ["command"]
@@ -72,7 +73,7 @@ def command(
     method: Method,
     target: str | None,
     revision: str | None,
-    loading: dict[str, Any],
+    loading: Loading,
     page: Path | None,
     as_json: bool,
 ) -> None:
@@ -85,7 +86,7 @@ def command(
     folder = find_model(model, revision)
     if method == "integrated-gradients":
         loading = _for_gradients(folder, loading)
-    classifier = load_folder(folder, **loading)
+    classifier = load_with(folder, loading)
     first = _standard_input() if text == "-" else text
     with _bar() as on_progress:
         attribution = _explain(classifier, first if pair is None else (first, pair), method, target, on_progress)
@@ -101,9 +102,9 @@ def command(
         click.echo(f"\npage: {page}")
 
 
-def _for_gradients(folder: ModelFolder, loading: dict[str, Any]) -> dict[str, Any]:
+def _for_gradients(folder: ModelFolder, loading: Loading) -> Loading:
     """Ask for the engine that has gradients; refuse what it cannot do."""
-    if loading["engine"] not in ("auto", "torch") or loading["precision"] not in (None, "fp32"):
+    if loading.engine not in ("auto", "torch") or loading.precision not in (None, "fp32"):
         raise click.UsageError("integrated gradients are computed by the torch engine, in fp32")
     if not folder.weight_files:
         raise EngineError(
@@ -112,7 +113,7 @@ def _for_gradients(folder: ModelFolder, loading: dict[str, Any]) -> dict[str, An
         )
     if find_spec("captum") is None or find_spec("torch") is None:
         raise MissingExtraError("explain", "Explaining with integrated gradients")
-    return loading | {"engine": "torch", "precision": "fp32"}
+    return replace(loading, engine="torch", precision="fp32")
 
 
 def _explain(

@@ -23,11 +23,10 @@ from valence.data.labels import (
 from valence.data.sources import DataSource
 from valence.data.tables import Table
 from valence.errors import DataError
+from valence.files import why_not_unicode
+from valence.reading import Text
 
 __all__ = ["Examples", "Text", "read_examples", "read_texts"]
-
-Text = str | tuple[str, str]
-"""One text, or a pair of texts that are read together (as in `valence.text.tokenizer`)."""
 
 
 @dataclass(frozen=True)
@@ -95,15 +94,8 @@ def _text(values: Any, column: str, path: Path, line: int) -> str:
         return ""
     if not isinstance(value, str):
         raise DataError(f"{column!r} must be a text, found {value!r:.80}", path, line)
-    try:
-        value.encode()
-    except UnicodeEncodeError as problem:  # JSON can spell what is not Unicode text
-        raise DataError(
-            f"{column!r} is not valid Unicode: character {problem.start + 1} is {value[problem.start]!r}, "
-            "half of a surrogate pair",
-            path,
-            line,
-        ) from None
+    if (reason := why_not_unicode(value)) is not None:
+        raise DataError(f"{column!r} {reason}", path, line)
     return value
 
 

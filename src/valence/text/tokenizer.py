@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,20 +20,16 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from valence.errors import InputError, ModelError
-from valence.files import write_json, write_text
+from valence.files import why_not_unicode, write_json, write_text
 from valence.folder import ModelFolder
 from valence.forking import cached_property, is_forked, native_calls
+from valence.reading import TRUNCATED, Reading, Text
 from valence.rust import explained
 from valence.text.segments import segments
 from valence.text.tokenizer_files import BERT_NAMES, read_tokenizer, settings_of, wrong_marks
 from valence.text.vocabulary import Vocabulary
 
-__all__ = ["LongText", "Text", "TokenizedText", "TokenizedWindow", "Tokenizer"]
-
-Text = str | tuple[str, str]
-"""One text, or a pair of texts that are read together."""
-LongText = Literal["error", "truncate", "window"]
-"""What to do with a text of more tokens than the model reads: refuse it, leave out its end, read it in windows."""
+__all__ = ["Text", "TokenizedText", "TokenizedWindow", "Tokenizer"]
 
 _ROLES = {token: role for role, token in BERT_NAMES.items()}
 _SEGMENT_CHARACTERS = 16_384  # what is tokenised at once of a longer text; bounds the memory
@@ -161,18 +157,15 @@ class Tokenizer:
         pad = folder.config.get("pad_token_id", 0)
         return cls(rust, max_length or limit, pad if isinstance(pad, int) else 0, threads, found.names, found.file)
 
-    def __call__(
-        self, texts: Sequence[Text], long_text: LongText = "truncate", first: int = 0, stride: int = 0
-    ) -> list[TokenizedText]:
+    def __call__(self, texts: Sequence[Text], reading: Reading = TRUNCATED, first: int = 0) -> list[TokenizedText]:
         """Tokenise texts.
 
         Args:
             texts: texts or pairs.
-            long_text: "truncate" leaves out the end (of a pair: of the longer text), "error" refuses, "window"
-                divides the text (of a pair: the second; where the first leaves too little room for that, the pair
-                is truncated).
-            first: the number of the first text in the caller's counting, for messages.
-            stride: tokens that neighbouring windows share.
+            reading: what is done with long texts: "truncate" leaves out the end (of a pair: of the longer text),
+                "error" refuses, "window" divides the text (of a pair: the second; where the first leaves too little
+                room for that, the pair is truncated). The limit is the tokenizer's own.
+            first: the index of the first text in the caller's counting, for messages.
 
         Returns:
             One result per text, in order.
@@ -181,12 +174,12 @@ class Tokenizer:
             InputError: if a text is not Unicode text, or too long under "error".
         """
         for index, text in enumerate(texts):
-            self.check(text, first + index + 1)
-        tokenized = self.encode(texts, long_text, stride)
-        if long_text == "error":
+            self.check(text, first + index)
+        tokenized = self.encode(texts, reading)
+        if reading.long_text == "error":
             for index, outcome in enumerate(tokenized):
                 if outcome.truncated:
-                    raise self.too_long(outcome, first + index + 1)
+                    raise self.too_long(outcome, first + index)
         return tokenized
 
     @cached_property
@@ -241,12 +234,12 @@ class Tokenizer:
         """
         return self._contents(text, with_places=True)
 
-    def check(self, text: Any, number: int) -> None:
+    def check(self, text: object, index: int = 0) -> None:
         """Refuse what is not Unicode text.
 
         Args:
             text: a text or a pair, one would hope.
-            number: its number, for the message.
+            index: which of several it is, for the message.
 
         Raises:
             InputError: if it is neither.
@@ -254,50 +247,45 @@ class Tokenizer:
         parts = text if isinstance(text, tuple) and len(text) == 2 else (text,)
         for part in parts:
             if not isinstance(part, str):
-                raise InputError(f"text {number} must be a string or a pair of strings, found {text!r:.80}")
-            try:
-                part.isascii() or part.encode("utf-8")
-            except UnicodeEncodeError as problem:
-                raise InputError(
-                    f"text {number} is not valid Unicode: "
-                    f"character {problem.start + 1} is {part[problem.start]!r}, half of a surrogate pair"
-                ) from None
+                raise InputError(f"must be a string or a pair of strings, found {text!r:.80}", index)
+            if (reason := why_not_unicode(part)) is not None:
+                raise InputError(reason, index)
 
-    def too_long(self, text: TokenizedText, number: int) -> InputError:
+    def too_long(self, text: TokenizedText, index: int) -> InputError:
         """Make the error that "error" asks for.
 
         Args:
             text: the text.
-            number: its number, for the message.
+            index: which of several it is, for the message.
 
         Returns:
             The error.
         """
         return InputError(
-            f"text {number} has {text.n_tokens} tokens, the limit is {self.max_length}: "
-            "shorten it, allow truncation, or read it in windows"
+            f"has {text.n_tokens} tokens, the limit is {self.max_length}: "
+            "shorten it, allow truncation, or read it in windows",
+            index,
         )
 
-    def encode(self, texts: Sequence[Text], long_text: LongText = "truncate", stride: int = 0) -> list[TokenizedText]:
+    def encode(self, texts: Sequence[Text], reading: Reading = TRUNCATED) -> list[TokenizedText]:
         """Tokenise texts that were checked; see `__call__`. What "error" would refuse is truncated.
 
         Args:
             texts: texts or pairs.
-            long_text: see `__call__`.
-            stride: see `__call__`.
+            reading: see `__call__`.
 
         Returns:
             One result per text, in order.
         """
         whole = [index for index, text in enumerate(texts) if not self._divisible or _size(text) <= _LONGEST_WHOLE]
         found: list[TokenizedText | None] = [None] * len(texts)
-        divided = long_text == "window"
+        divided = reading.long_text == "window"
         for index, encoding in zip(whole, self._encodings([texts[index] for index in whole]), strict=True):
             if not (divided and len(encoding) > self.max_length):
                 found[index] = self._fitted(texts[index], encoding)
         for index, text in enumerate(texts):
             if found[index] is None:
-                found[index] = self._encode_long(text, divided, stride)
+                found[index] = self._encode_long(text, divided, reading.stride)
         return found  # type: ignore[return-value]  # none is None now
 
     def _fitted(self, text: Text, encoding: Any) -> TokenizedText:

@@ -31,7 +31,7 @@ def rank_products(model: TaskModel, tokenizer: Tokenizer, texts: Sequence[Text])
         The names of `products`, the worst first.
     """
     step = max(1, len(texts) // _TEXTS)
-    tokenized = tokenizer(list(texts[::step][:_TEXTS]), "truncate")
+    tokenized = tokenizer(list(texts[::step][:_TEXTS]))
     engine = TorchEngine(model)
     expected = run_tokenized(engine, tokenized, tokenizer.pad_token_id)
     modules = dict(model.named_modules())
