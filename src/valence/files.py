@@ -9,7 +9,6 @@ import struct
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from valence.errors import CheckpointError, DataError, ModelError, ValenceError
 
@@ -80,7 +79,7 @@ def refuse_lfs_pointer(path: Path, error: type[ValenceError] = ModelError) -> No
     raise DataError(message, path) if issubclass(error, DataError) else error(f"{path}: {message}")
 
 
-def read_json(path: Path, error: type[ModelError] = ModelError) -> dict[str, Any]:
+def read_json(path: Path, error: type[ModelError] = ModelError) -> dict[str, object]:
     """Read a JSON file that holds one object.
 
     Args:
@@ -173,7 +172,7 @@ def _is_special(path: Path) -> bool:
     return not os.path.isfile(path) or (os.path.islink(path) and path.absolute().is_relative_to("/dev"))
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: object) -> None:
     """Write one JSON value, indented, with a final line break; see `write_text`.
 
     Args:

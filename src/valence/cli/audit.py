@@ -289,7 +289,7 @@ def _read_audit(path: Path) -> dict[str, Any] | None:
     """Read a report of an audit, if there is one."""
     if not os.path.lexists(path):
         return None
-    found = read_json(path)
+    found: dict[str, Any] = read_json(path)
     try:
         readable = isinstance(found["model"], dict) and all(isinstance(one["name"], str) for one in found["probes"])
     except (KeyError, TypeError):

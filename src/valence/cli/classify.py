@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import tee
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -127,7 +126,7 @@ def _in_windows(classifier: Classifier, windows: Iterator[list[Text]]) -> Iterat
 
 
 def _as_json(text: Text, prediction: Prediction) -> str:
-    written: dict[str, Any] = {
+    written: dict[str, object] = {
         "text": text,
         "label": prediction.label,
         "score": prediction.score,

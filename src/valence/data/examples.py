@@ -1,10 +1,9 @@
 """Rows to texts with class numbers: which text, which class, and whose names the classes have."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +52,7 @@ class Examples:
         return len(self.texts)
 
 
-def read_texts(table: Table, columns: Columns) -> Iterator[tuple[int, Text, Any]]:
+def read_texts(table: Table, columns: Columns) -> Iterator[tuple[int, Text, object]]:
     """Read texts one by one. A text that is missing (null, NaN, an empty cell) is an empty text, in every format.
 
     Args:
@@ -86,7 +85,7 @@ def read_texts(table: Table, columns: Columns) -> Iterator[tuple[int, Text, Any]
         raise DataError(f"the file has no rows{header if table.has_header else ''}", table.path)
 
 
-def _text(values: Any, column: str, path: Path, line: int) -> str:
+def _text(values: Mapping[str, object], column: str, path: Path, line: int) -> str:
     if column not in values:
         raise DataError(f"no {column!r} in this row", path, line)
     value = values[column]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from valence.data.labels import match_names
 from valence.errors import InputError
@@ -92,7 +92,7 @@ class Attribution:
         scale = max(abs(self.expected_difference), self.strongest)
         return self.completeness_error <= max(_TOLERANCE * scale, _ROUNDING)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Collect everything as JSON keeps it.
 
         Returns:

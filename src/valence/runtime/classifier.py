@@ -191,7 +191,7 @@ class Classifier:
         """
         return scores_of(logits, self.problem_type)
 
-    def _outcomes(self, source: Iterator[Any], size: int) -> Iterator[Outcome]:
+    def _outcomes(self, source: Iterator[object], size: int) -> Iterator[Outcome]:
         """Run texts a window at a time; raise the first error after what comes before it."""
         done = 0
         while True:
@@ -279,9 +279,9 @@ class Classifier:
         return logits
 
 
-def _take(source: Iterator[Any], size: int) -> tuple[list[Any], Exception | None]:
+def _take(source: Iterator[object], size: int) -> tuple[list[Any], Exception | None]:
     """Take so many texts, and the error with which the source ended, if it did."""
-    texts: list[Any] = []
+    texts: list[object] = []
     characters = 0
     try:
         for item in islice(source, size):
@@ -297,7 +297,7 @@ def _take(source: Iterator[Any], size: int) -> tuple[list[Any], Exception | None
     return texts, None
 
 
-def _iterator(texts: Any) -> Iterator[Any]:
+def _iterator(texts: Any) -> Iterator[object]:
     try:
         if not isinstance(texts, bytes | dict):
             return iter(texts)

@@ -11,7 +11,6 @@ import functools
 import os
 import struct
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from valence.errors import EngineError
 from valence.forking import native_calls
 from valence.runtime.int8_tensors import Int8Tensors, read_tensors
-from valence.runtime.reopening import reopening
+from valence.runtime.reopening import Reopening, reopening
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
@@ -120,7 +119,7 @@ class NativeEngine:
         if getattr(self, "_model", None):
             self._library.valence_close(self._model)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> Reopening:
         return self._reopening
 
     @property
@@ -177,7 +176,7 @@ class _Weights:
     def __init__(self, path: Path, tensors: Int8Tensors) -> None:
         self.path = path
         self.arrays = tensors.arrays
-        self.kept: list[NDArray[Any]] = []  # alive until the kernels have their own copy
+        self.kept: list[NDArray[np.generic]] = []  # alive until the kernels have their own copy
         words = self.array("words", np.int8, (None, None))
         vocabulary, hidden = words.shape
         positions = self.array("positions", np.float32, (None, hidden))
@@ -224,17 +223,17 @@ class _Weights:
             tensors.layer_norm_eps,
         )
 
-    def array(self, name: str, dtype: Any, shape: tuple[int | None, ...]) -> NDArray[Any]:
+    def array(self, name: str, dtype: type[np.generic], shape: tuple[int | None, ...]) -> NDArray[np.generic]:
         found = self.arrays.get(name)
-        fits = found is not None and len(found.shape) == len(shape) and found.size > 0
-        fits = fits and all(expected in (None, size) for expected, size in zip(shape, found.shape, strict=True))  # type: ignore[union-attr]
-        if not fits or found.dtype != dtype:  # type: ignore[union-attr]
-            expected = " x ".join("any" if size is None else str(size) for size in shape)
-            described = "nothing" if found is None else f"{found.dtype} {' x '.join(map(str, found.shape))}"
-            raise EngineError(f"{self.path}: {name}: expected {np.dtype(dtype)} {expected}, found {described}")
-        return self.keep(found)
+        if found is not None and found.dtype == dtype and found.ndim == len(shape) and found.size > 0:
+            fits = all(expected in (None, size) for expected, size in zip(shape, found.shape, strict=True))
+            if fits:
+                return self.keep(found)
+        expected = " x ".join("any" if size is None else str(size) for size in shape)
+        described = "nothing" if found is None else f"{found.dtype} {' x '.join(map(str, found.shape))}"
+        raise EngineError(f"{self.path}: {name}: expected {np.dtype(dtype)} {expected}, found {described}")
 
-    def keep(self, array: Any) -> NDArray[Any]:
+    def keep(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
         kept = np.ascontiguousarray(array)
         self.kept.append(kept)
         return kept
@@ -258,7 +257,7 @@ class _Weights:
     def linear(self, name: str, width_in: int, width_out: int) -> _Linear:
         return _Linear(*(array.ctypes.data for array in self.linear_arrays(name, width_in, width_out)))
 
-    def linear_arrays(self, name: str, width_in: int, width_out: int) -> list[NDArray[Any]]:
+    def linear_arrays(self, name: str, width_in: int, width_out: int) -> list[NDArray[np.generic]]:
         return [
             self.array(name + ".weight", np.int8, (width_in, width_out)),
             self.array(name + ".scale", np.float32, (width_out,)),

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from valence.errors import EngineError, InputError, MissingExtraError
 from valence.files import refuse_lfs_pointer
 from valence.forking import forget_in_children, keep_for_ever, native_calls
-from valence.runtime.reopening import reopening
+from valence.runtime.reopening import Reopening, reopening
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
@@ -66,7 +66,7 @@ class OpenVinoEngine:
             raise MissingExtraError("openvino", "The OpenVINO engine")
         self._path = path.absolute()
         self._n_threads = thread_count(threads)
-        self._options: dict[str, Any] = {
+        self._options: dict[str, object] = {
             "INFERENCE_PRECISION_HINT": _ARITHMETIC[precision],
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": GROUP_SIZE if precision == "int8" else 0,
         }
@@ -99,7 +99,7 @@ class OpenVinoEngine:
         self._reopening = reopening(OpenVinoEngine, self.files, precision, threads, cache)
         forget_in_children(self)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> Reopening:
         return self._reopening
 
     @property

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import AddedToken, Encoding
 from tokenizers import Tokenizer as RustTokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
@@ -110,7 +111,7 @@ class Tokenizer:
         self.max_length = max_length
         self.pad_token_id = pad_token_id
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         # The Rust tokenizer's own pickle loses this; the other copy is made again when it is needed.
         return self.__dict__ | {"_truncating": None, "encode_special_tokens": self._rust.encode_special_tokens}
 
@@ -288,7 +289,7 @@ class Tokenizer:
                 found[index] = self._encode_long(text, divided, reading.stride)
         return found  # type: ignore[return-value]  # none is None now
 
-    def _fitted(self, text: Text, encoding: Any) -> TokenizedText:
+    def _fitted(self, text: Text, encoding: Encoding) -> TokenizedText:
         """Read the ids of a text that was tokenised whole, and leave out the end of a long one."""
         listed: list[int] = encoding.ids  # made anew each time
         ids = np.array(listed, dtype=np.int32)
@@ -349,7 +350,7 @@ class Tokenizer:
         none = [np.empty(0, dtype=np.int32)]
         return np.concatenate(ids), np.concatenate(starts or none), np.concatenate(ends or none)
 
-    def _encodings(self, texts: Sequence[Text], special: bool = True, places: bool = False) -> list[Any]:
+    def _encodings(self, texts: Sequence[Text], special: bool = True, places: bool = False) -> list[Encoding]:
         """Tokenise as `_run` does; where the Rust side fails, say on which text."""
         try:
             with explained(ModelError):
@@ -363,9 +364,9 @@ class Tokenizer:
     def _fails_on(self, text: Text, reason: str) -> InputError:
         return InputError(f"{self._file}: its tokenizer fails on the text {text!r:.80}: {reason}")
 
-    def _run(self, texts: Sequence[Text], special: bool = True, places: bool = False) -> list[Any]:
+    def _run(self, texts: Sequence[Text], special: bool = True, places: bool = False) -> list[Encoding]:
         """Tokenise in Rust, in threads where there are several texts; a forked process has none of them."""
-        encodings: list[Any]
+        encodings: list[Encoding]
         with native_calls:
             if self._threads == 1 or is_forked():
                 pairs = (text if isinstance(text, tuple) else (text, None) for text in texts)
@@ -396,7 +397,7 @@ class Tokenizer:
         settings = settings_of(self._rust, self._names)
         write_json(folder / "tokenizer_config.json", settings | {"model_max_length": self.max_length})
 
-    def _truncate(self, pair: Text) -> Any:
+    def _truncate(self, pair: Text) -> Encoding:
         """Tokenise a pair with the limit; a copy does it, so that threads can share this tokenizer."""
         if self._truncating is None:
             truncating = RustTokenizer.from_str(self._rust.to_str())
@@ -433,7 +434,7 @@ def _size(text: Text) -> int:
 
 def _is_divisible(rust: RustTokenizer) -> bool:
     """Tell whether tokens never cross a space, as in BERT's own tokenizer."""
-    added: Iterable[Any] = rust.get_added_tokens_decoder().values()
+    added: Iterable[AddedToken] = rust.get_added_tokens_decoder().values()
     return (
         isinstance(rust.normalizer, BertNormalizer)
         and isinstance(rust.pre_tokenizer, BertPreTokenizer)

@@ -211,7 +211,8 @@ class RunState:
         try:
             weights = _load(path / "weights.safetensors")
             moments = _load(path / "optimizer.safetensors")
-            progress = Progress(**read_json(path / "state.json"))
+            saved: dict[str, Any] = read_json(path / "state.json")
+            progress = Progress(**saved)
             parameters = dict(model.named_parameters())
             with torch.no_grad():
                 for name, parameter in parameters.items():
