@@ -26,7 +26,7 @@ LEVELS = (
     {"hub"},
     {"folder"},
     {"files", "rust", "reading"},
-    {"errors", "forking", "processors", "versions"},
+    {"errors", "forking", "processors", "progress", "versions"},
 )
 LEVEL_OF = {name: -depth for depth, names in enumerate(LEVELS) for name in names}
 # Package -> the only files, or folders, that import it.

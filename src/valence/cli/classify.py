@@ -14,7 +14,7 @@ from valence.cli.data_options import data_options
 from valence.cli.live_lines import LiveLines
 from valence.cli.options import model_options
 from valence.cli.output import json_line, one_line
-from valence.cli.progress import progress
+from valence.cli.progress import progress_count
 from valence.data.columns import ColumnNames, choose_columns
 from valence.data.examples import read_texts
 from valence.data.lines import decode_lines, warn_of_returns
@@ -105,10 +105,10 @@ def _of_file(classifier: Classifier, texts: Iterator[Text]) -> Iterator[tuple[Te
     """Stream the texts of a file, in flat memory."""
     ours, theirs = tee(texts)
     predictions = classifier.stream(theirs)
-    with progress("classifying", "texts") as advance:
-        for prediction in predictions:  # first, so that it meets an error in the file before we do
+    with progress_count("classifying", "texts") as on_progress:
+        for number, prediction in enumerate(predictions, start=1):  # first: it meets an error in the file before we do
             yield next(ours), prediction
-            advance(1)
+            on_progress(number, 0)
 
 
 def _in_windows(classifier: Classifier, windows: Iterator[list[Text]]) -> Iterator[tuple[Text, Prediction]]:

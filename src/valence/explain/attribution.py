@@ -1,6 +1,5 @@
 """What an explanation is: how far each word of a text moved the score of a class."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,13 +7,11 @@ from valence.data.labels import match_names
 from valence.errors import InputError
 from valence.text.tokenizer import Text
 
-__all__ = ["Attribution", "Method", "OnProgress", "Unit", "WordAttribution", "find_target"]
+__all__ = ["Attribution", "Method", "Unit", "WordAttribution", "find_target"]
 
 Method = Literal["leave-one-out", "integrated-gradients"]
 Unit = Literal["probability", "log-odds", "value"]
 """What a score is; "value" is the number that a regression predicts."""
-OnProgress = Callable[[int, int], None]
-"""Is told how much is done, and of how much."""
 
 _TOLERANCE = 0.01
 _ROUNDING = 1e-5  # of scores in single precision

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from valence.errors import EngineError, InputError
-from valence.explain.attribution import Attribution, OnProgress, WordAttribution, find_target
+from valence.explain.attribution import Attribution, WordAttribution, find_target
 from valence.explain.inputs import ModelInput, inputs_of
 from valence.explain.words import Word, token_counts, words_of
 from valence.model.heads import TaskModel
+from valence.progress import OnProgress, silent
 from valence.runtime.classifier import Classifier
 from valence.runtime.torch_engine import TorchEngine
 from valence.text.tokenizer import Text
@@ -32,7 +33,7 @@ _BATCH_TOKENS = 2048  # forwards and backwards; bounds the memory
 
 
 def integrated_gradients(
-    classifier: Classifier, text: Text, target: str | None = None, on_progress: OnProgress | None = None
+    classifier: Classifier, text: Text, target: str | None = None, on_progress: OnProgress = silent
 ) -> Attribution:
     """Share out among the words what lies between the score of a text and that of padding in its place.
 
@@ -97,8 +98,7 @@ def integrated_gradients(
             of_tokens = [np.zeros(count) for count in counts]
             for number, reading in enumerate(readings, start=1):
                 _add(of_tokens, reading, score.attributions(reading, n_steps))
-                if on_progress is not None:
-                    on_progress(done + number, done + len(readings))
+                on_progress(done + number, done + len(readings))
             done += len(readings)
             result = replace(result, n_steps=n_steps, words=tuple(_of_word(word, of_tokens) for word in words))
             if result.is_complete or n_steps == _MOST_STEPS:

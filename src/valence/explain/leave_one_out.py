@@ -8,9 +8,10 @@ Shapes: T tokens, R readings of one text, C classes.
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.explain.attribution import Attribution, OnProgress, WordAttribution, find_target
+from valence.explain.attribution import Attribution, WordAttribution, find_target
 from valence.explain.inputs import ModelInput, inputs_of
 from valence.explain.words import Word, token_counts, words_of
+from valence.progress import OnProgress, silent
 from valence.runtime.classifier import Classifier
 from valence.runtime.scores import aggregate
 from valence.text.tokenizer import Text, TokenizedText
@@ -21,7 +22,7 @@ _AT_ONCE = 64  # words; bounds the memory and the wait for progress
 
 
 def leave_one_out(
-    classifier: Classifier, text: Text, target: str | None = None, on_progress: OnProgress | None = None
+    classifier: Classifier, text: Text, target: str | None = None, on_progress: OnProgress = silent
 ) -> Attribution:
     """Leave out each word in turn, and see how far the score of a class falls.
 
@@ -55,8 +56,7 @@ def leave_one_out(
         for word, scores in zip(some, readings.scores_without(some), strict=True):
             fall = 0.0 if scores is None else score - float(scores[number])
             found.append(WordAttribution(word.text, word.start, word.end, fall, word.part))
-            if on_progress is not None:
-                on_progress(len(found), len(words))
+            on_progress(len(found), len(words))
     return Attribution(
         text=text,
         method="leave-one-out",
