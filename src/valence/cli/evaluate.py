@@ -1,16 +1,15 @@
 """valence evaluate."""
 
-import sys
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import click
 
 from valence.cli.data_options import data_options, tell_columns
 from valence.cli.options import model_options
 from valence.cli.output import echo_json, one_line, require_writable, show_and_keep
+from valence.cli.progress import progress_bars
 from valence.data.columns import ColumnNames
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
@@ -95,8 +94,9 @@ def command(
     if in_folder:
         target = evaluation_file(folder, classifier, examples)
         _say_where(target.path, target.why)
-    with click.progressbar(length=len(examples), label="evaluating", file=sys.stderr) as bar:
-        report = evaluate(classifier, examples, folder, resamples, lambda done: bar.update(done - bar.pos), positive)
+    with progress_bars("evaluating") as on_progress:
+        on_progress(0, len(examples))
+        report = evaluate(classifier, examples, folder, resamples, on_progress, positive)
     # Again, for another run may have written the file in the meantime.
     path = evaluation_file(folder, classifier, examples).path if in_folder else out
     show_and_keep(
