@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
@@ -181,7 +182,7 @@ class OpenVinoEngine:
             return self._networks[side_by_side]
 
 
-def import_openvino() -> Any:
+def import_openvino() -> ModuleType:
     """Import OpenVINO, and leave out that it reports to its makers that it was imported.
 
     Returns:
@@ -194,8 +195,9 @@ def import_openvino() -> Any:
     with native_calls, _first_use, without_telemetry():
         import openvino
 
-        _use_once(openvino)
-    return openvino
+        module: ModuleType = openvino
+        _use_once(module)
+    return module
 
 
 _first_use = threading.Lock()
@@ -216,7 +218,7 @@ def _refuse_in_forked_process() -> None:
 
 
 @functools.cache
-def _use_once(openvino: Any) -> None:
+def _use_once(openvino: ModuleType) -> None:
     """Do once, in one thread, all that a batch does.
 
     The variables of its Python binding are set when they are first used: by Python code, behind a guard of C++. Where
