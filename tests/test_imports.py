@@ -25,8 +25,8 @@ LEVELS = (
     {"reports"},
     {"hub"},
     {"folder"},
-    {"files", "rust"},
-    {"errors", "forking", "processors", "versions"},
+    {"files", "rust", "reading"},
+    {"errors", "forking", "processors", "progress", "versions"},
 )
 LEVEL_OF = {name: -depth for depth, names in enumerate(LEVELS) for name in names}
 # Package -> the only files, or folders, that import it.

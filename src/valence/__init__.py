@@ -4,7 +4,7 @@
 """
 
 import os as _os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from valence.errors import (
     CheckpointError,
@@ -74,7 +74,7 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _LAZY:
         raise AttributeError(f"module 'valence' has no attribute {name!r}")
     import importlib

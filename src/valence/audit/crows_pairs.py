@@ -25,6 +25,7 @@ from valence.audit.probe import Need, OnProgress, ProbeResult, Subject, Table
 from valence.audit.scoring import MaskedPlace, Progress, require, token_log_probabilities
 from valence.audit.suites import CrowsPair
 from valence.errors import InputError
+from valence.reading import Reading
 from valence.reports.estimate import Estimate
 from valence.runtime.mask_filler import MaskFiller
 from valence.statistics.bootstrap import RESAMPLES, clustered_means
@@ -240,7 +241,7 @@ class _MaskedPair:
 
     def __init__(self, masked_lm: MaskFiller, pair: CrowsPair, uncased: bool) -> None:
         texts = [text.lower() if uncased else text for text in (pair.sent_more, pair.sent_less)]
-        more, less = (text.ids for text in masked_lm.tokenizer(texts, "error"))
+        more, less = (text.ids for text in masked_lm.tokenizer(texts, Reading(long_text="error")))
         # The published code matches stereotype with anti-stereotype, and the order can matter where words repeat.
         swapped = pair.direction == "antistereo"
         first, second = (less, more) if swapped else (more, less)

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from valence.progress import OnProgress
 from valence.reports.estimate import Estimate
 from valence.runtime.mask_filler import MaskFiller
 from valence.runtime.next_sentence import NextSentencePredictor
@@ -16,8 +17,6 @@ __all__ = ["Need", "OnProgress", "Probe", "ProbeResult", "Scorer", "Subject", "T
 Scorer = Callable[[Sequence[str]], NDArray[np.float64]]
 """Texts to the probability of the positive class, [N]."""
 Need = Literal["classifier", "masked-lm", "next-sentence"]
-OnProgress = Callable[[int, int], None]
-"""Is told how many texts are scored, and of how many."""
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,9 @@
 import importlib.metadata
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -15,17 +14,15 @@ import msgspec
 
 from valence.audit.models import AuditedModel, open_model
 from valence.audit.plan import Plan, plan_probes, read_own_templates
-from valence.audit.probe import OnProgress
 from valence.errors import EngineError, InputError, MissingExtraError
 from valence.folder import ModelFolder
+from valence.progress import OnProgress, silent, step
 from valence.reports.environment import Environment
 from valence.runtime.choice import EngineName, TorchPrecision
 from valence.statistics.bootstrap import RESAMPLES
 
-__all__ = ["OnProbe", "audit", "run_audit"]
+__all__ = ["audit", "run_audit"]
 
-OnProbe = Callable[[int, str, int, int], None]
-"""Is told the number of the probe, from 0, its name, how many of its texts are scored, and of how many."""
 _PARTS = 1000  # of a probe, in which progress is told
 _PRECISIONS = ("fp32", "bf16")
 
@@ -36,7 +33,7 @@ def run_audit(
     engine: str | None = None,
     probes: Sequence[str] = (),
     data: Sequence[Path] = (),
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = silent,
     masked_lm: ModelFolder | None = None,
     against: ModelFolder | None = None,
     templates: Path | None = None,
@@ -76,15 +73,17 @@ def run_audit(
     second = None if against is None else _open_like(against, engine, None, threads)
     n_runs = len(plan.probes) + (0 if second is None else len(plan.fitting(second.offers).probes))
 
-    def on_probe(number: int, name: str, done: int, total: int) -> None:
-        if on_progress is not None:
-            on_progress(number * _PARTS + done * _PARTS // max(1, total), n_runs * _PARTS)
+    begun: dict[str, int] = {}  # probe -> its number
+
+    def on_probe(done: int, total: int, what: str = "") -> None:
+        number = begun.setdefault(what, len(begun))
+        on_progress(number * _PARTS + done * _PARTS // max(1, total), n_runs * _PARTS)
 
     return audit(first, plan, second, on_probe)
 
 
 def audit(
-    model: AuditedModel, plan: Plan, against: AuditedModel | None = None, on_probe: OnProbe | None = None
+    model: AuditedModel, plan: Plan, against: AuditedModel | None = None, on_progress: OnProgress = silent
 ) -> dict[str, Any]:
     """Run the probes of a plan.
 
@@ -92,7 +91,7 @@ def audit(
         model: what is audited.
         plan: for it.
         against: another model; it is asked what the plan asks and fits it, too.
-        on_probe: is told how it goes; the probes of the second model are counted on.
+        on_progress: is told how it goes, of each probe by its name, which is another for the other model.
 
     Returns:
         The content of audit.json; see `run_audit`.
@@ -106,7 +105,7 @@ def audit(
             f"{model.name} and {against.name} cannot be put side by side: one is a classifier, the other a raw model"
         )
     start = time.perf_counter()
-    probes, refused = _run(model, plan, 0, on_probe)
+    probes, refused = _run(model, plan, "", on_progress)
     content: dict[str, Any] = {
         "model": model.description,
         "date": datetime.now(UTC).date().isoformat(),
@@ -114,7 +113,7 @@ def audit(
         "skipped": plan.skipped | refused,
     }
     if against is not None:
-        probes, refused = _run(against, shared, len(plan.probes), on_probe)
+        probes, refused = _run(against, shared, ", the other model", on_progress)
         content["against"] = {"model": against.description, "probes": probes}
         skipped = shared.skipped | refused
         content["skipped"] |= {f"{name}, {against.name}": reason for name, reason in skipped.items()}
@@ -129,15 +128,15 @@ def audit(
 
 
 def _run(
-    model: AuditedModel, plan: Plan, n_before: int, on_probe: OnProbe | None
+    model: AuditedModel, plan: Plan, which: str, on_progress: OnProgress
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Run the probes; what a model's tokenizer cannot be asked is left out, with the reason."""
     results: list[dict[str, Any]] = []
     refused: dict[str, str] = {}
-    for number, probe in enumerate(plan.probes, start=n_before):
+    for probe in plan.probes:
         start = time.perf_counter()
         try:
-            result = probe.run(model.subject, None if on_probe is None else partial(on_probe, number, probe.name))
+            result = probe.run(model.subject, step(on_progress, probe.name + which))
         except InputError as problem:
             refused[probe.name] = str(problem)
         else:

@@ -31,6 +31,7 @@ from valence.audit.scoring import (
 )
 from valence.audit.suites import StereoSetItem, StereoSetItems, candidate_word
 from valence.errors import InputError
+from valence.reading import Reading
 from valence.reports.estimate import Estimate
 from valence.runtime.mask_filler import MaskFiller
 from valence.runtime.next_sentence import NextSentencePredictor
@@ -337,7 +338,7 @@ def _word_places(masked_lm: MaskFiller, items: Sequence[StereoSetItem]) -> tuple
             texts.append(item.context.replace(_BLANK, before + _MASK))
             pieces.append(int(piece))
     places = []
-    for text, tokenized, piece in zip(texts, tokenizer(texts, "error"), pieces, strict=True):
+    for text, tokenized, piece in zip(texts, tokenizer(texts, Reading(long_text="error")), pieces, strict=True):
         masks = np.flatnonzero(tokenized.ids == mask_id)
         if len(masks) == 0:
             raise InputError(f"the model's tokenizer finds no {_MASK} in the text {text!r:.80}")

@@ -10,10 +10,11 @@ from typing import Any
 
 from valence.errors import MissingExtraError, ModelError
 from valence.folder import ModelFolder
+from valence.progress import OnProgress
 
 __all__ = ["Auditor", "audit_again", "draw_map"]
 
-Auditor = Callable[[ModelFolder, str | None, Sequence[str], Sequence[Path], Callable[[int, int], None]], dict[str, Any]]
+Auditor = Callable[[ModelFolder, str | None, Sequence[str], Sequence[Path], OnProgress], dict[str, Any]]
 """Audits a model again: folder, engine as the first report names it, names of probes, folders of data, progress. Gives
 what reports/audit.json holds."""
 
@@ -23,7 +24,7 @@ def audit_again(
     engine: str | None,
     probes: Sequence[str],
     data: Sequence[Path],
-    on_progress: Callable[[int, int], None],
+    on_progress: OnProgress,
 ) -> dict[str, Any]:
     """Audit a model again with `valence.audit.run.run_audit`.
 

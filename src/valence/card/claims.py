@@ -16,7 +16,7 @@ from typing import Any
 from valence.card.data_files import DataFiles
 from valence.card.fact import Fact, Kind
 from valence.card.findings import Checked, Finding
-from valence.card.measure import NotMeasured, OnProgress, load_like
+from valence.card.measure import NotMeasured, load_like
 from valence.card.readme import Readme
 from valence.card.report import Report, is_number
 from valence.card.tolerances import CLAIMED_SCORE, PER_CENT_DIGITS, Setting, setting_of, tolerance
@@ -25,6 +25,7 @@ from valence.data.sources import find_source
 from valence.errors import MissingExtraError, ModelError, ValenceError
 from valence.files import read_json
 from valence.folder import ModelFolder
+from valence.progress import OnProgress, silent, step
 from valence.reports.codec import encode_report
 
 __all__ = ["Claim", "Claims", "check_claims", "check_results", "find_claims", "read_claims"]
@@ -162,7 +163,7 @@ def check_claims(
     claims: Claims,
     readme: Readme | None,
     data: Sequence[Path] = (),
-    on_progress: OnProgress = lambda what, done, total: None,
+    on_progress: OnProgress = silent,
 ) -> Checked:
     """Check the claims of a published card.
 
@@ -273,7 +274,7 @@ class _Check:
         what, digest = self.claims.data[name]
         if not self.has_data:
             return NotMeasured(f"missing: {what} (SHA-256 {digest}): give the folder that holds it with --data")
-        self.on_progress(f"looking for {name}", 0, 1)
+        self.on_progress(0, 1, f"looking for {name}")
         path = self.files.find(digest, name)
         if path is None:
             return NotMeasured(f"missing: {what}: no file below {self.files.where()} has the SHA-256 {digest}")
@@ -289,7 +290,7 @@ class _Check:
                 examples,
                 self.folder,
                 1,  # a claim has no interval
-                lambda done: self.on_progress(f"measuring on {name}", done, len(examples)),
+                step(self.on_progress, f"measuring on {name}"),
             )
         except ValenceError as problem:
             return NotMeasured(f"it cannot be measured here: {problem}")

@@ -6,7 +6,7 @@ measured here is said with what is missing and where to get it.
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,6 +36,7 @@ from valence.errors import MissingExtraError, ModelError, ValenceError
 from valence.files import sha256, tensor_shapes
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
+from valence.progress import OnProgress, silent, step
 from valence.reports.codec import encode_report
 from valence.reports.data_ref import DataRef
 from valence.runtime.choice import EngineName
@@ -46,11 +47,10 @@ from valence.runtime.load import load_folder
 from valence.runtime.manifest import Export
 from valence.text.tokenizer import Text
 
-__all__ = ["Measured", "NotMeasured", "OnProgress", "Refuted", "Workbench", "load_like"]
+__all__ = ["Measured", "NotMeasured", "Refuted", "Workbench", "load_like"]
 
 _ROUNDS = 7  # in which the models of a comparison are timed in turn: on a busy machine the median needs some
 
-OnProgress = Callable[[str, int, int], None]
 """Is told what is measured, how much of it is done, and of how much."""
 
 
@@ -110,7 +110,7 @@ class Workbench:
         facts: Facts,
         data: Sequence[Path] = (),
         auditor: Auditor | None = None,
-        on_progress: OnProgress = lambda what, done, total: None,
+        on_progress: OnProgress = silent,
     ) -> None:
         self.facts = facts
         self.folder = facts.folder
@@ -191,7 +191,7 @@ class Workbench:
             examples,
             self.folder,
             _resamples(report),
-            lambda done: self.on_progress(f"measuring on {report.text('data', 'name')}", done, len(examples)),
+            step(self.on_progress, f"measuring on {report.text('data', 'name')}"),
             averaged(report),
         )
         again = encode_report(measured)
@@ -209,7 +209,7 @@ class Workbench:
             raise _MissingError(
                 f"the data {name} (SHA-256 {digest}){source}: give the folder that holds it with --data"
             )
-        self.on_progress(f"looking for {name}", 0, 1)
+        self.on_progress(0, 1, f"looking for {name}")
         path = self.files.find(digest, name)
         if path is None:
             raise _MissingError(f"no file below {self.files.where()} is the data {name} (SHA-256 {digest}){source}")
@@ -253,7 +253,7 @@ class Workbench:
         if find_spec("torch") is None:
             raise MissingExtraError("train", "Comparing an export with its source")
         source = self._weights(export.source_sha256, "the weights that the export was made from")
-        self.on_progress("running the weights in fp32", 0, 1)
+        self.on_progress(0, 1, "running the weights in fp32")
         return _scores(load_folder(source, engine="torch", precision="fp32", labels=_numbers(export)), sample)
 
     @functools.cache  # noqa: B019
@@ -288,7 +288,7 @@ class Workbench:
                 return ModelFolder(weights.parent, str(weights.parent))
         if not self.has_data:
             raise _MissingError(f"{what} (SHA-256 {digest}): give a folder that holds the model with --data")
-        self.on_progress(f"looking for {what}", 0, 1)
+        self.on_progress(0, 1, f"looking for {what}")
         path = self.files.find(digest, "model safetensors onnx")
         for parent in [] if path is None else path.parents[:2]:
             if (parent / "config.json").is_file():
@@ -355,7 +355,7 @@ class Workbench:
             examples,
             _resamples(report),
             _ROUNDS,
-            lambda done: self.on_progress("comparing", done, 2 * len(examples)),
+            step(self.on_progress, "comparing"),
             averaged(report),
         )
         found = comparison_facts(name, Report(report.path, report.file, encode_report(compared)))
@@ -384,7 +384,7 @@ class Workbench:
             engine if isinstance(engine, str) else None,
             names,
             self.files.folders,
-            lambda done, total: self.on_progress("auditing", done, total),
+            step(self.on_progress, "auditing"),
         )
         content = Report(report.path, report.file, again)
         found = str(content.find("model", "engine"))

@@ -4,11 +4,10 @@ import hashlib
 import json
 import os
 import re
-import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
@@ -19,9 +18,10 @@ from valence.audit.models import open_model
 from valence.audit.page import audit_page
 from valence.audit.pictures import map_files
 from valence.audit.plan import OWN_TEMPLATES, PROBES, plan_probes, read_own_templates
-from valence.audit.run import OnProbe, audit
+from valence.audit.run import audit
 from valence.audit.wording import main_figures, shown
 from valence.cli.output import echo_json, one_line, require_writable, show_and_keep
+from valence.cli.progress import progress_bars
 from valence.data.labels import parse_label_names
 from valence.errors import InputError, MissingExtraError, ModelError, ValenceError
 from valence.files import read_json, sha256, why_not_writable, write_json, write_text
@@ -171,8 +171,8 @@ def command(
     if why_not is not None:
         said = f"{report}: cannot be written: {why_not}; what is found will be in {out / _JSON} alone"
         warnings.warn(one_line(said), stacklevel=1)
-    with _progress(len(plan.probes)) as on_probe:
-        content = audit(audited, plan, other, on_probe)
+    with progress_bars("auditing") as on_progress:
+        content = audit(audited, plan, other, on_progress)
     written: list[Path] = []
     unkept = None
     try:
@@ -289,7 +289,7 @@ def _read_audit(path: Path) -> dict[str, Any] | None:
     """Read a report of an audit, if there is one."""
     if not os.path.lexists(path):
         return None
-    found = read_json(path)
+    found: dict[str, Any] = read_json(path)
     try:
         readable = isinstance(found["model"], dict) and all(isinstance(one["name"], str) for one in found["probes"])
     except (KeyError, TypeError):
@@ -352,27 +352,3 @@ def _figure(figure: dict[str, Any] | None) -> str:
         return "–"
     value, low, high = (figure[key] for key in ("value", "low", "high"))
     return shown(value) + ("" if low is None or high is None else f" ({shown(low)} to {shown(high)})")
-
-
-@contextmanager
-def _progress(n_probes: int) -> Iterator[OnProbe]:
-    """Show a bar for each probe of each model, on standard error."""
-    shown_now: dict[int, Any] = {}
-
-    def finish() -> None:
-        for bar in shown_now.values():
-            bar.render_finish()
-        shown_now.clear()
-
-    def advance(number: int, name: str, done: int, total: int) -> None:
-        if number not in shown_now:
-            finish()
-            again = ", the other model" if number >= n_probes else ""
-            shown_now[number] = click.progressbar(length=total, label=f"auditing: {name}{again}", file=sys.stderr)
-            shown_now[number].render_progress()
-        shown_now[number].update(done - shown_now[number].pos)
-
-    try:
-        yield advance
-    finally:
-        finish()

@@ -1,6 +1,5 @@
 """valence compare."""
 
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
@@ -9,6 +8,7 @@ import click
 
 from valence.cli.data_options import data_options, tell_columns
 from valence.cli.output import echo_json, require_writable, show_and_keep
+from valence.cli.progress import progress_bars
 from valence.data.columns import ColumnNames
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
@@ -100,14 +100,15 @@ def command(
         known=contestants[0].classifier.labels,
     )
     tell_columns(examples)
-    with click.progressbar(length=2 * len(examples), label="comparing", file=sys.stderr) as bar:
+    with progress_bars("comparing") as on_progress:
+        on_progress(0, 2 * len(examples))
         report = compare(
             contestants[0],
             contestants[1],
             examples,
             resamples,
             rounds,
-            lambda done: bar.update(done - bar.pos),
+            on_progress,
             positive,
         )
 

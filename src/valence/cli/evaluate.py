@@ -1,16 +1,15 @@
 """valence evaluate."""
 
-import sys
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import click
 
 from valence.cli.data_options import data_options, tell_columns
 from valence.cli.options import model_options
 from valence.cli.output import echo_json, one_line, require_writable, show_and_keep
+from valence.cli.progress import progress_bars
 from valence.data.columns import ColumnNames
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
@@ -23,7 +22,7 @@ from valence.hub import find_model
 from valence.reports.codec import encode_report, write_report
 from valence.reports.evaluation import EvaluationReport
 from valence.reports.printing import bounds, fixed, plain_table
-from valence.runtime.load import load_folder
+from valence.runtime.load import Loading, load_with
 
 __all__ = ["command"]
 
@@ -63,7 +62,7 @@ def command(
     data_labels: str | None,
     positive: str | None,
     revision: str | None,
-    loading: dict[str, Any],
+    loading: Loading,
     resamples: int,
     out: Path | None,
     as_json: bool,
@@ -79,7 +78,7 @@ def command(
     from valence.evaluation.report_file import evaluation_file
 
     folder = find_model(model, revision)
-    classifier = load_folder(folder, **loading)
+    classifier = load_with(folder, loading)
     require_single_label(classifier)
     find_positive(classifier.labels, positive)  # before the data are read
     if out is not None:
@@ -95,8 +94,9 @@ def command(
     if in_folder:
         target = evaluation_file(folder, classifier, examples)
         _say_where(target.path, target.why)
-    with click.progressbar(length=len(examples), label="evaluating", file=sys.stderr) as bar:
-        report = evaluate(classifier, examples, folder, resamples, lambda done: bar.update(done - bar.pos), positive)
+    with progress_bars("evaluating") as on_progress:
+        on_progress(0, len(examples))
+        report = evaluate(classifier, examples, folder, resamples, on_progress, positive)
     # Again, for another run may have written the file in the meantime.
     path = evaluation_file(folder, classifier, examples).path if in_folder else out
     show_and_keep(

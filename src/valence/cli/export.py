@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -22,6 +21,7 @@ from valence.reports.codec import read_report
 from valence.reports.report import present
 from valence.reports.training import TrainingReport
 from valence.runtime.export.sample import Sample
+from valence.runtime.manifest import Format, Precision
 from valence.text.tokenizer import Text
 
 __all__ = ["command"]
@@ -61,8 +61,8 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print what the manifest says of the engine.")
 def command(
     model: str,
-    file_format: Any,
-    precision: Any,
+    file_format: Format,
+    precision: Precision,
     sample: str | None,
     columns: ColumnNames,
     reading: TableOptions,

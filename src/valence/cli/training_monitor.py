@@ -219,14 +219,15 @@ class TrainingMonitor:
         self._print(f"step {step:,}: on held-out data {_listed(figures)}")
         self._write("evaluation", figures, step)
 
-    def on_asked(self, n_done: int, n_texts: int) -> None:
-        """Learn how far the teachers of a distillation are.
+    def on_asked(self, done: int, total: int, what: str = "") -> None:
+        """Learn how far the teachers of a distillation are; see `valence.progress.OnProgress`.
 
         Args:
-            n_done: texts they have answered.
-            n_texts: of how many.
+            done: texts they have answered.
+            total: of how many.
+            what: of no effect.
         """
-        self._print(f"the teachers have answered {n_done:,} of {n_texts:,} texts")
+        self._print(f"the teachers have answered {done:,} of {total:,} texts")
 
     def on_epoch(self, figures: dict[str, float]) -> None:
         """See `Monitor`.

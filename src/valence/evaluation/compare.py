@@ -1,7 +1,7 @@
 """Two classifiers on the same labelled texts: which is better, by how much, and is it more than chance?"""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +18,7 @@ from valence.evaluation.measure import Classwise, accuracy_interval, measure_cla
 from valence.evaluation.metrics import CLASS_METRICS
 from valence.evaluation.speed import seconds_in_turn
 from valence.folder import ModelFolder
+from valence.progress import OnProgress, silent
 from valence.reports.comparison import ComparedModel, ComparisonReport, Differing
 from valence.reports.environment import Environment
 from valence.reports.estimate import Estimate, Interval
@@ -48,7 +49,7 @@ def compare(
     data: Examples,
     resamples: int = 1000,
     rounds: int = 5,
-    on_progress: Callable[[int], None] = lambda done: None,
+    on_progress: OnProgress = silent,
     positive: str | None = None,
 ) -> ComparisonReport:
     """Measure two classifiers on the same texts.
@@ -147,14 +148,12 @@ def _compared(
     )
 
 
-def _predict(
-    classifier: Classifier, data: Examples, on_progress: Callable[[int], None], done_before: int
-) -> NDArray[np.int64]:
+def _predict(classifier: Classifier, data: Examples, on_progress: OnProgress, done_before: int) -> NDArray[np.int64]:
     number = {label: index for index, label in enumerate(data.names)}
     predicted = np.empty(len(data), dtype=np.int64)
     for index, prediction in enumerate(classifier.stream(data.texts)):
         predicted[index] = number[prediction.label]
-        on_progress(done_before + index + 1)
+        on_progress(done_before + index + 1, 2 * len(data))
     return predicted
 
 

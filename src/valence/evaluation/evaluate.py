@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from valence.errors import InputError
 from valence.evaluation.measure import ClassMetrics, Classwise, measure
 from valence.evaluation.metrics import METRICS
 from valence.folder import ModelFolder
+from valence.progress import OnProgress, silent
 from valence.reports.environment import Environment
 from valence.reports.estimate import Interval
 from valence.reports.evaluation import ClassReport, ConfusionMatrix, EvaluationReport, LongText, Metric
@@ -38,7 +39,7 @@ def evaluate(
     data: Examples,
     folder: ModelFolder | None = None,
     resamples: int = 1000,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: OnProgress = silent,
     positive: str | None = None,
 ) -> EvaluationReport:
     """Measure a classifier.
@@ -71,8 +72,8 @@ def evaluate(
         n_windowed += prediction.windows is not None
         n_tokens += min(prediction.n_tokens, limit) if prediction.windows is None else prediction.n_tokens
         done = index + 1
-        if on_progress is not None and (done % _CHUNK_TEXTS == 0 or done == len(data)):
-            on_progress(done)
+        if done % _CHUNK_TEXTS == 0 or done == len(data):
+            on_progress(done, len(data))
     seconds = time.perf_counter() - start
     measured = measure(data.labels, scores, resamples, positive=number)
     classwise = measured.classwise

@@ -97,7 +97,7 @@ def read_manifest(folder: ModelFolder) -> Manifest | None:
     path = folder.manifest_file
     if not path.is_file():
         return None
-    content = read_json(path)
+    content: dict[str, Any] = read_json(path)
     if content.get("format") != _FORMAT:
         raise EngineError(
             f"{path}: format {content.get('format')!r} is not {_FORMAT}: export the model again with this version"
@@ -123,7 +123,7 @@ def read_manifest(folder: ModelFolder) -> Manifest | None:
     return manifest
 
 
-def _is_agreement(value: Any) -> bool:
+def _is_agreement(value: object) -> bool:
     names = ("n_texts", "labels", "largest_difference", "p99_difference")
     return isinstance(value, dict) and all(
         isinstance(figures, dict) and all(isinstance(figures.get(name), int | float) for name in names)

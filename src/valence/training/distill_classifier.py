@@ -18,6 +18,7 @@ from valence.evaluation.measure import f1_of_classes
 from valence.evaluation.speed import seconds_in_turn
 from valence.folder import ModelFolder
 from valence.model.heads import TaskModel
+from valence.progress import OnProgress, silent
 from valence.reports.codec import write_report
 from valence.reports.training import Retained, Side, TrainingReport
 from valence.runtime.choice import EngineName
@@ -108,7 +109,7 @@ def distill_classifier(
     resume: bool = False,
     monitor: Monitor | None = None,
     on_base: Callable[[LoadedBase], None] | None = None,
-    on_asked: Callable[[int, int], None] | None = None,
+    on_asked: OnProgress = silent,
 ) -> TrainingReport | None:
     """Teach a smaller classifier what one or several larger ones say.
 
@@ -135,7 +136,7 @@ def distill_classifier(
         warn_of_few_steps(run.recipe, len(texts))
         warn_of_test_data(run.recipe, run.evaluation)
     else:
-        monitor = on_base = on_asked = None  # the main process speaks for all
+        monitor, on_base, on_asked = None, None, silent  # the main process speaks for all
     teachers = _Teachers(run, run.teacher_engine) if is_main else None
     base = load_base(
         run.base,
@@ -276,9 +277,7 @@ def _matched_teacher(run: ClassifierDistilling) -> TaskModel:
     return load_base(run.teachers[0], "distilbert", run.train.names, run.seed).model.eval()
 
 
-def _ask(
-    state: RunState, teachers: _Teachers, texts: Sequence[Text], on_asked: Callable[[int, int], None] | None
-) -> None:
+def _ask(state: RunState, teachers: _Teachers, texts: Sequence[Text], on_asked: OnProgress) -> None:
     """Ask the teachers once: a resumed run finds their answers, and asks for the rest."""
     for first in range(0, len(texts), _ASKED_AT_ONCE):
         if state.load_part(_part(first)) is not None:
@@ -294,8 +293,7 @@ def _ask(
                 f"{state.folder}: cannot keep what the teachers say: {problem.strerror or problem}; make room and go "
                 "on with --resume"
             ) from None
-        if on_asked is not None:
-            on_asked(first + len(found), len(texts))
+        on_asked(first + len(found), len(texts))
 
 
 def _part(first: int) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -211,7 +212,8 @@ class RunState:
         try:
             weights = _load(path / "weights.safetensors")
             moments = _load(path / "optimizer.safetensors")
-            progress = Progress(**read_json(path / "state.json"))
+            saved: dict[str, Any] = read_json(path / "state.json")
+            progress = Progress(**saved)
             parameters = dict(model.named_parameters())
             with torch.no_grad():
                 for name, parameter in parameters.items():
