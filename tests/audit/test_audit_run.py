@@ -12,7 +12,7 @@ from test_suites import write_crows, write_stereoset, write_winobias, write_wino
 
 pytest.importorskip("scipy")
 
-from valence.audit.models import AuditedModel, open_model, positive_class
+from valence.audit.models import AuditedModel, open_model
 from valence.audit.page import audit_page
 from valence.audit.plan import PROBES, plan_probes, read_own_templates
 from valence.audit.probe import Scorer, Subject
@@ -192,22 +192,6 @@ def test_figures_are_those_of_the_positive_class(tiny_classifier, tmp_path):
     usual, other = (open_model(folder_of(path)) for path in (tiny_classifier, swapped))
     assert other.description["positive_label"] == "Positive"
     np.testing.assert_allclose(usual.subject.positive(texts) + other.subject.positive(texts), 1)
-
-
-@pytest.mark.parametrize(
-    ("labels", "number"),
-    [
-        (("NEGATIVE", "POSITIVE"), 1),
-        (("Positive", "Negative"), 0),
-        (("LABEL_0", "LABEL_1"), 1),
-        (("LABEL_1", "LABEL_0"), 0),
-        (("1", "0"), 0),
-        (("spam", "ham"), None),
-        (("5 stars", "1 star"), None),
-    ],
-)
-def test_the_positive_class(labels, number):
-    assert positive_class(labels) == number
 
 
 def test_classes_of_unknown_names_are_asked_for(tiny_classifier, tmp_path):

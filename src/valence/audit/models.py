@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from valence.audit.probe import Need, Subject
+from valence.data.positive import positive_sentiment
 from valence.errors import InputError, MissingHeadError, ModelError
 from valence.evaluation.evaluate import describe_classifier, require_single_label
 from valence.folder import ModelFolder
@@ -18,9 +19,8 @@ from valence.runtime.load import load_folder
 from valence.runtime.load_raw import load_masked_lm, load_next_sentence
 from valence.text.tokenizer import Tokenizer
 
-__all__ = ["AuditedModel", "open_model", "positive_class"]
+__all__ = ["AuditedModel", "open_model"]
 
-_POSITIVE = ("positive", "pos", "label_1", "1")  # of two labels, the one that is called so
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SHOWN_LABELS = 5
 
@@ -113,19 +113,6 @@ def open_model(
     return AuditedModel(subject, description | {"masked_lm": raw_description})
 
 
-def positive_class(labels: Sequence[str]) -> int | None:
-    """Decide which of two classes is the positive one.
-
-    Args:
-        labels: the names of both.
-
-    Returns:
-        The number of the one that is called POSITIVE, LABEL_1 or 1; None where neither is.
-    """
-    names = [label.strip().lower() for label in labels]
-    return next((names.index(name) for name in _POSITIVE if name in names), None)
-
-
 def _positive_number(classifier: Classifier, folder: ModelFolder) -> int:
     labels = classifier.labels
     if len(labels) != 2:
@@ -135,10 +122,12 @@ def _positive_number(classifier: Classifier, folder: ModelFolder) -> int:
             "for the probability of the positive one of two, such as NEGATIVE and POSITIVE"
         )
     require_single_label(classifier)
-    if (number := positive_class(labels)) is None:
+    if (number := positive_sentiment(labels)) is None:
+        how_many = "neither" if all(positive_sentiment([label, ""]) is None for label in labels) else "both"
         raise InputError(
-            f"{folder.name} calls its classes {labels[0]} and {labels[1]}, neither of them POSITIVE, and an audit with "
-            "the wrong one would say the opposite: name both in their order with --labels, such as NEGATIVE,POSITIVE"
+            f"{folder.name} calls its classes {labels[0]} and {labels[1]}, {how_many} of them POSITIVE, and an audit "
+            "with the wrong one would say the opposite: name both in their order with --labels, such as "
+            "NEGATIVE,POSITIVE"
         )
     return number
 
