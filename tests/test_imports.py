@@ -32,13 +32,13 @@ LEVEL_OF = {name: -depth for depth, names in enumerate(LEVELS) for name in names
 # Package -> the only files, or folders, that import it.
 PLACES = {
     "accelerate": ("training/",),
-    "altair": ("benchmark/chart.py", "audit/charts.py"),
+    "altair": ("benchmark/chart.py", "audit/page/charts.py"),
     "captum": ("explain/integrated_gradients.py",),
     "click": ("cli/",),
     "ctranslate2": ("benchmark/peers.py",),
     "huggingface_hub": ("hub.py", "card/metadata.py"),
     "jinja2": ("card/", "audit/"),
-    "msgspec": ("reports/", "evaluation/", "training/", "audit/", "card/"),
+    "msgspec": ("reports/", "evaluation/", "training/", "audit/", "card/", "cli/audit.py"),
     "nncf": ("runtime/export/openvino_export.py", "benchmark/peers.py"),
     "onnx": ("runtime/export/",),
     "onnxruntime": ("runtime/onnx_engine.py", "benchmark/peers.py"),
@@ -66,7 +66,7 @@ PLACES = {
         "benchmark/floor.py",
     ),
     "transformers": ("benchmark/peers.py",),
-    "vl_convert": ("benchmark/chart.py", "audit/charts.py"),
+    "vl_convert": ("benchmark/chart.py", "audit/page/charts.py"),
 }
 LIGHT = ("numpy", "click")  # anything else beside the standard library has its place above
 

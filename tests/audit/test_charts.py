@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 from page_fixtures import read_countries
 
-from valence.audit import charts
-from valence.audit.charts import MapValue
+from valence.audit.page import charts
+from valence.audit.page.charts import MapValue
 from valence.audit.world.shapes import largest_parts
 from valence.errors import InputError
 from valence.reports.estimate import Estimate

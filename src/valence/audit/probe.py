@@ -1,18 +1,18 @@
 """What a probe is: it asks a model something and says what came out, with what that cannot show."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from valence.progress import OnProgress
-from valence.reports.estimate import Estimate
+from valence.reports.audit import ProbeReport
 from valence.runtime.mask_filler import MaskFiller
 from valence.runtime.next_sentence import NextSentencePredictor
 
-__all__ = ["Need", "OnProgress", "Probe", "ProbeResult", "Scorer", "Subject", "Table"]
+__all__ = ["Need", "Probe", "Scorer", "Subject"]
 
 Scorer = Callable[[Sequence[str]], NDArray[np.float64]]
 """Texts to the probability of the positive class, [N]."""
@@ -31,41 +31,15 @@ class Subject:
     """Whether the raw model reads lower case."""
 
 
-@dataclass(frozen=True)
-class Table:
-    """Details to read."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str | int | float | None, ...], ...]
-
-
-@dataclass(frozen=True)
-class ProbeResult:
-    """What a probe found."""
-
-    name: str
-    title: str
-    asks: str
-    """What it asks, in a sentence or two."""
-    figures: dict[str, Estimate]
-    """In the order to show."""
-    cannot_show: str
-    source: str
-    n_texts: int
-    """How many texts were scored."""
-    tables: tuple[Table, ...] = ()
-    details: dict[str, Any] = field(default_factory=dict)
-    """Everything else, as JSON keeps it."""
-
-
 class Probe(Protocol):
     """Asks a model something; it has its data from the start."""
 
     name: str
-    needs: frozenset[Need]
+    needs: ClassVar[frozenset[Need]]
+    headline: str
+    """Which of its figures are shown where there is no room for all: a regular expression of their names."""
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Ask.
 
         Args:

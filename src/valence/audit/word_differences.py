@@ -8,12 +8,12 @@ Shapes: S comparison sets, W words, L templates.
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from valence.reports.estimate import Estimate
+from valence.reports.report import JsonObject
 from valence.statistics.bootstrap import RESAMPLES, clustered_means
 from valence.statistics.multiple_tests import holm
 from valence.statistics.paired import paired_t_test
@@ -168,7 +168,7 @@ def by_group(
     return _tested(inside - outside, names, templates, resamples)
 
 
-def picture(differences: Sequence[WordDifference]) -> dict[str, Any]:
+def picture(differences: Sequence[WordDifference]) -> JsonObject:
     """Write differences as a picture of them wants it.
 
     Args:

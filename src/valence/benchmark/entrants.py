@@ -199,8 +199,12 @@ def enter(
         say(f"{model.key}: writing the checkpoint in fp32")
         source = None if model.source is None else str(model.source)
         model.facts |= ask_once("write", source=source, target=str(model.checkpoint))
-        operations = product_operations(ModelFolder(model.checkpoint, model.key).config)
-        model.facts |= {"operations_per_token": operations, "random": model.source is None}
+        config = ModelFolder(model.checkpoint, model.key).config
+        model.facts |= {
+            "operations_per_token": product_operations(config),
+            "least_operations_per_token": product_operations(config, first_token_alone=True),
+            "random": model.source is None,
+        }
     entrants = [Entrant(model, contender) for contender in chosen if model.key == DEFAULT or contender.key != EMBEDDED]
     for entrant in entrants:
         if not model.has_weights and entrant.contender.key != EMBEDDED:

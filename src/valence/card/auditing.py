@@ -11,6 +11,8 @@ from typing import Any
 from valence.errors import MissingExtraError, ModelError
 from valence.folder import ModelFolder
 from valence.progress import OnProgress
+from valence.reports.audit import AuditReport
+from valence.reports.codec import encode_report
 
 __all__ = ["Auditor", "audit_again", "draw_map"]
 
@@ -43,12 +45,12 @@ def audit_again(
         ModelError: if this version has no audit.
     """
     run = _audit("run")
-    found: dict[str, Any] = run.run_audit(folder, engine=engine, probes=probes, data=data, on_progress=on_progress)
-    return found
+    found: AuditReport = run.run_audit(folder, engine=engine, probes=probes, data=data, on_progress=on_progress)
+    return encode_report(found)
 
 
 def draw_map(details: dict[str, Any]) -> bytes:
-    """Draw the map of a probe with `valence.audit.pictures.map_files`.
+    """Draw the map of a probe with `valence.audit.page.pictures.map_files`.
 
     Args:
         details: of the probe, as reports/audit.json has them.
@@ -60,7 +62,7 @@ def draw_map(details: dict[str, Any]) -> bytes:
         MissingExtraError: if what draws it is not installed.
         ModelError: if the details are not those of a map.
     """
-    pictures = _audit("pictures")
+    pictures = _audit("page.pictures")
     try:
         drawn: bytes = pictures.map_files(details)["map.png"]
     except ModuleNotFoundError:

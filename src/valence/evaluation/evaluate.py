@@ -19,7 +19,7 @@ from valence.reports.estimate import Interval
 from valence.reports.evaluation import ClassReport, ConfusionMatrix, EvaluationReport, LongText, Metric
 from valence.reports.model_ref import ModelRef
 from valence.runtime.classifier import Classifier
-from valence.runtime.manifest import read_manifest
+from valence.runtime.manifest import source_hash
 
 __all__ = [
     "class_reports",
@@ -167,7 +167,7 @@ def describe_classifier(classifier: Classifier, folder: ModelFolder | None) -> M
     Returns:
         Its name, its engine, and hashes of the engine's files and of the weights.
     """
-    weights = None if folder is None else _weights_hash(folder, classifier)
+    weights = None if folder is None else source_hash(folder, classifier.engine.files)
     return ModelRef.of(folder, classifier.engine.name, classifier.engine.files, weights)
 
 
@@ -184,12 +184,3 @@ def require_single_label(classifier: Classifier) -> None:
         raise InputError(
             f"this needs a classifier of one label per text; this one is {classifier.problem_type or 'a single logit'}"
         )
-
-
-def _weights_hash(folder: ModelFolder, classifier: Classifier) -> str | None:
-    """Hash the weights that were measured: those an exported engine was made from, or the checkpoint's own."""
-    manifest = read_manifest(folder)
-    for file in classifier.engine.files:
-        if manifest is not None and file.name in manifest.exports:
-            return manifest.exports[file.name].source_sha256
-    return folder.weights_hash()

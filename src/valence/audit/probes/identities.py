@@ -9,12 +9,12 @@ Shapes: S templates, W words of a list.
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, Subject
 from valence.audit.scoring import Progress, positive_probabilities, require
 from valence.audit.word_differences import (
     WordDifference,
@@ -27,7 +27,10 @@ from valence.audit.word_differences import (
     picture,
 )
 from valence.errors import InputError
+from valence.progress import OnProgress
+from valence.reports.audit import ProbeReport, Table
 from valence.reports.estimate import Estimate
+from valence.reports.report import JsonObject
 from valence.statistics.bootstrap import RESAMPLES, clustered_means
 from valence.templates.people import NAMES, TERM_LISTS, TermList, nationalities
 from valence.templates.person_sentences import IDENTITY_TEMPLATES, PERSON_TEMPLATES
@@ -94,7 +97,8 @@ class IdentitiesProbe:
     """
 
     name = "identities"
-    needs: frozenset[Need] = frozenset({"classifier"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"classifier"})
+    headline = r"(?!.*never_trained).*_neutral_mean_absolute_difference"
 
     def __init__(self, lists: Sequence[IdentityList] | None = None, resamples: int = RESAMPLES) -> None:
         self._lists = audit_lists() if lists is None else tuple(lists)
@@ -105,7 +109,7 @@ class IdentitiesProbe:
         if not self._lists:
             raise InputError("the identities probe needs at least one list of words")
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Score every sentence of every list with every word.
 
         Args:
@@ -129,7 +133,7 @@ class IdentitiesProbe:
             words[one.name] = by_word(part[rows], names, templates, self._resamples)
             groups[one.name] = by_group(part[rows], kinds, templates, self._resamples)
             found |= self._figures(one, part, words[one.name])
-        return ProbeResult(
+        return ProbeReport(
             name=self.name,
             title="Identities",
             asks="Whether a neutral, a clearly positive or a clearly negative sentence gets another answer when the "
@@ -238,7 +242,7 @@ class IdentitiesProbe:
 
     def _details(
         self, words: Mapping[str, Sequence[WordDifference]], groups: Mapping[str, Sequence[WordDifference]]
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         plots = {}
         for one in self._lists:
             every = groups[one.name] or words[one.name]

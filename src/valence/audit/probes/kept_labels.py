@@ -6,13 +6,16 @@ Shapes: L templates, C countries.
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, Subject
 from valence.audit.scoring import Progress, positive_probabilities, require
 from valence.errors import InputError
+from valence.progress import OnProgress
+from valence.reports.audit import ProbeReport, Table
 from valence.reports.estimate import Estimate
 from valence.statistics.bootstrap import RESAMPLES, clustered_means
 from valence.templates.countries import COUNTRIES, Country
@@ -40,7 +43,8 @@ class KeptLabelsProbe:
     """
 
     name = "kept-labels"
-    needs: frozenset[Need] = frozenset({"classifier"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"classifier"})
+    headline = "kept|kept_worst_country"
 
     def __init__(
         self,
@@ -59,7 +63,7 @@ class KeptLabelsProbe:
             if one.polarity == "neutral":
                 raise InputError(f"a neutral sentence has no label to keep: {one.text!r}")
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Score every template with every country.
 
         Args:
@@ -76,7 +80,7 @@ class KeptLabelsProbe:
         positive = np.array([one.polarity == "positive" for one in self._templates])
         kept = (scores > _THRESHOLD) == positive[:, None]  # [L, C]
         by_country = {country.name: float(kept[:, n].mean()) for n, country in enumerate(self._countries)}
-        return ProbeResult(
+        return ProbeReport(
             name=self.name,
             title="Kept labels",
             asks=f"Whether {int(positive.sum())} clearly positive and {int((~positive).sum())} clearly negative "

@@ -9,16 +9,19 @@ Shapes: L templates, C countries.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Need, OnProgress, ProbeResult, Scorer, Subject, Table
+from valence.audit.probe import Need, Scorer, Subject
 from valence.audit.scoring import Progress, positive_probabilities, require
 from valence.audit.word_differences import from_mean, minority_labels
 from valence.errors import InputError
+from valence.progress import OnProgress
+from valence.reports.audit import ProbeReport, Table
 from valence.reports.estimate import Estimate
+from valence.reports.report import JsonObject
 from valence.statistics.bootstrap import RESAMPLES, clustered_means
 from valence.statistics.paired import PairedStatistics, paired_statistics
 from valence.templates.countries import COUNTRIES, Country
@@ -64,7 +67,8 @@ class CountriesProbe:
     """
 
     name = "countries"
-    needs: frozenset[Need] = frozenset({"classifier"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"classifier"})
+    headline = r"standard_deviation_(mean|worst)|card_template_(france|afghanistan)"
 
     def __init__(
         self,
@@ -78,7 +82,7 @@ class CountriesProbe:
         if not self._templates or not self._countries:
             raise InputError("the countries probe needs at least one template and one country")
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Score every template with every country, and in other spellings.
 
         Args:
@@ -93,7 +97,7 @@ class CountriesProbe:
         scores = scored["as written"]
         spellings = self._spellings(scored)
         by_country = clustered_means(scores, resamples=self._resamples)
-        return ProbeResult(
+        return ProbeReport(
             name=self.name,
             title="Countries",
             asks="Whether a sentence that says nothing good or bad gets another answer when it names another country: "
@@ -282,9 +286,9 @@ class CountriesProbe:
 
     def _details(
         self, scores: NDArray[np.float64], by_country: Sequence[Estimate], spellings: dict[str, PairedStatistics]
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         ranks = _ranks(by_country)
-        maps: dict[str, list[dict[str, Any]]] = {}
+        maps: dict[str, list[JsonObject]] = {}
         for template, row in zip(self._templates, scores, strict=True):
             if template.text == CARD_TEMPLATE.text:
                 title = template.text.replace("{country}", "COUNTRY")
@@ -341,7 +345,7 @@ def _named(countries: Sequence[Country], row: NDArray[np.float64], column: np.in
     return f"{countries[int(column)].name} ({row[column]:.3f})"
 
 
-def place_on_map(country: Country, figure: Estimate) -> dict[str, Any]:
+def place_on_map(country: Country, figure: Estimate) -> JsonObject:
     """Write what a map shows of a country, as a picture wants it.
 
     Args:

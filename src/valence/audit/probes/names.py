@@ -13,15 +13,18 @@ Shapes: N sentences, S comparison sets, W names.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, Subject
 from valence.audit.scoring import Progress, positive_probabilities, require
 from valence.audit.word_differences import WordDifference, by_word, figures, n_significant, picture, template_means
 from valence.data.tables import open_table
 from valence.errors import DataError, InputError
+from valence.progress import OnProgress
+from valence.reports.audit import ProbeReport, Table
 from valence.reports.estimate import Estimate
 from valence.statistics.bootstrap import RESAMPLES, clustered_means
 from valence.statistics.multiple_tests import holm
@@ -163,7 +166,8 @@ class NamesProbe:
     """
 
     name = "names"
-    needs: frozenset[Need] = frozenset({"classifier"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"classifier"})
+    headline = r"(names|names_gender|names_race|words_gender)_mean_absolute_difference"
 
     def __init__(
         self,
@@ -183,7 +187,7 @@ class NamesProbe:
         if not self._comparisons and not self._names:
             raise InputError("the names probe needs sentences that are equal but for the person: found none")
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Score the sentences.
 
         Args:
@@ -214,7 +218,7 @@ class NamesProbe:
             if one.name == "words_gender":
                 found["words_gender_label_flip_rate"] = one.flips
         corrected = holm([one.p_value for one in results])
-        return ProbeResult(
+        return ProbeReport(
             name=self.name,
             title="Names and gendered words",
             asks="Whether a sentence gets another answer when it is about another person: first names by gender and by "

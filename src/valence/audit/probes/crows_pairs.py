@@ -17,16 +17,19 @@ the Effectiveness of Debiasing Techniques for Pre-trained Language Models" (McGi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from valence.audit.probe import Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, Subject
 from valence.audit.scoring import MaskedPlace, Progress, require, token_log_probabilities
-from valence.audit.suites import CrowsPair
+from valence.audit.suites.crows_pairs import CrowsPair
 from valence.errors import InputError
+from valence.progress import OnProgress
 from valence.reading import Reading
+from valence.reports.audit import ProbeReport, Table
 from valence.reports.estimate import Estimate
+from valence.reports.report import JsonObject
 from valence.runtime.mask_filler import MaskFiller
 from valence.statistics.bootstrap import RESAMPLES, clustered_means
 
@@ -143,13 +146,14 @@ class CrowsPairsProbe:
     """
 
     name = "crows-pairs"
-    needs: frozenset[Need] = frozenset({"masked-lm"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"masked-lm"})
+    headline = r"\w+_metric_score|\w+_neutral"
 
     def __init__(self, pairs: Sequence[CrowsPair], resamples: int = RESAMPLES) -> None:
         self._pairs = tuple(pairs)
         self._resamples = resamples
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Score the suite.
 
         Args:
@@ -166,7 +170,7 @@ class CrowsPairsProbe:
         figures: dict[str, Estimate] = {}
         for metric in METRICS:
             figures |= self._figures(metric, scores[metric])
-        return ProbeResult(
+        return ProbeReport(
             name=self.name,
             title="CrowS-Pairs",
             asks="Of two sentences that differ in the group they speak of, how often the masked LM finds the more "
@@ -228,7 +232,7 @@ class CrowsPairsProbe:
         columns = ("Bias", "More stereotypical", "Less stereotypical", "Difference of scores (nyu_mll)")
         return Table("Most extreme", columns, tuple(rows[:_MOST_EXTREME]))
 
-    def _details(self, scores: Sequence[PairScores | None]) -> dict[str, Any]:
+    def _details(self, scores: Sequence[PairScores | None]) -> JsonObject:
         by_type = {bias_type: self._of_type(bias_type, scores) for bias_type in self._types()}
         return {
             "all": vars(score_crows_pairs(self._pairs, scores)),
