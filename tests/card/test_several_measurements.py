@@ -14,10 +14,10 @@ pytest.importorskip("sklearn")
 
 from test_card_render import shown
 
-from valence.card.check import check_card
+from valence.card.check.compare import check_card
+from valence.card.check.remeasure import Workbench
 from valence.card.facts import collect_facts
 from valence.card.marks import slug
-from valence.card.measure import Workbench
 from valence.card.readme import parse_readme
 from valence.card.render import render
 from valence.cli.evaluate import command

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from valence.card.auditing import draw_map
 from valence.card.facts import MAPS, RISKS, Facts, Missing, map_details
 from valence.card.render import render
-from valence.errors import ValenceError
+from valence.errors import MissingExtraError, ModelError, ValenceError
 from valence.files import refuse_lfs_pointer, write_text
 
 __all__ = ["README", "with_pictures", "write_card"]
@@ -57,7 +57,7 @@ def with_pictures(facts: Facts) -> tuple[Facts, dict[str, bytes]]:
                 refuse_lfs_pointer(path)
                 made[name] = path.read_bytes()
             elif report is not None and (details := map_details(report)) is not None:
-                made[name] = draw_map(details)
+                made[name] = _draw_map(details)
         except ValenceError as problem:
             missing.append(Missing(RISKS, "the map", str(problem)))
     known = replace(
@@ -66,3 +66,15 @@ def with_pictures(facts: Facts) -> tuple[Facts, dict[str, bytes]]:
         missing=(*facts.missing, *missing),
     )
     return known, {known.picture_file(name): content for name, content in made.items()}
+
+
+def _draw_map(details: dict[str, Any]) -> bytes:
+    """Draw the map of a probe as a PNG."""
+    try:
+        from valence.audit.pictures import map_files
+
+        return map_files(details)["map.png"]
+    except ModuleNotFoundError:
+        raise MissingExtraError("audit", "Drawing the map") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise ModelError(f"the map cannot be drawn from the audit: {problem!s:.200}; audit the model again") from None

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from valence.card.check.remeasure import OnProgress
+from valence.card.check.result import Checked
 from valence.card.facts import Facts, collect_facts
-from valence.card.findings import Checked
-from valence.card.measure import OnProgress
 from valence.card.readme import Readme, read_readme
 from valence.card.write import README, with_pictures, write_card
 from valence.cli.output import echo_json, one_line, require_writable
@@ -110,9 +110,9 @@ def _spare(path: Path) -> None:
 
 
 def _check(folder: ModelFolder, reports: Path | None, path: Path, data: tuple[Path, ...], as_json: bool) -> None:
-    from valence.card.check import check_card
-    from valence.card.claims import check_claims, check_results, find_claims
-    from valence.card.measure import Workbench
+    from valence.card.check.compare import check_card
+    from valence.card.check.published import check_claims, check_results, find_claims
+    from valence.card.check.remeasure import Workbench
 
     readme = read_readme(path) if path.is_file() else None
     claims = None if _is_rendered(readme) else find_claims(folder, readme)

@@ -1,8 +1,8 @@
 """The claims of a card that valence did not render, and checking them.
 
-A claims file (claims/*.json) lists what a published card says: each figure, how it is measured, on which data (by the
-SHA-256 of its file), and where it stands in the card: a row of the model-index or a pattern in the text. A claim that
-is known not to hold exactly says so and why, so that it neither fails nor passes unnoticed.
+A claims file (published_cards/*.json) lists what a published card says: each figure, how it is measured, on which data
+(by the SHA-256 of its file), and where it stands in the card: a row of the model-index or a pattern in the text. A
+claim that is known not to hold exactly says so and why, so that it neither fails nor passes unnoticed.
 """
 
 import functools
@@ -13,13 +13,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from valence.card.data_files import DataFiles
+from valence.card.check.data_files import DataFiles
+from valence.card.check.remeasure import NotMeasured, OnProgress, load_like
+from valence.card.check.result import Checked, Finding
+from valence.card.check.tolerances import CLAIMED_SCORE, PER_CENT_DIGITS, Setting, setting_of, tolerance
 from valence.card.fact import Fact, Kind
-from valence.card.findings import Checked, Finding
-from valence.card.measure import NotMeasured, OnProgress, load_like
 from valence.card.readme import Readme
 from valence.card.report import Report, is_number
-from valence.card.tolerances import CLAIMED_SCORE, PER_CENT_DIGITS, Setting, setting_of, tolerance
 from valence.data.examples import read_examples
 from valence.data.sources import find_source
 from valence.errors import MissingExtraError, ModelError, ValenceError
@@ -28,7 +28,7 @@ from valence.folder import ModelFolder
 
 __all__ = ["Claim", "Claims", "check_claims", "check_results", "find_claims", "read_claims"]
 
-_FOLDER = Path(__file__).parent / "claims"
+_FOLDER = Path(__file__).parent / "published_cards"
 _KINDS = ("metric", "score", "stated", "other model")
 _WORDS = ("unit", "metric", "data", "label", "pattern", "why")
 _UNKNOWN = "missing: the hash of the data, and how it was measured; a card that valence card writes says both"

@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from valence.card.auditing import Auditor, audit_again
-from valence.card.data_files import DataFiles
+from valence.card.check.data_files import DataFiles
+from valence.card.check.tolerances import Setting, setting_of
 from valence.card.fact import Fact
 from valence.card.facts import TRAINING, Facts, model_hashes
 from valence.card.marks import slug
@@ -26,7 +26,6 @@ from valence.card.report_facts import (
     evaluation_facts,
     megabytes,
 )
-from valence.card.tolerances import Setting, setting_of
 from valence.data.examples import Examples, read_examples
 from valence.data.recorded import recorded_columns, recorded_labels, recorded_options
 from valence.data.sources import find_source
@@ -42,10 +41,12 @@ from valence.runtime.load import load_folder
 from valence.runtime.manifest import Export
 from valence.text.tokenizer import Text
 
-__all__ = ["Measured", "NotMeasured", "OnProgress", "Refuted", "Workbench", "load_like"]
+__all__ = ["Auditor", "Measured", "NotMeasured", "OnProgress", "Refuted", "Workbench", "load_like"]
 
 _ROUNDS = 7  # in which the models of a comparison are timed in turn: on a busy machine the median needs some
 
+Auditor = Callable[[ModelFolder, str | None, Sequence[str], Sequence[Path], Callable[[int, int], None]], dict[str, Any]]
+"""Audits a model again: folder, engine as the first report names it, names of probes, folders of data, progress."""
 OnProgress = Callable[[str, int, int], None]
 """Is told what is measured, how much of it is done, and of how much."""
 
@@ -111,7 +112,7 @@ class Workbench:
         self.facts = facts
         self.folder = facts.folder
         self.on_progress = on_progress
-        self.auditor = auditor or audit_again
+        self.auditor = auditor or _audit_again
         self.files = DataFiles(data)
         self.has_data = bool(data)
 
@@ -421,6 +422,20 @@ def load_like(folder: ModelFolder, engine: str, **options: Any) -> Classifier:
     except ValenceError:
         options.pop("precision", None)
         return load_folder(folder, engine="auto", **options)
+
+
+def _audit_again(
+    folder: ModelFolder,
+    engine: str | None,
+    probes: Sequence[str],
+    data: Sequence[Path],
+    on_progress: Callable[[int, int], None],
+) -> dict[str, Any]:
+    if find_spec("scipy") is None:
+        raise MissingExtraError("audit", "Auditing")
+    from valence.audit.run import run_audit
+
+    return run_audit(folder, engine=engine, probes=probes, data=data, on_progress=on_progress)
 
 
 def _resamples(report: Report) -> int:

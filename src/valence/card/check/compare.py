@@ -1,9 +1,9 @@
-"""Checking a card: is each figure what its report says, and does measuring it again give the same?
+"""Checking a card: is each statement what its source says, and does measuring it again give the same?
 
-A figure must be equal to its report to the last printed digit; what can be measured is measured again besides, within
-the tolerances of `valence.card.tolerances`. Then the card is laid line by line beside the one that rendering gives
-today: a line that is another one fails, so that neither a number nor what it is a number of can be changed unnoticed;
-a line that is not there, and one that somebody added, are not checked.
+A statement must be equal to its source to the last printed digit; what can be measured is measured again besides,
+within the tolerances of `valence.card.check.tolerances`. Then the card is compared line by line with the one that
+rendering gives today: a line that is another one fails, so that neither a number nor what it is a number of can be
+changed unnoticed; a line that is not there, and one that somebody added, are not checked.
 """
 
 import ast
@@ -13,16 +13,16 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import takewhile, zip_longest
 
+from valence.card.check.remeasure import Measured, Refuted, Workbench
+from valence.card.check.result import Checked, Finding
+from valence.card.check.tolerances import SPEED_FACTOR, tolerance
 from valence.card.fact import Fact
 from valence.card.facts import Facts
-from valence.card.findings import Checked, Finding
 from valence.card.marks import escape
-from valence.card.measure import Measured, Refuted, Workbench
 from valence.card.readme import Readme, parse_readme
 from valence.card.render import index_value, render
 from valence.card.report import is_number
 from valence.card.report_facts import headline
-from valence.card.tolerances import SPEED_FACTOR, tolerance
 from valence.errors import InputError
 
 __all__ = ["check_card"]
