@@ -2,32 +2,32 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from valence.card.facts import MAPS, RISKS, Facts, Missing, map_details
 from valence.card.render import render
+from valence.card.sources import MAPS, RISKS, Missing, Sources, map_details
 from valence.errors import MissingExtraError, ModelError, ValenceError
 from valence.files import refuse_lfs_pointer, write_text
+from valence.reports.report import JsonObject
 
 __all__ = ["README", "with_pictures", "write_card"]
 
 README = "README.md"
 
 
-def write_card(facts: Facts, target: Path) -> Facts:
+def write_card(sources: Sources, target: Path) -> Sources:
     """Write a model's card, with its maps beside it.
 
     Args:
-        facts: of the model.
+        sources: of the model.
         target: the folder of README.md.
 
     Returns:
-        The facts of the card as it is written: a map that cannot be drawn here is missing.
+        The sources of the card as it is written: a map that cannot be drawn here is missing.
 
     Raises:
         ValenceError: if the folder cannot be written.
     """
-    known, pictures = with_pictures(facts)
+    known, pictures = with_pictures(sources)
     try:
         target.mkdir(parents=True, exist_ok=True)
         for name, content in pictures.items():
@@ -38,19 +38,19 @@ def write_card(facts: Facts, target: Path) -> Facts:
     return known
 
 
-def with_pictures(facts: Facts) -> tuple[Facts, dict[str, bytes]]:
+def with_pictures(sources: Sources) -> tuple[Sources, dict[str, bytes]]:
     """Read or draw the maps.
 
     Args:
-        facts: of the model.
+        sources: of the model.
 
     Returns:
-        The facts, where a map that cannot be drawn here is missing; and the files of the others by their names.
+        The sources, where a map that cannot be drawn here is missing; and the files of the others by their names.
     """
-    reports = dict(zip(MAPS, (facts.audit, facts.before), strict=True))
+    reports = dict(zip(MAPS, (sources.audit, sources.audit_before), strict=True))
     made: dict[str, bytes] = {}
     missing: list[Missing] = []
-    for name, path in facts.pictures.items():
+    for name, path in sources.pictures.items():
         report = reports[name]
         try:
             if path is not None:
@@ -61,14 +61,14 @@ def with_pictures(facts: Facts) -> tuple[Facts, dict[str, bytes]]:
         except ValenceError as problem:
             missing.append(Missing(RISKS, "the map", str(problem)))
     known = replace(
-        facts,
-        pictures={name: path for name, path in facts.pictures.items() if name in made},
-        missing=(*facts.missing, *missing),
+        sources,
+        pictures={name: path for name, path in sources.pictures.items() if name in made},
+        missing=(*sources.missing, *missing),
     )
     return known, {known.picture_file(name): content for name, content in made.items()}
 
 
-def _draw_map(details: dict[str, Any]) -> bytes:
+def _draw_map(details: JsonObject) -> bytes:
     """Draw the map of a probe as a PNG."""
     try:
         from valence.audit.pictures import map_files

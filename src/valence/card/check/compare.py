@@ -13,164 +13,156 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import takewhile, zip_longest
 
-from valence.card.check.remeasure import Measured, Refuted, Workbench
-from valence.card.check.result import Checked, Finding
+from valence.card.check.remeasure import Measured, Refuted, Remeasurer
+from valence.card.check.result import CheckedStatement, CheckResult, Outcome
 from valence.card.check.tolerances import SPEED_FACTOR, tolerance
-from valence.card.fact import Fact
-from valence.card.facts import Facts
-from valence.card.marks import escape
+from valence.card.markdown import escape
 from valence.card.readme import Readme, parse_readme
 from valence.card.render import index_value, render
-from valence.card.report import is_number
-from valence.card.report_facts import headline
+from valence.card.report_sources import ProbeSource
+from valence.card.sources import WRITTEN_BY, Sources
+from valence.card.statement import Statement
 from valence.errors import InputError
 
-__all__ = ["check_card"]
+__all__ = ["check_card", "expected_card"]
 
-_BEFORE = "bias-before."
 _LOADED = re.compile(r"""valence\.load(?:_masked_lm)?\(('(?:[^'\\\n]|\\.){1,500}'|"(?:[^"\\\n]|\\.){1,500}")\)""")
-_COMMANDS = {
-    "evaluation": "valence evaluate",
-    "comparison": "valence compare --out",
-    "bias": "valence audit",
-    "hyper-parameter": "valence train",
-    "training": "valence train",
-    "agreement": "valence export",
-    "size": "valence export",
-}
 _COMMENT = re.compile(r"<!--[^<>]*-->")
 _SHOWN_CHARACTERS = 60
 _Line = tuple[int, str]  # its number and what it says
 
 
-def check_card(facts: Facts, readme: Readme, workbench: Workbench) -> Checked:
-    """Check every figure of a card that `valence.card.render` wrote.
+def check_card(sources: Sources, readme: Readme, remeasurer: Remeasurer, expected: Readme | None = None) -> CheckResult:
+    """Check every statement of a card that `valence.card.render` wrote.
 
     Args:
-        facts: of the model whose card it is.
+        sources: of the model whose card it is.
         readme: the card.
-        workbench: measures the same facts again, and knows where data lie.
+        remeasurer: measures the same again, and knows where data lie.
+        expected: what `expected_card` gives for this card, for those who check many that differ little.
 
     Returns:
-        What became of each figure.
+        What became of each statement.
 
     Raises:
-        InputError: if the card has no figure.
+        InputError: if the card has none.
     """
-    if not readme.marked.figures and not readme.card.results and not readme.marked.unclosed:
+    if not readme.anchors.statements and not readme.card.results and not readme.anchors.unclosed:
         raise InputError(
-            f"the card of {facts.folder.name} has no figure that valence can find: valence card renders one that has"
+            f"the card of {sources.folder.name} has no figure that valence can find: valence card renders one that has"
         )
-    return _Check(facts, readme, workbench).run()
+    return _Check(sources, readme, remeasurer, expected or expected_card(sources, readme)).run()
+
+
+def expected_card(sources: Sources, readme: Readme) -> Readme:
+    """Render the card that the sources give today, under the name that a card has.
+
+    Args:
+        sources: of the model.
+        readme: the card.
+
+    Returns:
+        What the card should be.
+    """
+    # The name is where the model lies, and may be another one since; but for that of the embedded model.
+    name = None if sources.folder.embedded else readme.card.model_name or _loaded_name(readme.card.text)
+    return parse_readme(render(sources, name), "the card as it is rendered")
 
 
 class _Check:
-    def __init__(self, facts: Facts, readme: Readme, workbench: Workbench) -> None:
-        self.facts = facts
+    def __init__(self, sources: Sources, readme: Readme, remeasurer: Remeasurer, expected: Readme) -> None:
+        self.sources = sources
         self.found = readme
-        # The name is where the model lies, and may be another one since; but for that of the embedded model.
-        name = None if facts.folder.embedded else readme.card.model_name or _loaded_name(readme.card.text)
-        self.expected = parse_readme(render(facts, name), "the card as it is rendered")
-        self.workbench = workbench
+        self.expected = expected
+        self.remeasurer = remeasurer
 
-    def run(self) -> Checked:
-        stated = {figure.name for figure in self.found.marked.figures}
-        left_out = [name for name in self.expected_names() if name not in stated]
-        findings = [*self.metadata(), *self.figures()]
-        findings += self.lines({finding.line for finding in findings if finding.outcome == "fails" and finding.line})
-        findings.sort(key=lambda finding: finding.line or 0)
-        return Checked(tuple(findings), tuple(left_out))
+    def run(self) -> CheckResult:
+        stated = {one.name for one in self.found.anchors.statements}
+        left_out = dict.fromkeys(one.name for one in self.expected.anchors.statements if one.name not in stated)
+        checked = [*self.metadata(), *self.anchored()]
+        checked += self.lines({one.line for one in checked if one.outcome == "fails" and one.line})
+        return CheckResult(tuple(sorted(checked, key=lambda one: one.line or 0)), tuple(left_out))
 
-    def expected_names(self) -> list[str]:
-        return list(dict.fromkeys(figure.name for figure in self.expected.marked.figures))
-
-    def figures(self) -> Iterator[Finding]:
-        for figure in self.found.marked.figures:
-            fact = self.facts.by_name.get(figure.name)
-            if fact is None:
-                why = f"no report of the model gives this figure{_written_by(figure.name)}"
-                yield Finding(figure.name, figure.text, "fails", why, figure.line)
-            elif figure.text != escape(fact.text):
-                why = f"{fact.file} says {fact.text} ({fact.key})"
-                yield Finding(figure.name, figure.text, "fails", why, figure.line)
+    def anchored(self) -> Iterator[CheckedStatement]:
+        for one in self.found.anchors.statements:
+            statement = self.sources.statements.get(one.name)
+            if statement is None:
+                why = f"no report of the model gives this figure{_written_by(one.name)}"
+                yield CheckedStatement(one.name, one.text, "fails", why, one.line)
+            elif one.text != escape(statement.text):
+                why = f"{statement.source.file} says {statement.text} ({statement.key})"
+                yield CheckedStatement(one.name, one.text, "fails", why, one.line)
             else:
-                yield self.judge(fact, figure.text, figure.line)
-        for name, line in self.found.marked.unclosed:
-            yield Finding(name or "a mark", "", "fails", "the mark of this figure is damaged", line)
+                yield CheckedStatement(one.name, one.text, *self.judge(statement), one.line)
+        for name, line in self.found.anchors.unclosed:
+            yield CheckedStatement(name or "a mark", "", "fails", "the mark of this figure is damaged", line)
 
-    def judge(self, fact: Fact, claimed: str, line: int | None, name: str | None = None) -> Finding:
-        """Measure a figure again that is equal to its report."""
-        name = name or fact.name
-        if fact.kind == "stated":
-            return Finding(name, claimed, "equal to its report", f"{fact.file}, {fact.key}", line)
-        if fact.name.startswith(_BEFORE):
-            detail = f"{fact.file}, of the model as it was before"
-            return Finding(name, claimed, "equal to its report", detail, line)
-        result = self.workbench.measure(fact)
+    def judge(self, statement: Statement) -> tuple[Outcome, str]:
+        """Measure again what is equal to its source: what becomes of it, and why."""
+        source = statement.source
+        if statement.basis.kind == "stated":
+            return "equal to its report", f"{source.file}, {statement.key}"
+        if isinstance(source, ProbeSource) and source.is_before:
+            return "equal to its report", f"{source.file}, of the model as it was before"
+        result = self.remeasurer.measure(source)
         if isinstance(result, Refuted):
-            return Finding(name, claimed, "fails", result.why, line)
+            return "fails", result.why
         if not isinstance(result, Measured):
-            return Finding(name, claimed, "not checked", result.why, line)
-        again = result.facts.get(fact.name)
+            return "not checked", result.why
+        again = result.statements.get(statement.name)
         if again is None:
-            reasons = [why for start, why in result.missing.items() if fact.name.startswith(f"{start}.")]
-            why = f"missing: {reasons[0]}" if reasons else f"it was not measured by {result.how}"
-            return Finding(name, claimed, "not checked", why, line)
-        if fact.kind == "speed":
-            return self.judge_speed(fact, claimed, line, result)
-        allowed = tolerance(fact, result.setting)
+            why = result.missing.get(source.anchor)
+            return "not checked", f"it was not measured by {result.how}" if why is None else f"missing: {why}"
+        if statement.basis.kind == "speed":
+            return self.judge_speed(statement, result)
+        allowed = tolerance(statement.basis, statement.number, result.setting, statement.is_bound)
         if allowed is None:
-            detail = f"{again.text} by {result.how}; on another engine single texts decide it"
-            return Finding(name, claimed, "measured again", detail, line)
-        assert is_number(fact.value)
-        assert is_number(again.value)
-        apart = abs(float(fact.value or 0) - float(again.value or 0))
-        if apart > allowed:
-            detail = f"measured {again.text} by {result.how}; at most {allowed:.3g} apart is allowed"
-            return Finding(name, claimed, "fails", detail, line)
+            return "measured again", f"{again.text} by {result.how}; on another engine single texts decide it"
+        if abs(statement.number - again.number) > allowed:
+            return "fails", f"measured {again.text} by {result.how}; at most {allowed:.3g} apart is allowed"
         detail = f"{again.text} by {result.how}"
-        if again.text != fact.text:
+        if again.text != statement.text:
             detail += f", at most {allowed:.3g} apart: rounding of another engine or processor"
-        return Finding(name, claimed, "measured again", detail, line)
+        return "measured again", detail
 
-    def judge_speed(self, fact: Fact, claimed: str, line: int | None, result: Measured) -> Finding:
+    def judge_speed(self, statement: Statement, result: Measured) -> tuple[Outcome, str]:
         """Compare how much faster one was than the other with how much faster it is here."""
-        name = f"{fact.name.split('.')[0]}.speed_ratio"
+        name = f"{statement.source.anchor}.speed_ratio"
         if not result.same_engine:
-            detail = f"missing: the engine that it is the speed of; here it is {result.how}"
-            return Finding(fact.name, claimed, "not checked", detail, line)
-        before, now = self.facts.by_name[name].value, result.facts[name].value
-        assert isinstance(before, float)
-        assert isinstance(now, float)
+            return "not checked", f"missing: the engine that it is the speed of; here it is {result.how}"
+        stated, again = self.sources.statements.get(name), result.statements.get(name)
+        if stated is None or again is None:
+            return "not checked", "missing: the speed of the reference, which the report gives as 0"
+        before, now = stated.number, again.number
         detail = f"{now:.2f} times as fast as the reference, the card says {before:.2f} ({result.how})"
         if max(before, now) > SPEED_FACTOR * min(before, now):
-            return Finding(fact.name, claimed, "fails", f"{detail}: more than a factor of {SPEED_FACTOR:g}", line)
-        return Finding(fact.name, claimed, "measured as a ratio to the reference in the same run", detail, line)
+            return "fails", f"{detail}: more than a factor of {SPEED_FACTOR:g}"
+        return "measured as a ratio to the reference in the same run", detail
 
-    def metadata(self) -> Iterator[Finding]:
-        """Compare the metadata block with the one that is rendered today."""
-        facts = {
-            (result.data, result.metric): self.facts.by_name[full]
-            for name, report in self.facts.evaluations.items()
-            for result in self.expected.card.results
-            if result.data == self.facts.titles[name]
-            and (full := f"evaluation.{name}.{headline(report, result.metric)}") in self.facts.by_name
+    def metadata(self) -> Iterator[CheckedStatement]:
+        """Compare the model-index with the one that is rendered today."""
+        statements = {
+            (source.title, metric): self.sources.statements.get(f"{source.anchor}.{source.headline(metric)}")
+            for source in self.sources.evaluations
+            for metric in source.report.metrics
         }
         rows = {(result.data, result.metric): result for result in self.expected.card.results}
         for result in self.found.card.results:
             name = f"model-index: {result.metric} on {result.data}"
-            fact = facts.get((result.data, result.metric))
+            statement = statements.get((result.data, result.metric))
             claimed = _shown(result.value)
-            if fact is None:
-                yield Finding(name, claimed, "fails", "no report of the model gives this figure")
-            elif not is_number(result.value) or result.value != index_value(fact):
-                yield Finding(name, claimed, "fails", f"{fact.file} says {index_value(fact)} ({fact.key})")
+            outcome: tuple[Outcome, str]
+            if statement is None:
+                outcome = "fails", "no report of the model gives this figure"
+            elif isinstance(result.value, bool) or result.value != index_value(statement):
+                outcome = "fails", f"{statement.source.file} says {index_value(statement)} ({statement.key})"
             elif (row := rows[result.data, result.metric]) != replace(result, value=row.value):
-                yield Finding(name, claimed, "fails", f"its data are not described as in the report: {row}")
+                outcome = "fails", f"its data are not described as in the report: {row}"
             else:
-                yield self.judge(fact, claimed, None, name)
+                outcome = self.judge(statement)
+            yield CheckedStatement(name, claimed, *outcome)
 
-    def lines(self, failing: Collection[int]) -> Iterator[Finding]:
+    def lines(self, failing: Collection[int]) -> Iterator[CheckedStatement]:
         """Compare the whole card with the one that is rendered today, but for lines of which more is known."""
         wanted, found = _lines(self.expected.lines), _lines(self.found.lines)
         matcher = SequenceMatcher(None, [said for _, said in wanted], [said for _, said in found], autojunk=False)
@@ -183,20 +175,19 @@ class _Check:
                 if theirs is None:
                     line = found[start - 1][0] if start else None
                     why = "rendering the card gives this line, and it was taken out"
-                    yield Finding("a line left out", _shown(ours[1]), "not checked", why, line)
+                    yield CheckedStatement("a line left out", _shown(ours[1]), "not checked", why, line)
                 elif ours is None:
                     why = "it was added by hand, and no report of the model says it"
-                    yield Finding("a line", _shown(theirs[1]), "not checked", why, theirs[0])
+                    yield CheckedStatement("a line", _shown(theirs[1]), "not checked", why, theirs[0])
                 elif theirs[0] not in failing:
                     rendered, claimed = _differing(ours[1], theirs[1])
                     why = f"no report of the model says this; rendering the card gives {rendered}"
-                    yield Finding("a line", claimed, "fails", why, theirs[0])
+                    yield CheckedStatement("a line", claimed, "fails", why, theirs[0])
 
 
 def _written_by(name: str) -> str:
-    """Say which command writes the report of a figure."""
-    start = name.split(".")[0]
-    command = next((command for known, command in _COMMANDS.items() if start.startswith(known)), None)
+    """Say which command writes the source of statements of this name."""
+    command = next((command for start, command in WRITTEN_BY.items() if name.startswith(start)), None)
     return "" if command is None else f"; its report is written by {command}"
 
 

@@ -1,54 +1,61 @@
-"""Measuring again what the reports of a model say, with the code that measured it first.
+"""Measuring again what the sources of a card say, with the code that measured it first.
 
-A measurement gives facts of the same names as the report, so that the two are compared name by name. What cannot be
-measured here is said with what is missing and where to get it.
+A measurement makes statements of the same names as its source, so that the two are compared name by name. What cannot
+be measured here is said with what is missing and where to get it.
 """
 
 import functools
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import TypeVar, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
+from valence.card.anchors import slug
 from valence.card.check.data_files import DataFiles
 from valence.card.check.tolerances import Setting, setting_of
-from valence.card.fact import Fact
-from valence.card.facts import TRAINING, Facts, model_hashes
-from valence.card.marks import slug
-from valence.card.report import Report
-from valence.card.report_facts import (
-    agreement_facts,
-    audit_facts,
-    averaged,
-    comparison_facts,
-    evaluation_facts,
-    megabytes,
-)
+from valence.card.folder_sources import AgreementSource, ExportSource, ParametersSource, engine_parameters
+from valence.card.report_sources import ComparisonSource, EvaluationSource, ProbeSource
+from valence.card.sources import TRAINING, Sources, model_hashes
+from valence.card.statement import Source, Statement
 from valence.data.examples import Examples, read_examples
 from valence.data.recorded import recorded_columns, recorded_labels, recorded_options
 from valence.data.sources import find_source
 from valence.errors import MissingExtraError, ModelError, ValenceError
-from valence.files import sha256, tensor_shapes
+from valence.files import sha256
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
+from valence.reports.audit import AuditReport
+from valence.reports.codec import decode_report
+from valence.reports.comparison import ComparisonReport
+from valence.reports.data_ref import DataRef
+from valence.reports.evaluation import EvaluationReport, LongText
+from valence.reports.model_ref import ModelRef
+from valence.reports.report import JsonObject, Report
+from valence.reports.training import AgreementSample
 from valence.runtime.choice import EngineName
 from valence.runtime.classifier import Classifier
 from valence.runtime.export.agreement import compare as compare_scores
 from valence.runtime.export.sample import BUILT_IN, Sample
 from valence.runtime.load import load_folder
 from valence.runtime.manifest import Export
+from valence.runtime.scores import Aggregation
+from valence.text.tokenizer import LongText as LongTextPolicy
 from valence.text.tokenizer import Text
 
-__all__ = ["Auditor", "Measured", "NotMeasured", "OnProgress", "Refuted", "Workbench", "load_like"]
+__all__ = ["Auditor", "Measured", "NotMeasured", "OnProgress", "Refuted", "Remeasurer", "load_like", "measured_report"]
 
 _ROUNDS = 7  # in which the models of a comparison are timed in turn: on a busy machine the median needs some
+_MOST_RESAMPLES = 100_000
 
-Auditor = Callable[[ModelFolder, str | None, Sequence[str], Sequence[Path], Callable[[int, int], None]], dict[str, Any]]
+Auditor = Callable[[ModelFolder, str | None, Sequence[str], Sequence[Path], Callable[[int, int], None]], AuditReport]
 """Audits a model again: folder, engine as the first report names it, names of probes, folders of data, progress."""
 OnProgress = Callable[[str, int, int], None]
 """Is told what is measured, how much of it is done, and of how much."""
+_Report = TypeVar("_Report", bound=Report)
 
 
 @dataclass(frozen=True)
@@ -56,18 +63,33 @@ class Measured:
     """What came out.
 
     Args:
-        facts: by name.
+        statements: by name.
         setting: how alike the engine is to the one that measured first.
         how: what ran it.
         same_engine: whether that is what ran it first.
-        missing: starts of the names of facts that did not come out, and why.
+        missing: anchors of sources that did not come out, and why.
     """
 
-    facts: dict[str, Fact]
+    statements: dict[str, Statement]
     setting: Setting
     how: str
     same_engine: bool = True
     missing: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, statements: Iterable[Statement], setting: Setting, how: str, same_engine: bool = True) -> "Measured":
+        """Put statements together.
+
+        Args:
+            statements: what came out.
+            setting: see `Measured`.
+            how: see `Measured`.
+            same_engine: see `Measured`.
+
+        Returns:
+            The measurement.
+        """
+        return cls({statement.name: statement for statement in statements}, setting, how, same_engine)
 
 
 @dataclass(frozen=True)
@@ -83,7 +105,7 @@ class NotMeasured:
 
 @dataclass(frozen=True)
 class Refuted:
-    """What shows that the claim is wrong, without a figure.
+    """What shows that a statement is wrong, without measuring.
 
     Args:
         why: what.
@@ -92,11 +114,11 @@ class Refuted:
     why: str
 
 
-class Workbench:
-    """Measures the facts of a model again, each source of facts once.
+class Remeasurer:
+    """Measures what the sources of a model say again, each once.
 
     Args:
-        facts: what the folder says.
+        sources: what the folder says.
         data: where data, and other models, are looked for.
         auditor: measures bias; the audit's own if None.
         on_progress: is told how it goes.
@@ -104,67 +126,50 @@ class Workbench:
 
     def __init__(
         self,
-        facts: Facts,
+        sources: Sources,
         data: Sequence[Path] = (),
         auditor: Auditor | None = None,
         on_progress: OnProgress = lambda what, done, total: None,
     ) -> None:
-        self.facts = facts
-        self.folder = facts.folder
+        self.sources = sources
+        self.folder = sources.folder
         self.on_progress = on_progress
         self.auditor = auditor or _audit_again
         self.files = DataFiles(data)
         self.has_data = bool(data)
+        self._measured: dict[object, Measured | NotMeasured | Refuted] = {}
+        self._expected: dict[str, NDArray[np.float64]] = {}
 
-    def measure(self, fact: Fact) -> Measured | NotMeasured | Refuted:
-        """Measure a fact again, and all that comes with it.
+    def measure(self, source: Source) -> Measured | NotMeasured | Refuted:
+        """Measure again what a source says.
 
         Args:
-            fact: one that can be measured.
+            source: one that can be measured.
 
         Returns:
             What came out, or what is missing.
         """
-        start = fact.name.split(".")[0]
-        if start == "bias":
-            return self._guarded("audit")
-        if start == "evaluation":
-            return self._guarded(f"evaluation {self._owner(fact.name, 'evaluation', self.facts.evaluations)}")
-        if start == "agreement":
-            export = self._owner(fact.name, "agreement", self._exports())
-            engines = {slug(engine): engine for engine in self._exports()[export].agreement}
-            engine = engines[self._owner(fact.name, f"agreement.{export}", engines)]
-            return self._guarded(f"agreement {export} {engine}")
-        if start in self.facts.comparisons:
-            return self._guarded(f"comparison {start}")
-        if fact.name == "model.parameters":
-            return self._guarded("parameters")
-        return self._guarded("sizes")
+        key = ProbeSource if isinstance(source, ProbeSource) else source  # an audit runs all of its probes
+        if key not in self._measured:
+            self._measured[key] = self._guarded(source)
+        return self._measured[key]
 
-    def _owner(self, name: str, start: str, owners: dict[str, Any]) -> str:
-        """Find whose fact this is; names of data and files may hold dots."""
-        return max((owner for owner in owners if name.startswith(f"{start}.{owner}.")), key=len)
-
-    def _exports(self) -> dict[str, Export]:
-        exports = {} if self.facts.manifest is None else self.facts.manifest.exports
-        return {slug(export.file): export for export in exports.values()}
-
-    @functools.cache  # noqa: B019  # as long as the workbench lives, which is as long as the check takes
-    def _guarded(self, what: str) -> Measured | NotMeasured | Refuted:
-        kind, _, name = what.partition(" ")
+    def _guarded(self, source: Source) -> Measured | NotMeasured | Refuted:
         try:
-            match kind:
-                case "evaluation":
-                    return self._evaluation(name)
-                case "agreement":
-                    return self._agreement(*name.split(" "))
-                case "comparison":
-                    return self._comparison(name)
-                case "audit":
+            match source:
+                case EvaluationSource():
+                    return self._evaluation(source)
+                case AgreementSource():
+                    return self._agreement(source)
+                case ComparisonSource():
+                    return self._comparison(source)
+                case ProbeSource():
                     return self._audit()
-                case "parameters":
-                    return self._parameters()
-            return self._sizes()
+                case ParametersSource():
+                    return self._parameters(source)
+                case ExportSource():
+                    return self._size(source)
+            return Measured.of(source.statements(), "exact", "the files counted")  # which collecting them did
         except _MissingError as missing:
             return NotMeasured(f"missing: {missing}")
         except _RefutedError as problem:
@@ -174,105 +179,93 @@ class Workbench:
 
     # Evaluations
 
-    def _evaluation(self, name: str) -> Measured:
+    def _evaluation(self, source: EvaluationSource) -> Measured:
         if find_spec("sklearn") is None:
             raise MissingExtraError("evaluate", "Evaluating")
         from valence.evaluation.evaluate import evaluate
 
-        report = self.facts.evaluations[name]
-        path = self._data(report.text("data", "sha256"), report.text("data", "name"))
+        report = source.report
+        path = self._data(report.data.sha256, report.data.name)
         classifier, setting = self._classifier(report)
-        examples = self._examples(path, classifier.labels, report.find("data"))
+        examples = self._examples(path, classifier.labels, report.data)
         again = evaluate(
             classifier,
             examples,
             self.folder,
-            _resamples(report),
-            lambda done: self.on_progress(f"measuring on {report.text('data', 'name')}", done, len(examples)),
-            averaged(report),
+            _resamples(report.interval.resamples),
+            lambda done: self.on_progress(f"measuring on {report.data.name}", done, len(examples)),
+            source.positive,
         )
-        if "positive" in report.content:
-            again["positive"] = report.find("positive")  # null where nobody said, as the facts of the report
-        else:
-            again.pop("positive")
-        found = evaluation_facts(name, Report(report.path, report.file, again))
-        return Measured({fact.name: fact for fact in found}, setting, classifier.engine.name)
+        found = replace(source, report=measured_report(again, EvaluationReport))
+        return Measured.of(found.every(), setting, classifier.engine.name)
 
     def _data(self, digest: str, name: str) -> Path:
-        sources = () if self.facts.origin is None else self.facts.origin.objects("data")
-        source = next((f", from {one.text('from')}" for one in sources if one.find("name") == name), "")
+        had_from = next((f", from {one.source}" for one in self.sources.origin.data or () if one.name == name), "")
         if not self.has_data:
             raise _MissingError(
-                f"the data {name} (SHA-256 {digest}){source}: give the folder that holds it with --data"
+                f"the data {name} (SHA-256 {digest}){had_from}: give the folder that holds it with --data"
             )
         self.on_progress(f"looking for {name}", 0, 1)
         path = self.files.find(digest, name)
         if path is None:
-            raise _MissingError(f"no file below {self.files.where()} is the data {name} (SHA-256 {digest}){source}")
+            raise _MissingError(f"no file below {self.files.where()} is the data {name} (SHA-256 {digest}){had_from}")
         return path
 
-    def _examples(self, path: Path, labels: tuple[str, ...], described: Any = None) -> Examples:
+    def _examples(self, path: Path, labels: tuple[str, ...], data: DataRef | AgreementSample) -> Examples:
+        described = _described(data)
         source = find_source(str(path), "eval", recorded_options(described))
         return read_examples(source, recorded_columns(described), recorded_labels(described), known=labels)
 
-    def _classifier(self, report: Report) -> tuple[Classifier, Setting]:
+    def _classifier(self, report: EvaluationReport) -> tuple[Classifier, Setting]:
         """Load the model as it was measured; with another engine where that one does not run here."""
-        engine = report.text("model", "engine")
-        labels = report.texts("confusion_matrix", "labels") or None
-        options: dict[str, Any] = {"labels": labels, "max_length": report.find("max_length")}
-        for option, key in (("long_text", "how"), ("stride", "stride"), ("aggregation", "aggregation")):
-            if report.find("long_text", key) is not None:
-                options[option] = report.find("long_text", key)
-        classifier = load_like(self.folder, engine, **options)
-        return classifier, setting_of(engine, classifier.engine.name)
+        reading = report.long_text
+        usual = LongText(how="window", stride=0, aggregation="mean")
+        load = functools.partial(
+            load_folder,
+            labels=report.confusion_matrix.labels or None,
+            max_length=report.max_length,
+            long_text=cast(LongTextPolicy, reading.how or usual.how),
+            stride=reading.stride or 0,
+            aggregation=cast(Aggregation, reading.aggregation or usual.aggregation),
+        )
+        classifier = load_like(self.folder, report.model.engine, load)
+        return classifier, setting_of(report.model.engine, classifier.engine.name)
 
     # Exports
 
-    def _agreement(self, name: str, engine: str) -> Measured:
-        export = self._exports()[name]
-        expected = self._expected(name)
+    def _agreement(self, source: AgreementSource) -> Measured:
+        export, engine = source.export, source.engine
+        if export.file not in self._expected:
+            self._expected[export.file] = self._by_the_weights(export)
         running = load_folder(self.folder, engine=cast(EngineName, engine), labels=_numbers(export))
-        found = asdict(compare_scores(expected, _scores(running, self._sample_of(name))))
-        file = f"onnx/{self.folder.manifest_file.name}"
-        facts = agreement_facts(name, file, f"exports.{export.file}", {engine: found})
+        found = compare_scores(self._expected[export.file], _scores(running, self._sample_of(export)))
         used = f"{engine} {export.precision}"
-        return Measured(
-            {fact.name: fact for fact in facts}, setting_of(used, used), f"{used} beside the weights in fp32"
-        )
+        statements = source.agreeing(asdict(found))
+        return Measured.of(statements, setting_of(used, used), f"{used} beside the weights in fp32")
 
-    @functools.cache  # noqa: B019
-    def _expected(self, name: str) -> Any:
+    def _by_the_weights(self, export: Export) -> NDArray[np.float64]:
         """Run the weights that an export was made from over the texts that it was compared on."""
-        export = self._exports()[name]
-        sample = self._sample_of(name)
+        sample = self._sample_of(export)
         if find_spec("torch") is None:
             raise MissingExtraError("train", "Comparing an export with its source")
-        source = self._weights(export.source_sha256, "the weights that the export was made from")
+        weights = self._weights(export.source_sha256, "the weights that the export was made from")
         self.on_progress("running the weights in fp32", 0, 1)
-        return _scores(load_folder(source, engine="torch", precision="fp32", labels=_numbers(export)), sample)
+        return _scores(load_folder(weights, engine="torch", precision="fp32", labels=_numbers(export)), sample)
 
-    @functools.cache  # noqa: B019
-    def _sample_of(self, name: str) -> Sequence[Text]:
+    def _sample_of(self, export: Export) -> Sequence[Text]:
         """Find the texts that an export was compared on: built-in ones, or marked ones of the training data."""
-        export = self._exports()[name]
-        n_texts = {figures["n_texts"] for figures in export.agreement.values()}
+        n_texts = {found["n_texts"] for found in export.agreement.values()}
         if export.sample == Sample().name and n_texts <= {len(BUILT_IN)}:
             return BUILT_IN
-        training = self.facts.training
-        rows = None if training is None else training.find("agreement_sample", "rows")
-        if (
-            training is None
-            or "training texts" not in export.sample
-            or not isinstance(rows, list)
-            or not all(isinstance(row, int) and row >= 0 for row in rows)
-            or n_texts != {len(rows)}
-        ):
+        training = self.sources.training
+        sample = None if training is None else training.report.agreement_sample or None
+        if sample is None or "training texts" not in export.sample or n_texts != {len(sample.rows)}:
             raise _MissingError(f"the texts that it was compared on ({export.sample}); reports/{TRAINING} marks none")
-        path = self._data(training.text("agreement_sample", "train_sha256"), export.sample)
-        texts = self._examples(path, self.folder.labels or (), training.find("agreement_sample")).texts
-        if max(rows, default=0) >= len(texts):
-            raise ModelError(f"{training.path}: marks row {max(rows)} of {len(texts):,}")
-        return [texts[row] for row in rows]
+        path = self._data(sample.train_sha256, export.sample)
+        texts = self._examples(path, self.folder.labels or (), sample).texts
+        if max(sample.rows, default=0) >= len(texts):
+            raise ModelError(f"reports/{TRAINING}: marks row {max(sample.rows)} of {len(texts):,}")
+        return [texts[row] for row in sample.rows]
 
     def _weights(self, digest: str, what: str) -> ModelFolder:
         """Find the model whose weights, or an engine of which, have this hash."""
@@ -295,101 +288,80 @@ class Workbench:
         if self.folder.embedded and len(self.folder.path.parents) > 2:
             yield from sorted((self.folder.path.parents[2] / "models").glob("*/model.safetensors"))
 
-    def _sizes(self) -> Measured:
-        found: dict[str, Fact] = {}
-        for name, export in self._exports().items():
-            paths = [self.folder.manifest_file.parent / file for file in export.files]
-            if sha256(paths) != export.sha256:
-                raise _RefutedError(f"{export.file} is not the file that the manifest describes (SHA-256)")
-            n_bytes = sum(path.stat().st_size for path in paths)
-            fact = self.facts.by_name[f"size.{name}"]
-            found[fact.name] = Fact(fact.name, n_bytes, megabytes(n_bytes), fact.file, fact.key, fact.kind)
-        if (fact_or_none := self.facts.by_name.get("size.weights")) is not None:
-            found["size.weights"] = fact_or_none  # was counted when the facts were collected
-        return Measured(found, "exact", "the files counted")
+    def _size(self, source: ExportSource) -> Measured:
+        export = source.export
+        paths = [self.folder.manifest_file.parent / file for file in export.files]
+        if sha256(paths) != export.sha256:
+            raise _RefutedError(f"{export.file} is not the file that the manifest describes (SHA-256)")
+        n_bytes = sum(path.stat().st_size for path in paths)
+        return Measured.of(source.sized(n_bytes), "exact", "the files counted")
 
-    def _parameters(self) -> Measured:
-        fact = self.facts.by_name["model.parameters"]
-        count = None
+    def _parameters(self, source: ParametersSource) -> Measured:
         if self.folder.weight_files:
             count = self.folder.n_parameters
         else:
-            for export in self._exports().values():
-                if export.beside is not None and export.beside.endswith(".safetensors"):
-                    shapes = tensor_shapes(self.folder.manifest_file.parent / export.beside)
-                    # a scale belongs to how a parameter is kept
-                    count = sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith(".scale"))
+            count = engine_parameters(self.folder, self.sources.engines)
         if count is None:
             raise _MissingError("the tensors: the folder holds neither safetensors weights nor an int8 export")
-        again = Fact(fact.name, count, f"{count:,}", fact.file, fact.key, fact.kind)
-        return Measured({fact.name: again}, "exact", "the tensors counted")
+        return Measured.of(replace(source, count=count).statements(), "exact", "the tensors counted")
 
     # Comparisons and audits
 
-    def _comparison(self, name: str) -> Measured:
+    def _comparison(self, source: ComparisonSource) -> Measured:
         if find_spec("sklearn") is None:
             raise MissingExtraError("evaluate", "Comparing")
         from valence.evaluation.compare import Contestant, compare
 
-        report = self.facts.comparisons[name]
-        path = self._data(report.text("data", "sha256"), report.text("data", "name"))
+        report = source.report
+        path = self._data(report.data.sha256, report.data.name)
         contestants = []
-        settings: set[Setting] = set()
-        claimed = []
-        for model in report.objects("models"):
+        for model in report.models:
             folder = self._contestant(model)
-            classifier = load_like(folder, model.text("engine"))
-            claimed.append(model.text("engine"))
-            settings.add(setting_of(model.text("engine"), classifier.engine.name))
-            contestants.append(Contestant(classifier, folder))
+            contestants.append(Contestant(load_like(folder, model.engine), folder))
         first, second = contestants
-        examples = self._examples(path, first.classifier.labels, report.find("data"))
+        examples = self._examples(path, first.classifier.labels, report.data)
         again = compare(
             first,
             second,
             examples,
-            _resamples(report),
+            _resamples(report.interval.resamples),
             _ROUNDS,
             lambda done: self.on_progress("comparing", done, 2 * len(examples)),
-            averaged(report),
+            source.positive,
         )
-        found = comparison_facts(name, Report(report.path, report.file, again))
-        worst: Setting = "other" if "other" in settings else "fp32" if "fp32" in settings else "exact"
         engines = [contestant.classifier.engine.name for contestant in contestants]
-        return Measured({fact.name: fact for fact in found}, worst, " and ".join(engines), engines == claimed)
+        claimed = [model.engine for model in report.models]
+        settings = set(map(setting_of, claimed, engines))
+        worst: Setting = "other" if "other" in settings else "fp32" if "fp32" in settings else "exact"
+        found = replace(source, report=measured_report(again, ComparisonReport))
+        return Measured.of(found.statements(), worst, " and ".join(engines), engines == claimed)
 
-    def _contestant(self, model: Report) -> ModelFolder:
-        name, digest = str(model.find("name")), model.find("engine_sha256")
-        if not isinstance(digest, str):
-            raise _MissingError(f"the other model, {name}: the report has no hash of it")
-        if digest in self.facts.hashes:
+    def _contestant(self, model: ModelRef) -> ModelFolder:
+        if model.engine_sha256 is None:
+            raise _MissingError(f"the other model, {model.name}: the report has no hash of it")
+        if model.engine_sha256 in self.sources.hashes:
             return self.folder
         default = find_model(DEFAULT)
-        if name == DEFAULT and digest in model_hashes(default):
+        if model.name == DEFAULT and model.engine_sha256 in model_hashes(default):
             return default
-        return self._weights(digest, f"the other model, {name}")
+        return self._weights(model.engine_sha256, f"the other model, {model.name}")
 
     def _audit(self) -> Measured:
-        report = self.facts.audit
-        assert report is not None, "a fact of the audit comes from it"
-        engine = report.find("model", "engine")
-        names = [probe.text("name") for probe in report.objects("probes")]
+        audit = self.sources.audit
+        assert audit is not None, "a probe is part of an audit"
+        names = [source.probe.name for source in self.sources.probes]
         again = self.auditor(
             self.folder,
-            engine if isinstance(engine, str) else None,
+            audit.model.engine,
             names,
             self.files.folders,
             lambda done, total: self.on_progress("auditing", done, total),
         )
-        content = Report(report.path, report.file, again)
-        found = str(content.find("model", "engine"))
-        skipped = again.get("skipped", {})
-        return Measured(
-            {fact.name: fact for fact in audit_facts("bias", content)},
-            setting_of(str(engine), found),
-            found,
-            missing={f"bias.{slug(name)}": str(reason) for name, reason in skipped.items()},
-        )
+        found = str(again.model.engine)
+        sources = ProbeSource.of(self.sources.probes[0].file, again.probes)
+        statements = (statement for source in sources for statement in source.statements())
+        missing = {f"bias.{slug(name)}": reason for name, reason in again.skipped.items()}
+        return replace(Measured.of(statements, setting_of(str(audit.model.engine), found), found), missing=missing)
 
 
 class _MissingError(Exception):
@@ -400,13 +372,13 @@ class _RefutedError(Exception):
     """Something is not as the card says; the message says what."""
 
 
-def load_like(folder: ModelFolder, engine: str, **options: Any) -> Classifier:
+def load_like(folder: ModelFolder, engine: str, load: Callable[..., Classifier] = load_folder) -> Classifier:
     """Load a classifier with the engine that a report names, or with another where that one does not run here.
 
     Args:
         folder: the model.
         engine: as a report names it: "native int8", "torch fp32".
-        **options: of `valence.runtime.load.load_folder`.
+        load: `valence.runtime.load.load_folder`, perhaps with options.
 
     Returns:
         The classifier.
@@ -415,13 +387,24 @@ def load_like(folder: ModelFolder, engine: str, **options: Any) -> Classifier:
         ModelError: if nothing can run the model.
     """
     name, _, precision = engine.partition(" ")
-    if name == "torch" and precision in ("fp32", "bf16"):
-        options = {**options, "precision": precision}
+    options = {"precision": precision} if name == "torch" and precision in ("fp32", "bf16") else {}
     try:
-        return load_folder(folder, engine=cast(EngineName, name), **options)
+        return load(folder, engine=name, **options)
     except ValenceError:
-        options.pop("precision", None)
-        return load_folder(folder, engine="auto", **options)
+        return load(folder, engine="auto")
+
+
+def measured_report(found: JsonObject | _Report, kind: type[_Report]) -> _Report:
+    """Take a measurement as a report.
+
+    Args:
+        found: a report, or the content of its file.
+        kind: of the report.
+
+    Returns:
+        The report.
+    """
+    return found if isinstance(found, kind) else decode_report(cast(JsonObject, found), kind, "measured again")
 
 
 def _audit_again(
@@ -430,17 +413,25 @@ def _audit_again(
     probes: Sequence[str],
     data: Sequence[Path],
     on_progress: Callable[[int, int], None],
-) -> dict[str, Any]:
+) -> AuditReport:
     if find_spec("scipy") is None:
         raise MissingExtraError("audit", "Auditing")
     from valence.audit.run import run_audit
 
-    return run_audit(folder, engine=engine, probes=probes, data=data, on_progress=on_progress)
+    found = run_audit(folder, engine=engine, probes=probes, data=data, on_progress=on_progress)
+    return measured_report(found, AuditReport)
 
 
-def _resamples(report: Report) -> int:
-    found = report.find("interval", "resamples")
-    return found if isinstance(found, int) and 1 <= found <= 100_000 else 1000
+def _described(data: DataRef | AgreementSample) -> JsonObject:
+    """Describe data as `valence.data.recorded` reads it back."""
+    columns = data.columns
+    listed = columns and {"text": list(columns.text or ()), "pair": columns.pair, "label": columns.label}
+    labels = data.labels if isinstance(data, DataRef) else None
+    return {"columns": listed, "reading": data.reading, "labels": labels and list(labels)}
+
+
+def _resamples(found: int) -> int:
+    return found if 1 <= found <= _MOST_RESAMPLES else 1000
 
 
 def _numbers(export: Export) -> tuple[str, ...]:
@@ -448,5 +439,5 @@ def _numbers(export: Export) -> tuple[str, ...]:
     return tuple(map(str, range(export.n_classes)))
 
 
-def _scores(classifier: Classifier, texts: Sequence[Text]) -> Any:
+def _scores(classifier: Classifier, texts: Sequence[Text]) -> NDArray[np.float64]:
     return classifier.probabilities(classifier.logits(list(texts)))
