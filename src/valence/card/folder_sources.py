@@ -1,18 +1,16 @@
 """What config.json, the weights and the exported engines of a model say, as sources."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from valence.card.anchors import slug
 from valence.card.statement import Basis, Source, Statement
-from valence.files import tensor_shapes
 from valence.folder import ModelFolder
 from valence.reports.printing import fixed, megabytes
 from valence.runtime.manifest import Export
 
-__all__ = ["AgreementSource", "ConfigSource", "ExportSource", "ParametersSource", "WeightsSource", "engine_parameters"]
+__all__ = ["AgreementSource", "ConfigSource", "ExportSource", "ParametersSource", "WeightsSource"]
 
 _SHAPE = {
     "layers": ("n_layers", "num_hidden_layers"),
@@ -87,19 +85,8 @@ class ExportSource(Source):
 
     def statements(self) -> Iterator[Statement]:
         """Give its size."""
-        return self.sized(self.export.bytes)
-
-    def sized(self, n_bytes: int) -> Iterator[Statement]:
-        """State a size.
-
-        Args:
-            n_bytes: of its files.
-
-        Yields:
-            The statement.
-        """
-        key = f"exports.{self.export.file}.bytes"
-        yield self.state(slug(self.export.file), n_bytes, megabytes(n_bytes), key, "exact", "bytes")
+        file, n_bytes = self.export.file, self.export.bytes
+        yield self.state(slug(file), n_bytes, megabytes(n_bytes), f"exports.{file}.bytes", "exact", "bytes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,39 +104,10 @@ class AgreementSource(Source):
 
     def statements(self) -> Iterator[Statement]:
         """List what the manifest says."""
-        return self.agreeing(self.export.agreement[self.engine])
-
-    def agreeing(self, found: dict[str, float]) -> Iterator[Statement]:
-        """State an agreement.
-
-        Args:
-            found: its numbers by name, as the manifest has them.
-
-        Yields:
-            The statements.
-        """
-        key = f"exports.{self.export.file}.agreement.{self.engine}"
+        found, key = self.export.agreement[self.engine], f"exports.{self.export.file}.agreement.{self.engine}"
         n_texts, labels = int(found["n_texts"]), float(found["labels"])
         yield self.state_count("n_texts", n_texts, f"{key}.n_texts", unit="texts")
         yield self.state("labels", labels, f"{labels:.2%}", f"{key}.labels", Basis("labels", n_texts))
         for what in ("p99_difference", "largest_difference"):
             value = float(found[what])
             yield self.state(what, value, fixed(value), f"{key}.{what}", Basis("score", n_texts))
-
-
-def engine_parameters(folder: ModelFolder, exports: dict[str, Export]) -> int | None:
-    """Count the parameters in the tensors of an int8 engine.
-
-    Args:
-        folder: the model.
-        exports: its engines.
-
-    Returns:
-        The number, or None where no engine keeps its tensors in a file of safetensors.
-    """
-    for export in exports.values():
-        if export.beside is not None and export.beside.endswith(".safetensors"):
-            shapes = tensor_shapes(folder.manifest_file.parent / export.beside)
-            # a scale belongs to how a parameter is kept
-            return sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith(".scale"))
-    return None

@@ -6,7 +6,7 @@ with what its sources give today.
 """
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from valence.card.report_sources import ComparisonSource, EvaluationSource, Prob
 from valence.card.sources import MAPS, RISKS, Sources
 from valence.card.statement import Source, Statement
 from valence.evaluation.metrics import CLASS_METRICS
-from valence.reports.evaluation import ClassReport
 from valence.reports.model_ref import model_name
 from valence.reports.report import JsonObject
 
@@ -116,45 +115,25 @@ class _Page:
         if not sources.folder.embedded:
             loaded, option = repr(str(code(self.name))), f" --model {shlex.quote(code(self.name))}"
         papers = [_PAPERS.get(self.model_type, ""), *origin.listed("citations")]
-        samples = dict.fromkeys(export.sample for export in sources.engines.values())
         return {
+            "page": self,
             "sources": sources,
             "origin": origin,
             "training": training,
-            "name": self.name,
             "labels": self.labels,
+            "loaded": Markdown(loaded),
+            "option": Markdown(option),
+            "example": Markdown(_EXAMPLE),
             "family": _FAMILIES.get(self.model_type, "transformer"),
             "shape": [
                 Markdown(f"{self.figure(sources.config, what)} {words}")
                 for what, words in _SHAPE.items()
                 if self.has(sources.config, what)
             ],
-            "details": self.details(),
-            "loaded": Markdown(loaded),
-            "option": Markdown(option),
-            "example": Markdown(_EXAMPLE),
+            "citations": fenced("\n\n".join("\n".join(paper.splitlines()) for paper in papers if paper)),
             "risks": RISKS,
             "maps": _MAPS,
-            "scores": self.scores,
-            "teachers": self.teachers(),
-            "chosen_by": self.chosen_by(),
-            "stage_parts": self.stage_parts,
-            "hyper_parameters": self.hyper_parameters(),
-            "evaluation": self.evaluation(),
-            "classes": self.classes(),
             "shown_classes": _SHOWN_CLASSES,
-            "unsaid": lambda source: _labels(
-                one for one in source.report.per_class if one.support and not one.predicted
-            ),
-            "absent": lambda source: _labels(one for one in source.report.per_class if not one.support),
-            "compared": self.compared,
-            "sizes": self.sizes(),
-            "samples": "; ".join(samples),
-            "origins": [
-                ["what", "origin", "licence"],
-                *([one.what, one.origin, one.licence] for one in origin.sources or ()),
-            ],
-            "citations": fenced("\n\n".join("\n".join(paper.splitlines()) for paper in papers if paper)),
             "has": self.has,
             "figure": self.figure,
             "interval": self.interval,
@@ -175,18 +154,6 @@ class _Page:
             return value
         return Markdown(f"{value} ({self.figure(source, f'{what}.low')} to {self.figure(source, f'{what}.high')})")
 
-    def details(self) -> dict[str, str]:
-        origin, export, training = self.sources.origin, self.sources.export, self.sources.training
-        base = None if training is None else training.report.base
-        return {
-            "Labels": joined(self.labels),
-            "Languages": joined(origin.listed("language")),
-            "Developed by": origin.developed_by or "",
-            "License": origin.licence or "",
-            "Started from": base or "",
-            "Runs as": "" if export is None else joined([export.file, export.precision]),
-        }
-
     def scores(self, source: ProbeSource) -> list[_Row]:
         """Lay out what a probe found, beside what it found before if anything."""
         whats = {name: slug(name) for name in source.probe.figures}
@@ -197,12 +164,6 @@ class _Page:
             cells = [self.interval(one, what, "not measured") for one in (*before, source)]
             rows.append([name.replace("_", " "), *cells])
         return rows
-
-    def teachers(self) -> str:
-        training = self.sources.training
-        teachers = () if training is None else training.report.teachers or ()
-        names = ", ".join(one.name for one in teachers if one.name)
-        return Markdown(f" ({escape(names)})") if names else ""
 
     def chosen_by(self) -> str:
         """Say by which metric the epoch was chosen, where an earlier version did not leave it unsaid."""
@@ -293,6 +254,17 @@ class _Page:
             row("texts per second", "texts_per_second"),
         ]
 
+    def never_said(self, source: EvaluationSource) -> list[str]:
+        classes = source.report.per_class or ()
+        return [one.label for one in classes if one.support and not one.predicted][:_SHOWN_CLASSES]
+
+    def absent(self, source: EvaluationSource) -> list[str]:
+        return [one.label for one in source.report.per_class or () if not one.support][:_SHOWN_CLASSES]
+
+    def origins(self) -> list[_Row]:
+        sources = self.sources.origin.sources or ()
+        return [["what", "origin", "licence"], *([one.what, one.origin, one.licence] for one in sources)]
+
     def sizes(self) -> list[_Row]:
         rows: list[_Row] = [["export", "size", "labels as in fp32", "score differs by (99th percentile)"]]
         for source in self.sources.exports:
@@ -365,9 +337,3 @@ def _column(sources: Sequence[EvaluationSource], metric: str, alike: bool) -> st
     """Name a metric in the head of a table: with its class, where that is the same in all rows."""
     source = next(one for one in sources if metric in one.report.metrics)
     return source.metric_title(metric) if alike else source.report.metrics[metric].title
-
-
-def _labels(classes: Iterable[ClassReport]) -> list[list[str]]:
-    """Name classes, in a list of one list of labels, or of none where there are no classes."""
-    labels = [one.label for one in classes][:_SHOWN_CLASSES]
-    return [labels] if labels else []

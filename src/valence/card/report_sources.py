@@ -15,7 +15,7 @@ from valence.reports.printing import megabytes, significant
 from valence.reports.report import JsonObject
 from valence.reports.training import TrainingReport
 
-__all__ = ["ComparisonSource", "EvaluationSource", "ProbeSource", "TrainingSource", "data_titles"]
+__all__ = ["ComparisonSource", "EvaluationSource", "ProbeSource", "TrainingSource", "data_titles", "probe_sources"]
 
 _DIGITS = 8  # of a hash that tells data apart
 _LISTED_AT_MOST = 12  # of a list among the hyper-parameters; of a longer one its length
@@ -233,23 +233,6 @@ class ProbeSource(Source):
     probe: ProbeReport
     is_before: bool = False
 
-    @classmethod
-    def of(cls, file: str, probes: Iterable[ProbeReport], is_before: bool = False) -> "list[ProbeSource]":
-        """Take an audit apart.
-
-        Args:
-            file: of its report.
-            probes: of the audit.
-            is_before: see `ProbeSource`.
-
-        Returns:
-            A source for each probe.
-        """
-        start = "bias-before" if is_before else "bias"
-        return [
-            cls(file, f"{start}.{slug(probe.name)}", number, probe, is_before) for number, probe in enumerate(probes)
-        ]
-
     def statements(self) -> Iterator[Statement]:
         """List what the card can state; a score that is not defined for this model is left out."""
         key = f"probes.{self.number}"
@@ -258,6 +241,24 @@ class ProbeSource(Source):
         for name, estimate in self.probe.figures.items():
             kind: Kind = "p-value" if _is_p_value(name) else "bias"
             yield from self.state_estimate(slug(name), estimate, f"{key}.figures.{name}", Basis(kind), form=significant)
+
+
+def probe_sources(file: str, probes: Iterable[ProbeReport], is_before: bool = False) -> list[ProbeSource]:
+    """Take an audit apart.
+
+    Args:
+        file: of its report.
+        probes: of the audit.
+        is_before: see `ProbeSource`.
+
+    Returns:
+        A source for each probe.
+    """
+    start = "bias-before" if is_before else "bias"
+    return [
+        ProbeSource(file, f"{start}.{slug(probe.name)}", number, probe, is_before)
+        for number, probe in enumerate(probes)
+    ]
 
 
 def _is_p_value(name: str) -> bool:

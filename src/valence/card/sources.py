@@ -16,6 +16,7 @@ from valence.card.report_sources import (
     ProbeSource,
     TrainingSource,
     data_titles,
+    probe_sources,
 )
 from valence.card.statement import Source, Statement
 from valence.errors import InputError, ModelError
@@ -141,9 +142,9 @@ class Sources:
         return f"{name}.png" if path is None else path.name
 
     @property
-    def engines(self) -> dict[str, Export]:
-        """The exported engines, by file."""
-        return {} if self.manifest is None else self.manifest.exports
+    def engines(self) -> list[Export]:
+        """The exported engines, as the manifest describes them."""
+        return [source.export for source in self.exports]
 
     @property
     def export(self) -> Export | None:
@@ -368,7 +369,7 @@ class _Reader:
 
     def probes(self, name: str, audit: AuditReport | None, is_before: bool) -> _Audit:
         found = () if audit is None else audit.probes
-        return audit, tuple(map(self.add, ProbeSource.of(f"reports/{name}", found, is_before)))
+        return audit, tuple(map(self.add, probe_sources(f"reports/{name}", found, is_before)))
 
     def pictures(self, audit: AuditReport | None, before: AuditReport | None) -> dict[str, Path | None]:
         found: dict[str, Path | None] = {}

@@ -5,6 +5,7 @@ be measured here is said with what is missing and where to get it.
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
@@ -17,15 +18,15 @@ from numpy.typing import NDArray
 from valence.card.anchors import slug
 from valence.card.check.data_files import DataFiles
 from valence.card.check.tolerances import Setting, setting_of
-from valence.card.folder_sources import AgreementSource, ExportSource, ParametersSource, engine_parameters
-from valence.card.report_sources import ComparisonSource, EvaluationSource, ProbeSource
+from valence.card.folder_sources import AgreementSource, ExportSource, ParametersSource
+from valence.card.report_sources import ComparisonSource, EvaluationSource, ProbeSource, probe_sources
 from valence.card.sources import TRAINING, Sources, model_hashes
 from valence.card.statement import Source, Statement
 from valence.data.examples import Examples, read_examples
 from valence.data.recorded import recorded_columns, recorded_labels, recorded_options
 from valence.data.sources import find_source
 from valence.errors import MissingExtraError, ModelError, ValenceError
-from valence.files import sha256
+from valence.files import sha256, tensor_shapes
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
 from valence.reports.audit import AuditReport
@@ -75,21 +76,6 @@ class Measured:
     how: str
     same_engine: bool = True
     missing: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, statements: Iterable[Statement], setting: Setting, how: str, same_engine: bool = True) -> "Measured":
-        """Put statements together.
-
-        Args:
-            statements: what came out.
-            setting: see `Measured`.
-            how: see `Measured`.
-            same_engine: see `Measured`.
-
-        Returns:
-            The measurement.
-        """
-        return cls({statement.name: statement for statement in statements}, setting, how, same_engine)
 
 
 @dataclass(frozen=True)
@@ -169,11 +155,9 @@ class Remeasurer:
                     return self._parameters(source)
                 case ExportSource():
                     return self._size(source)
-            return Measured.of(source.statements(), "exact", "the files counted")  # which collecting them did
+            return _measured(source.statements(), "exact", "the files counted")  # which collecting them did
         except _MissingError as missing:
             return NotMeasured(f"missing: {missing}")
-        except _RefutedError as problem:
-            return Refuted(str(problem))
         except ValenceError as problem:
             return NotMeasured(f"it cannot be measured here: {problem}")
 
@@ -197,7 +181,7 @@ class Remeasurer:
             source.positive,
         )
         found = replace(source, report=measured_report(again, EvaluationReport))
-        return Measured.of(found.every(), setting, classifier.engine.name)
+        return _measured(found.every(), setting, classifier.engine.name)
 
     def _data(self, digest: str, name: str) -> Path:
         had_from = next((f", from {one.source}" for one in self.sources.origin.data or () if one.name == name), "")
@@ -240,8 +224,8 @@ class Remeasurer:
         running = load_folder(self.folder, engine=cast(EngineName, engine), labels=_numbers(export))
         found = compare_scores(self._expected[export.file], _scores(running, self._sample_of(export)))
         used = f"{engine} {export.precision}"
-        statements = source.agreeing(asdict(found))
-        return Measured.of(statements, setting_of(used, used), f"{used} beside the weights in fp32")
+        statements = replace(source, export=replace(export, agreement={engine: asdict(found)})).statements()
+        return _measured(statements, setting_of(used, used), f"{used} beside the weights in fp32")
 
     def _by_the_weights(self, export: Export) -> NDArray[np.float64]:
         """Run the weights that an export was made from over the texts that it was compared on."""
@@ -288,22 +272,26 @@ class Remeasurer:
         if self.folder.embedded and len(self.folder.path.parents) > 2:
             yield from sorted((self.folder.path.parents[2] / "models").glob("*/model.safetensors"))
 
-    def _size(self, source: ExportSource) -> Measured:
+    def _size(self, source: ExportSource) -> Measured | Refuted:
         export = source.export
         paths = [self.folder.manifest_file.parent / file for file in export.files]
         if sha256(paths) != export.sha256:
-            raise _RefutedError(f"{export.file} is not the file that the manifest describes (SHA-256)")
+            return Refuted(f"{export.file} is not the file that the manifest describes (SHA-256)")
         n_bytes = sum(path.stat().st_size for path in paths)
-        return Measured.of(source.sized(n_bytes), "exact", "the files counted")
+        return _measured(
+            replace(source, export=replace(export, bytes=n_bytes)).statements(), "exact", "the files counted"
+        )
 
     def _parameters(self, source: ParametersSource) -> Measured:
-        if self.folder.weight_files:
-            count = self.folder.n_parameters
-        else:
-            count = engine_parameters(self.folder, self.sources.engines)
+        count = self.folder.n_parameters if self.folder.weight_files else None
+        beside = [export.beside for export in self.sources.engines if (export.beside or "").endswith(".safetensors")]
+        if not self.folder.weight_files and beside:
+            shapes = tensor_shapes(self.folder.manifest_file.parent / str(beside[0]))
+            # a scale belongs to how a parameter is kept
+            count = sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith(".scale"))
         if count is None:
             raise _MissingError("the tensors: the folder holds neither safetensors weights nor an int8 export")
-        return Measured.of(replace(source, count=count).statements(), "exact", "the tensors counted")
+        return _measured(replace(source, count=count).statements(), "exact", "the tensors counted")
 
     # Comparisons and audits
 
@@ -334,7 +322,7 @@ class Remeasurer:
         settings = set(map(setting_of, claimed, engines))
         worst: Setting = "other" if "other" in settings else "fp32" if "fp32" in settings else "exact"
         found = replace(source, report=measured_report(again, ComparisonReport))
-        return Measured.of(found.statements(), worst, " and ".join(engines), engines == claimed)
+        return _measured(found.statements(), worst, " and ".join(engines), engines == claimed)
 
     def _contestant(self, model: ModelRef) -> ModelFolder:
         if model.engine_sha256 is None:
@@ -358,18 +346,19 @@ class Remeasurer:
             lambda done, total: self.on_progress("auditing", done, total),
         )
         found = str(again.model.engine)
-        sources = ProbeSource.of(self.sources.probes[0].file, again.probes)
+        sources = probe_sources(self.sources.probes[0].file, again.probes)
         statements = (statement for source in sources for statement in source.statements())
         missing = {f"bias.{slug(name)}": reason for name, reason in again.skipped.items()}
-        return replace(Measured.of(statements, setting_of(str(audit.model.engine), found), found), missing=missing)
+        setting = setting_of(str(audit.model.engine), found)
+        return replace(_measured(statements, setting, found), missing=missing)
 
 
 class _MissingError(Exception):
     """Something is not here; the message says what, and where to get it."""
 
 
-class _RefutedError(Exception):
-    """Something is not as the card says; the message says what."""
+def _measured(statements: Iterable[Statement], setting: Setting, how: str, same_engine: bool = True) -> Measured:
+    return Measured({statement.name: statement for statement in statements}, setting, how, same_engine)
 
 
 def load_like(folder: ModelFolder, engine: str, load: Callable[..., Classifier] = load_folder) -> Classifier:
