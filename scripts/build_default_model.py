@@ -34,7 +34,7 @@ from default_texts import (
     UNLABELLED,
     gather_texts,
 )
-from valence.card.facts import collect_facts
+from valence.card.sources import read_sources
 from valence.card.write import write_card
 from valence.checkpoint.checkpoint import load_model, save_model
 from valence.data.examples import read_examples
@@ -258,7 +258,7 @@ def measure() -> None:
 
 def write_default_card() -> None:
     """Write the card from the reports, for the package and for the checkpoint."""
-    write_card(collect_facts(ModelFolder(EMBEDDED, "default", embedded=True)), EMBEDDED)
+    write_card(read_sources(ModelFolder(EMBEDDED, "default", embedded=True)), EMBEDDED)
     for name in ("README.md", "map.png", "map-before.png"):
         shutil.copy(EMBEDDED / name, CHECKPOINT / name)
 

@@ -36,7 +36,7 @@ PLACES = {
     "captum": ("explain/integrated_gradients.py",),
     "click": ("cli/",),
     "ctranslate2": ("benchmark/peers.py",),
-    "huggingface_hub": ("hub.py", "card/metadata.py"),
+    "huggingface_hub": ("hub.py", "card/front_matter.py"),
     "jinja2": ("card/", "audit/"),
     "msgspec": ("reports/", "evaluation/", "training/", "audit/", "card/", "cli/audit.py"),
     "nncf": ("runtime/export/openvino_export.py", "benchmark/peers.py"),

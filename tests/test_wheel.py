@@ -107,7 +107,7 @@ def test_the_wheel_carries_every_file_of_the_package(wheel, source):
         "valence/audit/page/page.js",
         "valence/audit/world/countries-50m.json",
         "valence/audit/world/LICENSE",
-        "valence/card/claims/distilbert-base-uncased-finetuned-sst-2-english.json",
+        "valence/card/check/published_cards/distilbert-base-uncased-finetuned-sst-2-english.json",
     } <= names
 
 

@@ -17,7 +17,6 @@ from valence.audit.page.render import audit_page
 from valence.audit.plan import PROBES, plan_probes, read_own_templates
 from valence.audit.probe import Scorer, Subject
 from valence.audit.run import audit, run_audit
-from valence.card.auditing import audit_again
 from valence.errors import DataError, InputError, MissingHeadError
 from valence.folder import ModelFolder
 from valence.hub import find_model
@@ -223,7 +222,7 @@ def test_the_engine_of_a_report_or_another(tiny_classifier, suites):
 def test_a_card_measures_bias_again_and_finds_the_same(tiny_classifier, suites):
     first = encode_report(run_audit(folder_of(tiny_classifier), probes=["winogender"], data=[suites]))
     names = [probe["name"] for probe in first["probes"]]
-    again = audit_again(folder_of(tiny_classifier), first["model"]["engine"], names, [suites], lambda done, total: None)
+    again = run_audit(folder_of(tiny_classifier), engine=first["model"]["engine"], probes=names, data=[suites])
     assert figures(again) == figures(first)
     assert again["model"] == first["model"]
 

@@ -134,7 +134,9 @@ def _carded(tmp_path_factory: pytest.TempPathFactory, tiny_classifier: Path, oth
     own = json.loads((folder / "reports" / "evaluation-reviews.json").read_text())["model"]
     write_json(folder / "reports" / "audit.json", {"model": own, **AUDIT})
     before = json.loads(json.dumps(AUDIT).replace("0.0125", "0.2551").replace("0.0321", "0.3003"))
-    write_json(folder / "reports" / "audit-before.json", {"model": {"weights_sha256": "another"}, **before})
+    write_json(
+        folder / "reports" / "audit-before.json", {"model": {"name": "before", "weights_sha256": "another"}, **before}
+    )
     write_json(folder / "reports" / "training.json", {**TRAINING, "weights_sha256": model.weights_hash()})
     write_json(folder / "reports" / "origin.json", ORIGIN)
     for name in ("map", "map-before"):

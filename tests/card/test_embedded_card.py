@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from valence.card.facts import collect_facts
 from valence.card.render import render
+from valence.card.sources import read_sources
 from valence.hub import find_model
 
 
@@ -21,7 +21,7 @@ def check(*arguments):
 
 def test_it_is_what_its_reports_give():
     folder = find_model("default")
-    assert (folder.path / "README.md").read_text(encoding="utf-8") == render(collect_facts(folder))
+    assert (folder.path / "README.md").read_text(encoding="utf-8") == render(read_sources(folder))
 
 
 def test_it_shows_both_maps():

@@ -72,3 +72,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             As the file has it.
         """
         return content
+
+    @classmethod
+    def place(cls, keys: list[str]) -> list[str]:
+        """Find the place of a field in the file, for messages.
+
+        Args:
+            keys: by field, from the outside in.
+
+        Returns:
+            As the file has them.
+        """
+        return keys
