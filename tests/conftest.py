@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from one_thread import set_one_thread
 from words import WORDS
 
+pytest_plugins = ("tiers",)
+
+set_one_thread()
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
@@ -19,6 +23,12 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the folder ../shared with data and models")
     return SHARED
+
+
+@pytest.fixture
+def runs(request: pytest.FixtureRequest) -> int:
+    """How often in a row what might hang is tried."""
+    return 50 if request.node.get_closest_marker("long") else 3
 
 
 @pytest.fixture(scope="session")

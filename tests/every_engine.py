@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from one_thread import usual_environment
 from tiny import tiny_config
 from valence.folder import ModelFolder
 
-RUNS = int(os.environ.get("VALENCE_HANG_RUNS", "3"))
-"""How often in a row what might hang is tried."""
 TEXTS = [f"film {number} {'good ' * (number % 50)}" for number in range(150)]
 
 
@@ -63,8 +62,8 @@ def skip_unless(engine: str) -> None:
 
 def script(code: str | Path, *arguments: object, seconds: float, **environment: str) -> str:
     """Run code, or a file of it, in a process of its own; fail where it does not end in time, or not well."""
-    variables = {name: value for name, value in os.environ.items() if name != "TOKENIZERS_PARALLELISM"}
-    variables["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    variables = usual_environment(PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), *sys.path]))
+    variables.pop("TOKENIZERS_PARALLELISM", None)
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", *(["-c", code] if isinstance(code, str) else [code]), *map(str, arguments)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import valence
+from tiers import examples
 from valence.data.examples import read_examples
 from valence.data.sources import find_source
 from valence.files import sha256
@@ -56,7 +57,7 @@ TEXTS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(texts=TEXTS, random=st.randoms())
 def test_a_text_alone_and_in_any_batch(default, texts, random):
     random.shuffle(texts)

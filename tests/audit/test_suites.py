@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tiers import examples
 from valence.audit.pronouns import pronoun_places
 from valence.audit.suites import (
     SOURCES,
@@ -431,7 +432,7 @@ def test_winogender_statistics_that_are_not_the_published_ones(change, message, 
         read_winogender(folder)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(sorted(READERS)), content=st.binary(max_size=200), data=st.data())
 def test_no_content_ends_in_anything_but_a_data_error(name, content, data, tmp_path):
     if name in ("stereoset", "crows_pairs"):
@@ -454,7 +455,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=JSON, place=st.sampled_from(["", "data", "task", "example", "sentences", "sentence"]))
 def test_no_json_ends_in_anything_but_a_data_error(value, place, tmp_path):
     content = made_up_stereoset(1)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tiers import examples
 from valence.checkpoint.checkpoint import load_model, save_model
 from valence.errors import EngineError, ValenceError
 from valence.folder import ModelFolder
@@ -138,7 +139,7 @@ def test_what_it_says_of_itself(opened):
     assert engine.name.split()[0] in ("torch", "onnx", "openvino", "native")
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=examples(10))
 @given(texts=TEXTS, side_by_side=st.booleans())
 def test_parity(opened, reference, texts, side_by_side):
     engine, bound = opened
@@ -148,7 +149,7 @@ def test_parity(opened, reference, texts, side_by_side):
         assert np.abs(row - alone(reference, item)).max() <= max(bound, 1e-5)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=examples(10))
 @given(texts=TEXTS, random=st.randoms())
 def test_a_text_is_independent_of_its_batch_and_place(opened, texts, random):
     engine, _ = opened

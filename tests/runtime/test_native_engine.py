@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import valence
+from tiers import examples
 from valence.errors import EngineError, InputError
 from valence.folder import ModelFolder
 from valence.model.config import ACTIVATIONS
@@ -203,7 +204,7 @@ TEXTS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(texts=TEXTS)
 def test_texts_of_any_length(model, texts):
     engine, reference = model
@@ -211,7 +212,7 @@ def test_texts_of_any_length(model, texts):
     assert np.abs(together(engine, texts) - expected).max() < 0.05
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(texts=TEXTS, threads=st.sampled_from([1, 2, 3]), random=st.randoms(), side_by_side=st.booleans())
 def test_a_text_has_the_same_bits_in_any_company(model, texts, threads, random, side_by_side):
     engine, _ = model

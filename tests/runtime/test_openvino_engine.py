@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tiers import examples
 from tiny import tiny_config
 from valence.errors import EngineError, ExportError, InputError
 from valence.text.batching import TokenBatch
@@ -112,7 +113,7 @@ def engines(exported):
     return [OpenVinoEngine(paths["fp32"], "fp32"), OpenVinoEngine(paths["int8"], "int8")]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**31), n_texts=st.integers(1, 12), longest=st.integers(2, 40))
 def test_a_text_alone_and_in_a_batch(engines, seed, n_texts, longest):
     batch = ragged_batch(seed, n_texts, longest, token_types=False)

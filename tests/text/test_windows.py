@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as RustTokenizer
 
+from tiers import examples
 from valence.folder import ModelFolder
 from valence.text import tokenizer as module
 from valence.text.segments import segments
@@ -14,7 +15,7 @@ from words import WORDS
 
 WORD = st.sampled_from(["good", "film", "acting", "Naïve", "漢字", "x" * 120, "don't", "!", "[MASK]", "é", "\n", "\t"])
 TEXT = st.lists(WORD, max_size=60).map(" ".join)
-QUICK = settings(deadline=None, max_examples=80)
+QUICK = settings(deadline=None, max_examples=examples(80))
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,7 @@ def test_segments_are_the_text_cut_before_spaces(text, size):
         place += len(segment)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(text=TEXT, long_text=st.sampled_from(["truncate", "window"]))
 def test_a_very_long_text_is_read_as_a_short_one_is(opened, text, long_text):
     """In segments of a few characters, where a text of this size would be tokenised whole."""
