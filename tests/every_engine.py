@@ -1,52 +1,15 @@
-"""A classifier with an export for every engine, a raw model, and scripts that must end in time."""
+"""What runs every engine: scripts that must end in time."""
 
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from one_thread import usual_environment
-from tiny import tiny_config
-from valence.folder import ModelFolder
 
 TEXTS = [f"film {number} {'good ' * (number % 50)}" for number in range(150)]
-
-
-def make_classifier(path: Path, vocabulary: Path) -> None:
-    """Write a random classifier of three classes with every kind of export."""
-    import torch
-
-    from valence.checkpoint.checkpoint import save_model
-    from valence.model.heads import TaskModel
-    from valence.runtime.export.export import export_model
-    from valence.runtime.export.sample import Sample
-
-    shape = {"hidden_size": 64, "n_heads": 4, "intermediate_size": 128, "initializer_range": 0.12}
-    model = TaskModel(tiny_config(max_positions=128, **shape), "classification", 3)
-    model.initialise(seed=3)
-    save_model(model, path, ("a", "b", "c"), torch.float32)
-    (path / "vocab.txt").write_bytes(vocabulary.read_bytes())
-    folder = ModelFolder(path, str(path))
-    sample = Sample(["good film", "the plot was awful and the acting bad"])
-    export_model(folder, "int8", sample, allow_disagreement=True, two_steps=[])
-    if find_spec("openvino"):
-        export_model(folder, "fp32", sample, file_format="openvino")
-
-
-def make_raw(path: Path, vocabulary: Path) -> None:
-    """Write a random raw BERT."""
-    import torch
-
-    from valence.checkpoint.checkpoint import save_model
-    from valence.model.heads import TaskModel
-
-    model = TaskModel(tiny_config("bert", max_positions=128), "pretraining")
-    model.initialise(seed=3)
-    save_model(model, path, None, torch.float32)
-    (path / "vocab.txt").write_bytes(vocabulary.read_bytes())
 
 
 def skip_unless(engine: str) -> None:

@@ -25,7 +25,7 @@ from valence.card.report_facts import headline
 from valence.card.tolerances import SPEED_FACTOR, tolerance
 from valence.errors import InputError
 
-__all__ = ["check_card"]
+__all__ = ["check_card", "expected_card"]
 
 _BEFORE = "bias-before."
 _LOADED = re.compile(r"""valence\.load(?:_masked_lm)?\(('(?:[^'\\\n]|\\.){1,500}'|"(?:[^"\\\n]|\\.){1,500}")\)""")
@@ -43,13 +43,14 @@ _SHOWN_CHARACTERS = 60
 _Line = tuple[int, str]  # its number and what it says
 
 
-def check_card(facts: Facts, readme: Readme, workbench: Workbench) -> Checked:
+def check_card(facts: Facts, readme: Readme, workbench: Workbench, expected: Readme | None = None) -> Checked:
     """Check every figure of a card that `valence.card.render` wrote.
 
     Args:
         facts: of the model whose card it is.
         readme: the card.
         workbench: measures the same facts again, and knows where data lie.
+        expected: the card as `expected_card` gives it; who checks many cards of a model makes it once.
 
     Returns:
         What became of each figure.
@@ -61,16 +62,26 @@ def check_card(facts: Facts, readme: Readme, workbench: Workbench) -> Checked:
         raise InputError(
             f"the card of {facts.folder.name} has no figure that valence can find: valence card renders one that has"
         )
-    return _Check(facts, readme, workbench).run()
+    return _Check(facts, readme, workbench, expected or expected_card(facts, readme)).run()
+
+
+def expected_card(facts: Facts, readme: Readme) -> Readme:
+    """Render a model's card as it is today, with the name that another card of it has.
+
+    Args:
+        facts: of the model.
+        readme: the other card.
+    """
+    # The name is where the model lies, and may be another one since; but for that of the embedded model.
+    name = None if facts.folder.embedded else readme.card.model_name or _loaded_name(readme.card.text)
+    return parse_readme(render(facts, name), "the card as it is rendered")
 
 
 class _Check:
-    def __init__(self, facts: Facts, readme: Readme, workbench: Workbench) -> None:
+    def __init__(self, facts: Facts, readme: Readme, workbench: Workbench, expected: Readme) -> None:
         self.facts = facts
         self.found = readme
-        # The name is where the model lies, and may be another one since; but for that of the embedded model.
-        name = None if facts.folder.embedded else readme.card.model_name or _loaded_name(readme.card.text)
-        self.expected = parse_readme(render(facts, name), "the card as it is rendered")
+        self.expected = expected
         self.workbench = workbench
 
     def run(self) -> Checked:
