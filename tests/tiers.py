@@ -142,8 +142,9 @@ def sources_of(part: str) -> str:
     files = [
         *ROOT.glob("src/valence/**/*.py"),
         *ROOT.glob("src/valence/**/*.c"),
-        *(path for path in ROOT.glob("tests/**/*.py") if path == own or not path.name.startswith("test_")),
-        ROOT / "constraints.txt",
+        *(path for path in ROOT.glob("tests/**/*.py") if not path.name.startswith("test_")),
+        *ROOT.glob("constraints.txt"),
+        own,
     ]
     digest = hashlib.sha256()
     for path in sorted(files):
