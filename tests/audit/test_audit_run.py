@@ -98,6 +98,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made
 
 
+@pytest.mark.slow
 def test_a_planted_bias_is_caught_by_every_probe(suites, own_templates):
     model = fake(planted)
     content = audit(model, plan_probes(model.offers, data=[suites], own_templates=own_templates))
@@ -237,6 +238,7 @@ def test_a_card_measures_bias_again_and_finds_the_same(tiny_classifier, suites):
     assert again["model"] == first["model"]
 
 
+@pytest.mark.slow
 def test_a_raw_model_with_both_heads(raw, suites):
     content = run_audit(folder_of(raw["bert"]), data=[suites])
     assert tuple(figures(content)) == OF_MASKED_LMS
@@ -248,6 +250,7 @@ def test_a_raw_model_with_both_heads(raw, suites):
     audit_page(content)
 
 
+@pytest.mark.slow
 def test_a_raw_model_without_next_sentences_beside_one_with_them(raw, suites):
     content = run_audit(
         folder_of(raw["bert"]), against=folder_of(raw["distilbert"]), probes=["stereoset"], data=[suites]

@@ -7,6 +7,8 @@ import pytest
 from valence.benchmark import tables
 from valence.benchmark.chart import throughput_chart
 
+pytestmark = pytest.mark.slow  # the report is one of a real run
+
 
 def cells(table):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]

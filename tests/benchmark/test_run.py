@@ -184,6 +184,7 @@ def test_what_keeps_memory_for_every_shape_starts_anew(tiny_classifier, tmp_path
             entrant.close()
 
 
+@pytest.mark.slow
 def test_random_weights_are_the_same_every_time(tmp_path):
     from valence.folder import ModelFolder
 

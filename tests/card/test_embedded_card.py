@@ -1,13 +1,13 @@
 """The card of the embedded default: rendered from its reports, and true."""
 
 import json
-import os
 import re
 import subprocess
 import sys
 
 import pytest
 
+from one_thread import usual_environment
 from valence.card.facts import collect_facts
 from valence.card.render import render
 from valence.hub import find_model
@@ -16,7 +16,7 @@ from valence.hub import find_model
 def check(*arguments):
     """Run `valence card default --check`."""
     command = [sys.executable, "-m", "valence", "card", "default", "--check", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=800, check=False, env=os.environ.copy())
+    return subprocess.run(command, capture_output=True, text=True, timeout=800, check=False, env=usual_environment())
 
 
 def test_it_is_what_its_reports_give():

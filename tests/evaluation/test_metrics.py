@@ -113,6 +113,7 @@ def test_resampled_figures_of_the_sample_itself_are_the_figures(case):
             assert sampled[name][0] == pytest.approx(value, abs=1e-12), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_classes", "n_texts"), [(2, 40), (2, 9), (4, 60)])
 def test_intervals_are_those_of_a_plain_bootstrap(n_classes, n_texts):
     random = np.random.default_rng(n_texts)
@@ -178,6 +179,7 @@ def test_same_seed_same_interval():
     assert measure(labels, probabilities, 50).by_name != measure(labels, probabilities, 50, seed=1).by_name
 
 
+@pytest.mark.slow
 def test_interval_covers():
     """The 95 % interval of the accuracy of many samples holds the true one about as often as it says."""
     random = np.random.default_rng(0)

@@ -32,6 +32,7 @@ EACH_WAY = pytest.mark.parametrize("way", ["batch", "threads of the caller"])
 EACH_RAW_MODEL = pytest.mark.parametrize("kind", ["masked words", "next sentence"])
 
 
+@pytest.mark.slow
 @EACH_WAY
 @EACH_ENGINE
 def test_a_cold_process(every_engine, engine, way, runs):
@@ -40,12 +41,14 @@ def test_a_cold_process(every_engine, engine, way, runs):
         script(LOAD + COLD, engine, every_engine, way, seconds=60)
 
 
+@pytest.mark.slow
 @EACH_RAW_MODEL
 def test_a_cold_process_with_a_raw_model(raw_model, kind, runs):
     for _ in range(runs):
         script(LOAD + COLD, kind, raw_model, "threads of the caller", seconds=60)
 
 
+@pytest.mark.slow
 def test_a_cold_export_for_openvino(raw_model, every_engine, tmp_path, runs):
     pytest.importorskip("nncf")
     import shutil

@@ -145,6 +145,7 @@ EACH_KIND = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @EACH_KIND
 def test_every_situation(kind, parallelism, request, runs):
     skip_unless(kind)

@@ -241,6 +241,7 @@ def test_python_threads_share_it(model, side_by_side):
             assert np.array_equal(found, wanted)
 
 
+@pytest.mark.slow
 def test_the_parent_stays_well_and_children_agree(tmp_path):
     """Forks while helper threads sleep, wait and work; the child uses all threads again."""
     write_tensors(tmp_path / "m.safetensors", random_tensors(seed=5))
@@ -310,6 +311,7 @@ def script(code: str, folder: Path, **options) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_end_comes_while_helpers_sleep_or_work(tmp_path):
     write_tensors(tmp_path / "m.safetensors", random_tensors(seed=5))
     warm = "engine.sessions = 3\ntogether(engine, [text(60)])\n"
@@ -351,6 +353,7 @@ def test_the_same_tensors_are_the_same_bytes(tmp_path, tensors):
     assert len(contents) == 1
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(tmp_path):
     """Thousands of calls, and hundreds of engines opened and closed."""
     write_tensors(tmp_path / "m.safetensors", random_tensors(hidden=128, heads=4, wide=256, seed=5))

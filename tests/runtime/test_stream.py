@@ -54,6 +54,7 @@ def test_order_whatever_the_window(tokenizer, texts, window):
         assert classifier(texts) == expected
 
 
+@pytest.mark.slow
 def test_many_texts_in_order(classifier):
     texts = numbered(20_000)
     few = [classifier(text) for text in texts[::997]]

@@ -129,6 +129,7 @@ def test_a_very_long_text_is_read_as_a_short_one_is(opened, text, long_text):
         assert (ours.start, ours.end, ours.n_tokens) == (theirs.start, theirs.end, theirs.n_tokens)
 
 
+@pytest.mark.slow
 def test_a_megabyte(opened):
     text = "good film " * 100_000
     found = opened[60]([text, "good"], "window")

@@ -54,6 +54,7 @@ def draw(kinds: tuple[str, ...], seeds: int = 60, positive: int | None = 1):
     return [one for seed in range(seeds) for one in sets.draw(Random(seed), range(len(_TEXTS)))]
 
 
+@pytest.mark.slow
 def test_no_audit_word_or_sentence_is_drawn():
     """What training reads is checked as it is drawn, not only as it is listed."""
     texts = [text for one in draw(DEBIAS, 200) for text in one.texts]
@@ -73,6 +74,7 @@ def test_no_audit_word_or_sentence_is_drawn():
             assert len(part.split()) < 4 or part not in joined, template
 
 
+@pytest.mark.slow
 def test_the_texts_of_a_set_differ_and_polar_ones_have_their_label():
     found = draw(DEBIAS, 200)
     assert all(len(set(one.texts)) == len(one.texts) >= 2 for one in found)
@@ -181,6 +183,7 @@ def deviation(folder: Path) -> float:
     return float(np.mean(found))
 
 
+@pytest.mark.slow
 def test_a_bias_that_the_data_teach_is_not_learnt(named_base: Path, biased_rows: Path, tmp_path: Path) -> None:
     settings = ("--epochs", 4, "--batch-size", 16, "--learning-rate", 2e-3, "--precision", "fp32")
     command = (biased_rows, "--base", named_base, *settings, "--out")
@@ -199,6 +202,7 @@ def test_a_bias_that_the_data_teach_is_not_learnt(named_base: Path, biased_rows:
     assert "debias" not in json.loads((tmp_path / "plain" / "reports" / "training.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_student_learns_to_answer_alike(named_base: Path, train_tsv: Path, tmp_path: Path) -> None:
     out = tmp_path / "student"
     command = ("distill", train_tsv, "--teacher", named_base, "--layers", 2, "--batch-size", 16, "--epochs", 2)

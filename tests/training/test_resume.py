@@ -18,6 +18,8 @@ pytest.importorskip("torch")
 
 from valence.training.state import RunState
 
+pytestmark = pytest.mark.slow  # runs are killed and begun again
+
 pytest_plugins = ("training_fixtures",)
 
 _SETTINGS = ("--batch-size", 8, "--epochs", 8, "--learning-rate", 1e-3, "--save-every", 7)
