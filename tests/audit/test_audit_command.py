@@ -181,6 +181,7 @@ def test_maps_of_an_earlier_audit_go(model, own, tmp_path):
     assert (model / "map.png").read_bytes() == b"of a card", "no audit was there before"
 
 
+@pytest.mark.slow
 def test_out_may_be_the_folder_of_reports(model, own, tiny_classifier):
     said = audit_here(model, *own, "--against", tiny_classifier, "--out", model / "reports")
     assert said.endswith(f"report: {model / 'reports' / 'audit.json'}\n")

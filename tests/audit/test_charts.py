@@ -60,6 +60,7 @@ def test_a_map_has_its_title_its_source_and_a_legend_from_0_to_1(map_svg):
     assert {"Where films are filmed", charts.SHAPES_SOURCE, "P(positive)", "0.00", "1.00"} <= set(texts(map_svg))
 
 
+@pytest.mark.slow
 def test_a_map_is_drawn_alike_each_time():
     france = MapValue("France", "250", 0.89)
     assert charts.as_svg(charts.world_map([france])) == charts.as_svg(charts.world_map([france]))

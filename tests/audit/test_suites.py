@@ -455,6 +455,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=JSON, place=st.sampled_from(["", "data", "task", "example", "sentences", "sentence"]))
 def test_no_json_ends_in_anything_but_a_data_error(value, place, tmp_path):

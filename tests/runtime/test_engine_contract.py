@@ -127,6 +127,7 @@ def test_what_it_says_of_itself(opened):
     assert engine.name.split()[0] in ("torch", "onnx", "openvino", "native")
 
 
+@pytest.mark.slow(keep=5)
 @settings(deadline=None, max_examples=examples(10))
 @given(texts=TEXTS, side_by_side=st.booleans())
 def test_parity(opened, reference, texts, side_by_side):
@@ -137,6 +138,7 @@ def test_parity(opened, reference, texts, side_by_side):
         assert np.abs(row - alone(reference, item)).max() <= max(bound, 1e-5)
 
 
+@pytest.mark.slow(keep=5)
 @settings(deadline=None, max_examples=examples(10))
 @given(texts=TEXTS, random=st.randoms())
 def test_a_text_is_independent_of_its_batch_and_place(opened, texts, random):

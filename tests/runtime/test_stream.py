@@ -239,6 +239,7 @@ def test_an_empty_stream(classifier):
     assert list(classifier.stream(iter(()))) == []
 
 
+@pytest.mark.slow
 def test_a_stream_takes_flat_memory(tokenizer):
     """Ten times the texts take no more memory at the most."""
     peaks = []
