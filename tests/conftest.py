@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -53,14 +53,16 @@ def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 Make = Callable[[Path], object]
+MadeOnce = Callable[[str, Make], Path]
 
 
 @pytest.fixture(scope="session")
-def made_once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Callable[[str, Make], Path]:
+def made_once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[MadeOnce]:
     """A folder by name: the first process that asks for it makes it, the others read it. Nobody writes to it later."""
     base = tmp_path_factory.getbasetemp()
     root = (base.parent if hasattr(request.config, "workerinput") else base) / "made-once"
     root.mkdir(exist_ok=True)
+    made: dict[Path, set[Path]] = {}
 
     def folder(name: str, make: Make) -> Path:
         path, done = root / name, root / f"{name}.done"
@@ -70,13 +72,16 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureR
                 shutil.rmtree(path, ignore_errors=True)  # half of one, of a process that failed
                 make(path)
                 done.touch()
+                made[path] = set(path.rglob("*"))
         return path
 
-    return folder
+    yield folder
+    for path, files in made.items():
+        assert set(path.rglob("*")) == files, f"a test wrote to {path.name}, which others read too"
 
 
 @pytest.fixture(scope="session")
-def tiny_classifier(made_once: Callable[[str, Make], Path], vocabulary: Path) -> Path:
+def tiny_classifier(made_once: MadeOnce, vocabulary: Path) -> Path:
     """A model folder with a random two-class DistilBERT, its tokenizer, and an fp32 ONNX export. Do not write to it."""
     pytest.importorskip("torch")
     from tiny import make_tiny
@@ -85,7 +90,7 @@ def tiny_classifier(made_once: Callable[[str, Make], Path], vocabulary: Path) ->
 
 
 @pytest.fixture(scope="session")
-def every_engine(made_once: Callable[[str, Make], Path], vocabulary: Path) -> Path:
+def every_engine(made_once: MadeOnce, vocabulary: Path) -> Path:
     """A classifier with an export for every engine. Do not write to it."""
     pytest.importorskip("torch")
     from tiny import make_exported
@@ -95,7 +100,7 @@ def every_engine(made_once: Callable[[str, Make], Path], vocabulary: Path) -> Pa
 
 
 @pytest.fixture(scope="session")
-def raw_model(made_once: Callable[[str, Make], Path], vocabulary: Path) -> Path:
+def raw_model(made_once: MadeOnce, vocabulary: Path) -> Path:
     """A raw BERT. Do not write to it."""
     pytest.importorskip("torch")
     from tiny import make_raw

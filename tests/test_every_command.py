@@ -24,8 +24,8 @@ LEARN = ("--batch-size", "50", "--epochs", "1", "--max-length", "16")
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "classify": ("good film", "--model", "{tiny}", "--json"),
     "train": ("{train}", "--eval", "{dev}", "--base", "{base}", "--out", "{out}", *LEARN),
-    "evaluate": ("{tiny}", "{dev}", "--resamples", "20", "--json"),
-    "compare": ("{tiny}", "{other}", "{dev}", "--rounds", "1", "--json"),
+    "evaluate": ("{copy}", "{dev}", "--resamples", "20", "--json"),
+    "compare": ("{tiny}", "{copy}", "{dev}", "--rounds", "1", "--json"),
     "audit": (
         "{copy}",
         "--probe",
@@ -45,7 +45,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "pretrain": ("{text}", "--base", "{base}", "--out", "{out}", *LEARN),
     "distill": ("{train}", "--teacher", "{tiny}", "--layers", "1", "--out", "{out}", *LEARN),
     "export": ("{copy}", "--precision", "fp32"),
-    "info": ("{tiny}", "--json"),
+    "info": ("{copy}", "--json"),
     "bench": ("default", "--data", "{data}", "--only", "valence-embedded", "--quick", "--minutes", "0.01"),
     "models": (),  # has a test of its own, since it needs a hub
 }
@@ -81,7 +81,6 @@ def named(tiny_classifier: Path, raw_model: Path, tmp_path: Path) -> Callable[[s
     paths["text"] = tmp_path / "text.txt"
     paths["text"].write_text("the film was good\n\na bad plot and this acting\n" * 10)
     paths["copy"] = Path(shutil.copytree(tiny_classifier, tmp_path / "copy"))
-    paths["other"] = paths["copy"]
     paths["out"] = tmp_path / "out"
     return lambda argument: argument.format_map(paths)
 

@@ -32,6 +32,7 @@ def test_it_shows_both_maps():
         assert (folder.path / name).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_every_figure_of_it_holds(shared):
     """All of them are measured again; how fast the engines are on a busy machine is not for a test to decide."""
