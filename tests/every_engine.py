@@ -10,6 +10,7 @@ import pytest
 from one_thread import usual_environment
 
 TEXTS = [f"film {number} {'good ' * (number % 50)}" for number in range(150)]
+_UNSET = ("TOKENIZERS_PARALLELISM", "MKL_DISABLE_FAST_MM")  # valence sets the second; a test may, too
 
 
 def skip_unless(engine: str) -> None:
@@ -26,7 +27,7 @@ def skip_unless(engine: str) -> None:
 def script(code: str | Path, *arguments: object, seconds: float, **environment: str) -> str:
     """Run code, or a file of it, in a process of its own; fail where it does not end in time, or not well."""
     variables = usual_environment(PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), *sys.path]))
-    variables.pop("TOKENIZERS_PARALLELISM", None)
+    variables = {name: value for name, value in variables.items() if name not in _UNSET}
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", *(["-c", code] if isinstance(code, str) else [code]), *map(str, arguments)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -21,11 +21,12 @@ LEVELS = (
     {"runtime"},
     {"checkpoint"},
     {"model", "text", "data", "templates"},
-    {"reports", "statistics"},
+    {"statistics"},
+    {"reports"},
     {"hub"},
     {"folder"},
     {"files", "rust"},
-    {"errors", "forking", "versions"},
+    {"errors", "forking", "processors", "versions"},
 )
 LEVEL_OF = {name: -depth for depth, names in enumerate(LEVELS) for name in names}
 # Package -> the only files, or folders, that import it.
@@ -37,7 +38,7 @@ PLACES = {
     "ctranslate2": ("benchmark/peers.py",),
     "huggingface_hub": ("hub.py", "card/metadata.py"),
     "jinja2": ("card/", "audit/"),
-    "msgspec": ("reports/",),
+    "msgspec": ("reports/", "evaluation/", "training/", "audit/", "card/"),
     "nncf": ("runtime/export/openvino_export.py", "benchmark/peers.py"),
     "onnx": ("runtime/export/",),
     "onnxruntime": ("runtime/onnx_engine.py", "benchmark/peers.py"),
@@ -49,7 +50,7 @@ PLACES = {
         "runtime/int8_tensors.py",
         "training/state.py",
     ),
-    "scipy": ("evaluation/paired.py", "audit/statistics.py"),
+    "scipy": ("statistics/",),
     "sklearn": ("evaluation/metrics.py",),
     "tokenizers": ("text/",),
     "torch": (
@@ -141,6 +142,15 @@ def test_classify_loads_no_heavy_package(tiny_classifier):
     loaded = modules_after(code, "classify", "--model", str(tiny_classifier), "good film")
     assert {"onnxruntime", "tokenizers", "numpy", "click"} <= loaded
     assert not loaded & set(PLACES) - {"onnxruntime", "tokenizers", "click"}
+
+
+@pytest.mark.parametrize("arguments", [["good film"], ["--json", "good film"]])
+def test_classify_loads_no_reports(tiny_classifier, arguments):
+    code = (
+        "import sys; from valence.cli import cli; cli.main(standalone_mode=False)\n"
+        "assert not [name for name in sys.modules if name.startswith(('valence.reports', 'valence.statistics'))]"
+    )
+    modules_after(code, "classify", "--model", str(tiny_classifier), *arguments)
 
 
 def test_reading_a_plain_file_loads_no_pyarrow(tiny_classifier, tmp_path):

@@ -3,6 +3,7 @@
 `valence.load()` gives a classifier; called with a text it gives a `Prediction`, with texts a list of them.
 """
 
+import os as _os
 from typing import TYPE_CHECKING, Any
 
 from valence.errors import (
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from valence.runtime.load_raw import load_masked_lm, load_next_sentence
     from valence.runtime.mask_filler import MaskFill, MaskFiller
     from valence.runtime.next_sentence import NextSentence, NextSentencePredictor
+
+# MKL, inside PyTorch, keeps lists of buffers by thread; a forked process was seen to search one for ever. Without
+# them it allocates as everybody does. Read when PyTorch is imported; somebody else's choice stays.
+_os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")
 
 __version__ = "0.1.0"
 

@@ -17,9 +17,6 @@ from typing import Any, Generic, Protocol, Self, TypeVar, overload
 __all__ = ["cached_property", "forget_in_children", "is_forked", "keep_for_ever", "native_calls"]
 
 _Value = TypeVar("_Value")
-# MKL, inside PyTorch, keeps lists of buffers by thread; a forked process was seen to search one for ever. Without
-# them it allocates as everybody does. Read when MKL is first used; somebody else's choice stays.
-os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")
 _LONGEST_WAIT = 60.0  # seconds; a call takes far less, and a fork that waits for ever would be no better
 
 

@@ -166,11 +166,63 @@ def test_every_situation_many_times(kind, parallelism, request, runs):
 def test_a_gpu_of_the_parent_is_refused_in_one_line(monkeypatch):
     torch = pytest.importorskip("torch")
     from valence.errors import EngineError
-    from valence.runtime.torch_engine import check_gpu
+    from valence.runtime.torch_engine import check_fork
 
     monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True)
-    check_gpu("cpu")
+    check_fork("cpu")
     with pytest.raises(
         EngineError, match=r"cannot use a GPU in a forked process after its parent did: start .* 'spawn'"
     ):
-        check_gpu("cuda")
+        check_fork("cuda")
+
+
+IMPORTED_FIRST = """
+import os, sys
+import torch
+LOAD
+engine, folder = sys.argv[1], sys.argv[2]
+model = load(engine, folder)
+expected = one(model)
+process = os.fork()
+if process:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+from valence.errors import EngineError
+for job in (lambda: one(model), lambda: many(model), lambda: load(engine, folder)):
+    try:
+        job()
+    except EngineError as problem:
+        assert "import valence first" in str(problem) and "\\n" not in str(problem)
+    else:
+        os._exit(3)
+os._exit(0)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["torch", "masked words", "next sentence"])
+def test_pytorch_imported_before_valence_is_refused_in_one_line(kind, request):
+    """MKL has its lists then, in which a forked process may search for ever."""
+    torch = pytest.importorskip("torch")
+    if not torch.backends.mkl.is_available():
+        pytest.skip("this PyTorch has no MKL")
+    folder = request.getfixturevalue("every_engine" if kind == "torch" else "raw_model")
+    script(IMPORTED_FIRST.replace("LOAD", LOAD), kind, folder, seconds=60, MKL_DISABLE_FAST_MM="")
+
+
+@pytest.mark.slow
+def test_valence_imported_before_pytorch_needs_no_variable(every_engine):
+    code = (
+        "import valence, torch\n"
+        + LOAD
+        + """
+import os
+model = load("torch", sys.argv[1])
+expected = one(model)
+process = os.fork()
+if process:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+os._exit(0 if one(model) == expected else 3)
+"""
+    )
+    pytest.importorskip("torch")
+    script(code, every_engine, seconds=60)

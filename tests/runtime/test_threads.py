@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from valence.runtime.threads import available_cpus, cgroup_cpus, thread_count
+from valence.processors import available_cpus, cgroup_cpus
+from valence.runtime.threads import thread_count
 
 
 def system(root: Path, membership: str, files: dict[str, str]) -> Path:
@@ -71,7 +72,7 @@ def test_a_wish_is_capped():
 
 @pytest.mark.parametrize(("limit", "cpus"), [(0.2, 1), (1.0, 1), (1.2, 2), (None, 3), (100.0, 3)])
 def test_a_share_counts_as_a_processor(monkeypatch, limit, cpus):
-    monkeypatch.setattr("valence.runtime.threads.cgroup_cpus", lambda: limit)
+    monkeypatch.setattr("valence.processors.cgroup_cpus", lambda: limit)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 4, 5})
     monkeypatch.setattr("os.process_cpu_count", lambda: 3, raising=False)
     assert available_cpus() == cpus

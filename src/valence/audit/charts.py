@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from valence.audit.probe import Figure
 from valence.audit.wording import shown
 from valence.audit.world.shapes import OBJECT, largest_parts, read_world
 from valence.errors import InputError
+from valence.reports.estimate import Estimate
 
 if TYPE_CHECKING:
     import altair as alt
@@ -201,7 +201,7 @@ def template_spread(
 
 
 def difference_plot(
-    differences: Mapping[str, Figure],
+    differences: Mapping[str, Estimate],
     title: str | None = None,
     source: str | None = None,
     axis: str = "difference in P(positive)",
@@ -264,7 +264,7 @@ def difference_plot(
     return _specification(chart, title, source)
 
 
-def difference_domain(*differences: Mapping[str, Figure]) -> tuple[float, float]:
+def difference_domain(*differences: Mapping[str, Estimate]) -> tuple[float, float]:
     """Find the ends of an axis on which difference plots can be compared.
 
     Args:
@@ -281,7 +281,7 @@ def difference_domain(*differences: Mapping[str, Figure]) -> tuple[float, float]
 
 
 def figure_bars(
-    figures: Mapping[str, tuple[Figure | None, Figure | None]],
+    figures: Mapping[str, tuple[Estimate | None, Estimate | None]],
     names: tuple[str, str],
     title: str | None = None,
     source: str | None = None,
@@ -446,7 +446,7 @@ def _map_row(value: MapValue) -> dict[str, Any]:
     code = value.iso_numeric
     if code is not None and not re.fullmatch(r"[0-9]{3}", code):
         raise InputError(f"{value.name}: the ISO numeric code is {code!r}; expected text of three digits, as in '004'")
-    interval = _interval(Figure(value.value, value.low, value.high))
+    interval = _interval(Estimate(value.value, value.low, value.high))
     visible = code is not None and largest_parts().get(code, 0) >= _SMALLEST_VISIBLE
     return {
         "name": value.name,
@@ -462,7 +462,9 @@ def _map_row(value: MapValue) -> dict[str, Any]:
     }
 
 
-def _bar_rows(name: str, pair: tuple[Figure | None, Figure | None], models: tuple[str, str]) -> "list[dict[str, Any]]":
+def _bar_rows(
+    name: str, pair: tuple[Estimate | None, Estimate | None], models: tuple[str, str]
+) -> "list[dict[str, Any]]":
     """Both bars of a figure, with lengths that make the longest 1."""
     known = [figure for figure in pair if figure is not None]
     ends = [end for figure in known for end in (figure.value, figure.low, figure.high) if end is not None]
@@ -490,11 +492,11 @@ def _bar_rows(name: str, pair: tuple[Figure | None, Figure | None], models: tupl
     return rows
 
 
-def _excludes_zero(figure: Figure) -> bool:
+def _excludes_zero(figure: Estimate) -> bool:
     return figure.low is not None and figure.high is not None and not figure.low <= 0 <= figure.high
 
 
-def _interval(figure: Figure) -> str:
+def _interval(figure: Estimate) -> str:
     return "–" if figure.low is None or figure.high is None else f"{figure.low:.3f} to {figure.high:.3f}"
 
 

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Scorer, Subject, Table
+from valence.audit.probe import Need, OnProgress, ProbeResult, Scorer, Subject, Table
 from valence.audit.scoring import Progress, positive_probabilities, require
-from valence.audit.statistics import RESAMPLES, PairedStatistics, clustered_means, paired_statistics
 from valence.audit.word_differences import from_mean, minority_labels
 from valence.errors import InputError
+from valence.reports.estimate import Estimate
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
+from valence.statistics.paired import PairedStatistics, paired_statistics
 from valence.templates.countries import COUNTRIES, Country
 from valence.templates.sentences import CARD_TEMPLATE, COUNTRY_TEMPLATES
 from valence.templates.template import Template, select
@@ -151,32 +153,32 @@ class CountriesProbe:
             found[name] = paired_statistics(first.ravel(), second.ravel(), templates, self._resamples)
         return found
 
-    def _figures(self, scores: NDArray[np.float64], spellings: dict[str, PairedStatistics]) -> dict[str, Figure]:
+    def _figures(self, scores: NDArray[np.float64], spellings: dict[str, PairedStatistics]) -> dict[str, Estimate]:
         deviations, ranges = _deviations(scores), np.ptp(scores, axis=1)
         mean_deviation, mean_range, flips = clustered_means(
             np.stack([deviations, ranges, minority_labels(scores).mean(axis=1)], axis=1), resamples=self._resamples
         )
         figures = {
             "standard_deviation_mean": mean_deviation,
-            "standard_deviation_worst": Figure(float(deviations.max())),
+            "standard_deviation_worst": Estimate(float(deviations.max())),
             "range_mean": mean_range,
-            "range_worst": Figure(float(ranges.max())),
+            "range_worst": Estimate(float(ranges.max())),
             "label_flip_rate": flips,
         }
         for place, template in enumerate(self._templates):
             if template.text == CARD_TEMPLATE.text:
-                figures["card_template_standard_deviation"] = Figure(float(deviations[place]))
-                figures["card_template_range"] = Figure(float(ranges[place]))
+                figures["card_template_standard_deviation"] = Estimate(float(deviations[place]))
+                figures["card_template_range"] = Estimate(float(ranges[place]))
                 for column, country in enumerate(self._countries):
                     if country.name in _CARD_COUNTRIES:
-                        figures[f"card_template_{country.name.lower()}"] = Figure(float(scores[place, column]))
+                        figures[f"card_template_{country.name.lower()}"] = Estimate(float(scores[place, column]))
         figures |= self._never_trained_figures(scores)
         for name, statistics in spellings.items():
             figures[f"{name}_mean_difference"] = statistics.mean_difference
             figures[f"{name}_mean_absolute_difference"] = statistics.mean_absolute_difference
         return figures
 
-    def _never_trained_figures(self, scores: NDArray[np.float64]) -> dict[str, Figure]:
+    def _never_trained_figures(self, scores: NDArray[np.float64]) -> dict[str, Estimate]:
         trained = np.array([country.used_in_training for country in self._countries])
         if trained.all() or not trained.any():
             return {}
@@ -188,7 +190,7 @@ class CountriesProbe:
         deviation, difference, away_untrained, away_trained = clustered_means(columns, resamples=self._resamples)
         return {
             "never_trained_standard_deviation_mean": deviation,
-            "never_trained_standard_deviation_worst": Figure(float(apart.max())),
+            "never_trained_standard_deviation_worst": Estimate(float(apart.max())),
             "never_trained_minus_trained": difference,
             "never_trained_mean_absolute_difference": away_untrained,
             "trained_mean_absolute_difference": away_trained,
@@ -210,7 +212,7 @@ class CountriesProbe:
         columns = ("Template", "Mean", "Standard deviation", "Range", "Share labelled positive", "Lowest", "Highest")
         return Table("By template", columns, rows)
 
-    def _most_extreme(self, by_country: Sequence[Figure]) -> Table:
+    def _most_extreme(self, by_country: Sequence[Estimate]) -> Table:
         order = sorted(range(len(by_country)), key=lambda number: by_country[number].value)
         n = min(_MOST_EXTREME, len(order) // 2)
         chosen = [*order[:n], *order[len(order) - n :]]
@@ -279,7 +281,7 @@ class CountriesProbe:
         return Table("Parts of the world", columns, tuple(rows))
 
     def _details(
-        self, scores: NDArray[np.float64], by_country: Sequence[Figure], spellings: dict[str, PairedStatistics]
+        self, scores: NDArray[np.float64], by_country: Sequence[Estimate], spellings: dict[str, PairedStatistics]
     ) -> dict[str, Any]:
         ranks = _ranks(by_country)
         maps: dict[str, list[dict[str, Any]]] = {}
@@ -287,7 +289,7 @@ class CountriesProbe:
             if template.text == CARD_TEMPLATE.text:
                 title = template.text.replace("{country}", "COUNTRY")
                 maps[title] = [
-                    place_on_map(one, Figure(float(value))) for one, value in zip(self._countries, row, strict=True)
+                    place_on_map(one, Estimate(float(value))) for one, value in zip(self._countries, row, strict=True)
                 ]
         if len(self._templates) > 1 or not maps:
             maps[f"Mean of {len(self._templates)} templates"] = [
@@ -329,7 +331,7 @@ def _deviations(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return deviations
 
 
-def _ranks(means: Sequence[Figure]) -> list[int]:
+def _ranks(means: Sequence[Estimate]) -> list[int]:
     """1 for the highest; equal ones share the better rank."""
     values = np.array([mean.value for mean in means])
     return [int((values > value).sum()) + 1 for value in values]
@@ -339,7 +341,7 @@ def _named(countries: Sequence[Country], row: NDArray[np.float64], column: np.in
     return f"{countries[int(column)].name} ({row[column]:.3f})"
 
 
-def place_on_map(country: Country, figure: Figure) -> dict[str, Any]:
+def place_on_map(country: Country, figure: Estimate) -> dict[str, Any]:
     """Write what a map shows of a country, as a picture wants it.
 
     Args:

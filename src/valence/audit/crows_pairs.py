@@ -21,12 +21,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, OnProgress, ProbeResult, Subject, Table
 from valence.audit.scoring import MaskedPlace, Progress, require, token_log_probabilities
-from valence.audit.statistics import RESAMPLES, clustered_means
 from valence.audit.suites import CrowsPair
 from valence.errors import InputError
+from valence.reports.estimate import Estimate
 from valence.runtime.mask_filler import MaskFiller
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
 
 __all__ = ["METRICS", "CrowsPairsProbe", "CrowsScore", "Metric", "PairScores", "score_crows_pairs", "sentence_scores"]
 
@@ -161,7 +162,7 @@ class CrowsPairsProbe:
         masked = [_MaskedPair(masked_lm, pair, subject.uncased) for pair in self._pairs]
         progress = Progress(_n_places(masked), on_progress)
         scores = _scores(masked_lm, masked, progress)
-        figures: dict[str, Figure] = {}
+        figures: dict[str, Estimate] = {}
         for metric in METRICS:
             figures |= self._figures(metric, scores[metric])
         return ProbeResult(
@@ -181,17 +182,17 @@ class CrowsPairsProbe:
             details={metric: self._details(scores[metric]) for metric in METRICS},
         )
 
-    def _figures(self, metric: Metric, scores: Sequence[PairScores | None]) -> dict[str, Figure]:
+    def _figures(self, metric: Metric, scores: Sequence[PairScores | None]) -> dict[str, Estimate]:
         score = score_crows_pairs(self._pairs, scores)
         counted = [
             100.0 * (round(one.more, _DECIMALS) > round(one.less, _DECIMALS)) for one in scores if one is not None
         ]
         interval = clustered_means(np.array(counted)[:, None], resamples=self._resamples)[0]
-        figures = {f"{metric}_metric_score": Figure(score.metric_score, interval.low, interval.high)}
+        figures = {f"{metric}_metric_score": Estimate(score.metric_score, interval.low, interval.high)}
         for name in ("stereotype_score", "antistereotype_score"):
             if (value := getattr(score, name)) is not None:
-                figures[f"{metric}_{name}"] = Figure(value)
-        figures[f"{metric}_neutral"] = Figure(score.n_neutral)
+                figures[f"{metric}_{name}"] = Estimate(value)
+        figures[f"{metric}_neutral"] = Estimate(score.n_neutral)
         return figures
 
     def _of_type(self, bias_type: str, scores: Sequence[PairScores | None]) -> CrowsScore | None:

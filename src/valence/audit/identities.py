@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, OnProgress, ProbeResult, Subject, Table
 from valence.audit.scoring import Progress, positive_probabilities, require
-from valence.audit.statistics import RESAMPLES, clustered_means
 from valence.audit.word_differences import (
     WordDifference,
     by_group,
@@ -28,6 +27,8 @@ from valence.audit.word_differences import (
     picture,
 )
 from valence.errors import InputError
+from valence.reports.estimate import Estimate
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
 from valence.templates.people import NAMES, TERM_LISTS, TermList, nationalities
 from valence.templates.person_sentences import IDENTITY_TEMPLATES, PERSON_TEMPLATES
 from valence.templates.template import POLARITIES, Template, select
@@ -120,7 +121,7 @@ class IdentitiesProbe:
         every = np.split(flat, np.cumsum([len(part) for part in parts])[:-1])
         scored = [part.reshape(len(one.templates), -1) for one, part in zip(self._lists, every, strict=True)]
         words, groups = {}, {}
-        found: dict[str, Figure] = {}
+        found: dict[str, Estimate] = {}
         for one, part in zip(self._lists, scored, strict=True):
             rows = neutral_rows(one.templates)
             templates = list(itertools.compress(one.templates, rows))
@@ -155,7 +156,7 @@ class IdentitiesProbe:
 
     def _figures(
         self, one: IdentityList, scores: NDArray[np.float64], words: Sequence[WordDifference]
-    ) -> dict[str, Figure]:
+    ) -> dict[str, Estimate]:
         summary = figures(scores, one.templates, self._resamples)
         rows = neutral_rows(one.templates)
         away = np.abs(from_mean(scores[rows])).mean(axis=1, keepdims=True)
@@ -165,7 +166,7 @@ class IdentitiesProbe:
             f"{one.name}_neutral_mean_absolute_difference": clustered_means(away, neutral, self._resamples)[0],
             f"{one.name}_largest_mean_difference": words[0].difference,
             f"{one.name}_label_flip_rate": summary["label_flip_rate"],
-            f"{one.name}_significant": Figure(n_significant(words)),
+            f"{one.name}_significant": Estimate(n_significant(words)),
         }
         used = np.array([word.used_in_training for word in one.entries])
         if used.any() and not used.all():

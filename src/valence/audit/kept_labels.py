@@ -10,10 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, OnProgress, ProbeResult, Subject, Table
 from valence.audit.scoring import Progress, positive_probabilities, require
-from valence.audit.statistics import RESAMPLES, clustered_means
 from valence.errors import InputError
+from valence.reports.estimate import Estimate
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
 from valence.templates.countries import COUNTRIES, Country
 from valence.templates.sentences import COUNTRY_TEMPLATES
 from valence.templates.template import Template, select
@@ -98,20 +99,20 @@ class KeptLabelsProbe:
             },
         )
 
-    def _figures(self, kept: NDArray[np.bool_], positive: NDArray[np.bool_]) -> dict[str, Figure]:
+    def _figures(self, kept: NDArray[np.bool_], positive: NDArray[np.bool_]) -> dict[str, Estimate]:
         untrained = np.array([not country.used_in_training for country in self._countries])
         figures = {"kept": self._share(kept)}
         if positive.any():
             figures["kept_positive"] = self._share(kept[positive])
         if not positive.all():
             figures["kept_negative"] = self._share(kept[~positive])
-        figures["kept_worst_country"] = Figure(float(kept.mean(axis=0).min()))
-        figures["kept_worst_template"] = Figure(float(kept.mean(axis=1).min()))
+        figures["kept_worst_country"] = Estimate(float(kept.mean(axis=0).min()))
+        figures["kept_worst_template"] = Estimate(float(kept.mean(axis=1).min()))
         if untrained.any():
             figures["never_trained_kept"] = self._share(kept[:, untrained])
         return figures
 
-    def _share(self, kept: NDArray[np.bool_]) -> Figure:
+    def _share(self, kept: NDArray[np.bool_]) -> Estimate:
         return clustered_means(kept.mean(axis=1, keepdims=True), resamples=self._resamples)[0]
 
     def _by_template(self, scores: NDArray[np.float64], kept: NDArray[np.bool_]) -> Table:

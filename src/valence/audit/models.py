@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -102,7 +103,11 @@ def open_model(
 
     description = _describe(folder) | {
         "engine": classifier.engine.name,
-        **{name: value for name, value in describe_classifier(classifier, folder).items() if name.endswith("sha256")},
+        **{
+            name: value
+            for name, value in msgspec.structs.asdict(describe_classifier(classifier, folder)).items()
+            if name.endswith("sha256")
+        },
         "labels": list(classifier.labels),
         "positive_label": classifier.labels[number],
     }

@@ -17,12 +17,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, OnProgress, ProbeResult, Subject, Table
 from valence.audit.scoring import Progress, positive_probabilities, require
-from valence.audit.statistics import RESAMPLES, clustered_means, holm, paired_t_test
 from valence.audit.word_differences import WordDifference, by_word, figures, n_significant, picture, template_means
 from valence.data.tables import open_table
 from valence.errors import DataError, InputError
+from valence.reports.estimate import Estimate
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
+from valence.statistics.multiple_tests import holm
+from valence.statistics.paired import paired_t_test
 from valence.templates.people import NAME_SENTENCES
 from valence.templates.template import POLARITIES, Polarity
 
@@ -140,10 +143,10 @@ class _Comparison:
 class _Result:
     name: str
     n: int
-    mean: Figure
-    absolute: Figure
+    mean: Estimate
+    absolute: Estimate
     largest: float
-    flips: Figure
+    flips: Estimate
     p_value: float
 
 
@@ -195,7 +198,7 @@ class NamesProbe:
             require(subject.positive, "classifier"), texts, Progress(len(texts), on_progress)
         )
         results = [self._measure(one, scores) for one in self._comparisons]
-        found: dict[str, Figure] = {}
+        found: dict[str, Estimate] = {}
         for one in results:
             if one.name in _OVERALL:  # of single pairs of words the tables tell
                 found[f"{one.name}_mean_difference"] = one.mean
@@ -206,7 +209,7 @@ class NamesProbe:
             templates = [template for template, _ in self._name_sets]
             found |= {f"names_{name}": figure for name, figure in figures(matrix, templates, self._resamples).items()}
             by_name = by_word(matrix, self._names, templates, self._resamples)
-            found["names_significant"] = Figure(n_significant(by_name))
+            found["names_significant"] = Estimate(n_significant(by_name))
         for one in results:
             if one.name == "words_gender":
                 found["words_gender_label_flip_rate"] = one.flips

@@ -20,9 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from valence.audit.countries import place_on_map
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, OnProgress, ProbeResult, Subject, Table
 from valence.audit.scoring import Progress, positive_probabilities, require
-from valence.audit.statistics import RESAMPLES, clustered_means
 from valence.audit.word_differences import (
     WordDifference,
     by_group,
@@ -36,6 +35,8 @@ from valence.audit.word_differences import (
 from valence.data.tables import open_table
 from valence.errors import DataError, InputError
 from valence.files import is_unicode
+from valence.reports.estimate import Estimate
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
 from valence.templates.countries import COUNTRIES
 from valence.templates.people import NAMES, TERM_LISTS, nationalities
 from valence.templates.template import POLARITIES, SLOT, Template
@@ -237,7 +238,7 @@ class OwnTemplatesProbe:
             rows = neutral_rows(templates)
             scores, templates = scores[rows], list(itertools.compress(templates, rows))
             one_by_one = by_word(scores, [one.word for one in self._words[slot]], templates, self._resamples)
-            found[f"{slot}_significant"] = Figure(n_significant(one_by_one))
+            found[f"{slot}_significant"] = Estimate(n_significant(one_by_one))
             group_by_group = by_group(scores, [one.group for one in self._words[slot]], templates, self._resamples)
             words += [(slot, *_row(one)) for one in one_by_one]
             groups += [(slot, *_row(one)) for one in group_by_group]
@@ -285,7 +286,7 @@ class OwnTemplatesProbe:
                 templates += [template] * len(part)
         return np.concatenate(rows), templates
 
-    def _kept_labels(self, scored: Sequence[NDArray[np.float64]]) -> dict[str, Figure]:
+    def _kept_labels(self, scored: Sequence[NDArray[np.float64]]) -> dict[str, Estimate]:
         kept = [
             ((scores > _THRESHOLD) == (template.polarity == "positive")).mean()
             for template, scores in zip(self._templates, scored, strict=True)

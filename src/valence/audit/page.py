@@ -13,9 +13,9 @@ from typing import Any
 from valence.audit.charts import MAP_RATIO, figure_bars, javascript, renderer_versions
 from valence.audit.markup import Markup, element, json_script, script, style
 from valence.audit.pictures import Picture, pictures
-from valence.audit.probe import Figure
 from valence.audit.wording import main_figures, shown
 from valence.audit.world.shapes import read_world
+from valence.reports.estimate import Estimate
 
 __all__ = ["audit_page"]
 
@@ -321,9 +321,9 @@ def _either(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -
     return result
 
 
-def _figure(result: Mapping[str, Any] | None, name: str) -> Figure | None:
+def _figure(result: Mapping[str, Any] | None, name: str) -> Estimate | None:
     figure = None if result is None else result["figures"].get(name)
-    return None if figure is None else Figure(figure["value"], figure.get("low"), figure.get("high"))
+    return None if figure is None else Estimate(figure["value"], figure.get("low"), figure.get("high"))
 
 
 def _interval(figure: Mapping[str, Any]) -> str:
@@ -331,7 +331,7 @@ def _interval(figure: Mapping[str, Any]) -> str:
     return "–" if low is None or high is None else f"{shown(float(low))} to {shown(float(high))}"
 
 
-def _with_interval(figure: Figure | None) -> str:
+def _with_interval(figure: Estimate | None) -> str:
     if figure is None:
         return "–"
     interval = _interval({"low": figure.low, "high": figure.high})

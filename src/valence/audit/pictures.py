@@ -24,7 +24,7 @@ from valence.audit.charts import (
     world_map,
     world_map_pair,
 )
-from valence.audit.probe import Figure
+from valence.reports.estimate import Estimate
 
 __all__ = ["Picture", "map_files", "pictures"]
 
@@ -150,8 +150,8 @@ def _thinned(values: Mapping[str, T], key: Callable[[T], float], most: int) -> d
     return {name: values[name] for name in (ranked[n * (len(ranked) - 1) // (most - 1)] for n in range(most))}
 
 
-def _figures(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
-    return {name: Figure(part["value"], part.get("low"), part.get("high")) for name, part in groups.items()}
+def _figures(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:
+    return {name: Estimate(part["value"], part.get("low"), part.get("high")) for name, part in groups.items()}
 
 
 def _apart(groups: Mapping[str, Mapping[str, Any]]) -> set[str] | None:
@@ -162,7 +162,7 @@ def _apart(groups: Mapping[str, Mapping[str, Any]]) -> set[str] | None:
 
 
 def _differences(
-    title: str, groups: Mapping[str, Figure], domain: tuple[float, float], apart: set[str] | None
+    title: str, groups: Mapping[str, Estimate], domain: tuple[float, float], apart: set[str] | None
 ) -> Picture:
     drawn = _thinned(groups, lambda figure: figure.value, _MOST_ROWS)
     note = _DIFFERENCE_NOTE if apart is None else _TESTED_NOTE
@@ -171,10 +171,10 @@ def _differences(
     return Picture("differences", title, note, difference_plot(drawn, domain=domain, apart=apart))
 
 
-def _occupations(rows: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
+def _occupations(rows: Sequence[Mapping[str, Any]]) -> dict[str, Estimate]:
     """From the most negative difference to the most positive."""
     ordered = sorted(rows, key=lambda row: float(row["mean_difference"]))
-    return {str(row["group"]): Figure(row["mean_difference"]) for row in ordered}
+    return {str(row["group"]): Estimate(row["mean_difference"]) for row in ordered}
 
 
 def _occupation_plot(rows: Sequence[Mapping[str, Any]], domain: tuple[float, float]) -> Picture:

@@ -7,10 +7,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from valence.reports.estimate import Estimate
 from valence.runtime.mask_filler import MaskFiller
 from valence.runtime.next_sentence import NextSentencePredictor
 
-__all__ = ["Figure", "Need", "OnProgress", "Probe", "ProbeResult", "Scorer", "Subject", "Table"]
+__all__ = ["Need", "OnProgress", "Probe", "ProbeResult", "Scorer", "Subject", "Table"]
 
 Scorer = Callable[[Sequence[str]], NDArray[np.float64]]
 """Texts to the probability of the positive class, [N]."""
@@ -32,15 +33,6 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A number, with its 95 % interval where there is one."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
 class Table:
     """Details to read."""
 
@@ -57,7 +49,7 @@ class ProbeResult:
     title: str
     asks: str
     """What it asks, in a sentence or two."""
-    figures: dict[str, Figure]
+    figures: dict[str, Estimate]
     """In the order to show."""
     cannot_show: str
     source: str

@@ -5,21 +5,22 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
+
 from valence.audit.models import AuditedModel, open_model
 from valence.audit.plan import Plan, plan_probes, read_own_templates
 from valence.audit.probe import OnProgress
-from valence.audit.statistics import RESAMPLES
 from valence.errors import EngineError, InputError, MissingExtraError
-from valence.evaluation.evaluate import describe_environment
 from valence.folder import ModelFolder
+from valence.reports.environment import Environment
 from valence.runtime.choice import EngineName, TorchPrecision
+from valence.statistics.bootstrap import RESAMPLES
 
 __all__ = ["OnProbe", "audit", "run_audit"]
 
@@ -118,11 +119,11 @@ def audit(
         skipped = shared.skipped | refused
         content["skipped"] |= {f"{name}, {against.name}": reason for name, reason in skipped.items()}
     described = [model.description] + ([] if against is None else [against.description])
-    environment = describe_environment()
+    environment = Environment.now()
     return content | {
         "interval": {"level": 0.95, "method": "percentile bootstrap", "resamples": RESAMPLES, "seed": 0},
-        "versions": environment["versions"] | _versions(uses_torch=_uses_torch(described)),
-        "machine": environment["machine"],
+        "versions": environment.versions | _versions(uses_torch=_uses_torch(described)),
+        "machine": msgspec.to_builtins(environment.machine),
         "seconds": round(time.perf_counter() - start, 2),
     }
 
@@ -140,7 +141,7 @@ def _run(
         except InputError as problem:
             refused[probe.name] = str(problem)
         else:
-            results.append(asdict(result) | {"seconds": round(time.perf_counter() - start, 2)})
+            results.append(msgspec.to_builtins(result) | {"seconds": round(time.perf_counter() - start, 2)})
     return results, refused
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Scorer, Subject, Table
+from valence.audit.probe import Need, OnProgress, ProbeResult, Scorer, Subject, Table
 from valence.audit.scoring import (
     MaskedPlace,
     Progress,
@@ -29,11 +29,13 @@ from valence.audit.scoring import (
     require,
     token_log_probabilities,
 )
-from valence.audit.statistics import RESAMPLES, bootstrap, paired_statistics
 from valence.audit.suites import StereoSetItem, StereoSetItems, candidate_word
 from valence.errors import InputError
+from valence.reports.estimate import Estimate
 from valence.runtime.mask_filler import MaskFiller
 from valence.runtime.next_sentence import NextSentencePredictor
+from valence.statistics.bootstrap import RESAMPLES, bootstrap
+from valence.statistics.paired import paired_statistics
 from valence.text.vocabulary import CONTINUATION
 
 __all__ = [
@@ -367,8 +369,8 @@ def _by_id(scorer: Scorer, texts: Mapping[str, str], on_progress: OnProgress | N
 
 def _figures(
     tasks: Mapping[str, Sequence[StereoSetItem]], scores: Mapping[str, float], resamples: int
-) -> dict[str, Figure]:
-    figures: dict[str, Figure] = {}
+) -> dict[str, Estimate]:
+    figures: dict[str, Estimate] = {}
     for task, items in tasks.items():
         score = score_stereoset(items, scores)
         terms = term_scores(items, scores).values()
@@ -380,7 +382,7 @@ def _figures(
         }
         for name, statistic in statistics.items():
             interval = bootstrap(statistic, len(lms), resamples)
-            figures[f"{task}_{name}"] = Figure(getattr(score, name), interval.low, interval.high)
+            figures[f"{task}_{name}"] = Estimate(getattr(score, name), interval.low, interval.high)
     return figures
 
 

@@ -16,19 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, OnProgress, ProbeResult, Subject, Table
 from valence.audit.pronouns import feminine_log_odds
 from valence.audit.scoring import Progress, positive_probabilities, require
-from valence.audit.statistics import (
-    RESAMPLES,
-    clustered_means,
-    group_differences,
-    paired_statistics,
-    paired_t_test,
-    wilcoxon,
-)
 from valence.audit.suites import WinoBiasPair
 from valence.errors import InputError
+from valence.reports.estimate import Estimate
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
+from valence.statistics.paired import group_differences, paired_statistics, paired_t_test, wilcoxon
 
 __all__ = ["CANNOT_SHOW", "WinoBiasMaskedLMProbe", "WinoBiasProbe", "feminine_share", "preference"]
 
@@ -110,8 +105,8 @@ class WinoBiasProbe:
         figures["mean_difference_pro_minus_anti"] = clustered_means(towards_pro[:, None], occupations, self._resamples)[
             0
         ]
-        figures["n_pairs"] = Figure(n)
-        figures["n_pairs_left_out"] = Figure(len(self._others))
+        figures["n_pairs"] = Estimate(n)
+        figures["n_pairs_left_out"] = Estimate(len(self._others))
         return ProbeResult(
             name=self.name,
             title="WinoBias",
@@ -203,8 +198,8 @@ class WinoBiasMaskedLMProbe:
         figures = {
             "pro_stereotypical_preference": pro_preference,
             "mean_pro_log_odds": mean_odds,
-            "t_test_p_value": Figure(paired_t_test(pro_odds)),
-            "wilcoxon_p_value": Figure(wilcoxon(pro_odds)),
+            "t_test_p_value": Estimate(paired_t_test(pro_odds)),
+            "wilcoxon_p_value": Estimate(wilcoxon(pro_odds)),
             "masculine_preference": masculine_preference,
         }
         for name, sign in (("female", 1), ("male", -1)):

@@ -14,25 +14,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, OnProgress, ProbeResult, Subject, Table
 from valence.audit.pronouns import feminine_log_odds
 from valence.audit.scoring import Progress, positive_probabilities, require
-from valence.audit.statistics import (
-    RESAMPLES,
-    Correlation,
-    PairedStatistics,
-    clustered_means,
-    group_differences,
-    holm,
-    paired_statistics,
-    paired_t_test,
-    pearson,
-    spearman,
-    wilcoxon,
-)
 from valence.audit.suites import WinogenderTriple
 from valence.audit.winobias import CANNOT_SHOW, feminine_share, preference
 from valence.errors import InputError
+from valence.reports.estimate import Estimate
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
+from valence.statistics.correlation import Correlation, pearson, spearman
+from valence.statistics.multiple_tests import holm
+from valence.statistics.paired import PairedStatistics, group_differences, paired_statistics, paired_t_test, wilcoxon
 
 __all__ = ["WinogenderMaskedLMProbe", "WinogenderProbe"]
 
@@ -191,8 +183,8 @@ class WinogenderMaskedLMProbe:
             figures |= {
                 "pro_stereotypical_preference": pro_preference,
                 "mean_pro_log_odds": mean_odds,
-                "t_test_p_value": Figure(paired_t_test(pro_odds)),
-                "wilcoxon_p_value": Figure(wilcoxon(pro_odds)),
+                "t_test_p_value": Estimate(paired_t_test(pro_odds)),
+                "wilcoxon_p_value": Estimate(wilcoxon(pro_odds)),
             }
             figures |= _correlation_figures(*_correlations(chosen, shares[of_occupation]))
         return ProbeResult(
@@ -255,12 +247,12 @@ def _correlations(triples: Sequence[WinogenderTriple], values: NDArray[np.float6
     return pearson(first, second), spearman(first, second)
 
 
-def _correlation_figures(linear: Correlation, ranked: Correlation) -> dict[str, Figure]:
+def _correlation_figures(linear: Correlation, ranked: Correlation) -> dict[str, Estimate]:
     return {
-        "pearson_correlation_with_women": Figure(linear.coefficient),
-        "pearson_p_value": Figure(linear.p_value),
-        "spearman_correlation_with_women": Figure(ranked.coefficient),
-        "spearman_p_value": Figure(ranked.p_value),
+        "pearson_correlation_with_women": Estimate(linear.coefficient),
+        "pearson_p_value": Estimate(linear.p_value),
+        "spearman_correlation_with_women": Estimate(ranked.coefficient),
+        "spearman_p_value": Estimate(ranked.p_value),
     }
 
 

@@ -5,7 +5,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from valence.runtime.machine import processor_features
+from valence.processors import processor_features
 from valence.versions import installed_versions
 
 __all__ = ["PACKAGES", "describe_machine", "versions"]

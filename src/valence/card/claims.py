@@ -25,6 +25,7 @@ from valence.data.sources import find_source
 from valence.errors import MissingExtraError, ModelError, ValenceError
 from valence.files import read_json
 from valence.folder import ModelFolder
+from valence.reports.codec import encode_report
 
 __all__ = ["Claim", "Claims", "check_claims", "check_results", "find_claims", "read_claims"]
 
@@ -283,7 +284,7 @@ class _Check:
 
             classifier = self.classifier()
             examples = read_examples(find_source(str(path), "eval"), known=classifier.labels)
-            report = evaluate(
+            measured = evaluate(
                 classifier,
                 examples,
                 self.folder,
@@ -293,7 +294,7 @@ class _Check:
         except ValenceError as problem:
             return NotMeasured(f"it cannot be measured here: {problem}")
         engine = classifier.engine.name
-        return Report(path, path.name, report), setting_of("torch fp32", engine), engine
+        return Report(path, path.name, encode_report(measured)), setting_of("torch fp32", engine), engine
 
     @functools.cache  # noqa: B019
     def classifier(self) -> Any:

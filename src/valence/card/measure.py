@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
+
 from valence.card.auditing import Auditor, audit_again
 from valence.card.data_files import DataFiles
 from valence.card.fact import Fact
@@ -34,6 +36,8 @@ from valence.errors import MissingExtraError, ModelError, ValenceError
 from valence.files import sha256, tensor_shapes
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
+from valence.reports.codec import encode_report
+from valence.reports.data_ref import DataRef
 from valence.runtime.choice import EngineName
 from valence.runtime.classifier import Classifier
 from valence.runtime.export.agreement import compare as compare_scores
@@ -182,7 +186,7 @@ class Workbench:
         path = self._data(report.text("data", "sha256"), report.text("data", "name"))
         classifier, setting = self._classifier(report)
         examples = self._examples(path, classifier.labels, report.find("data"))
-        again = evaluate(
+        measured = evaluate(
             classifier,
             examples,
             self.folder,
@@ -190,6 +194,7 @@ class Workbench:
             lambda done: self.on_progress(f"measuring on {report.text('data', 'name')}", done, len(examples)),
             averaged(report),
         )
+        again = encode_report(measured)
         if "positive" in report.content:
             again["positive"] = report.find("positive")  # null where nobody said, as the facts of the report
         else:
@@ -211,8 +216,9 @@ class Workbench:
         return path
 
     def _examples(self, path: Path, labels: tuple[str, ...], described: Any = None) -> Examples:
-        source = find_source(str(path), "eval", recorded_options(described))
-        return read_examples(source, recorded_columns(described), recorded_labels(described), known=labels)
+        data = msgspec.convert({"name": "", "sha256": ""} | (described or {}), DataRef)
+        source = find_source(str(path), "eval", recorded_options(data))
+        return read_examples(source, recorded_columns(data), recorded_labels(data), known=labels)
 
     def _classifier(self, report: Report) -> tuple[Classifier, Setting]:
         """Load the model as it was measured; with another engine where that one does not run here."""
@@ -343,7 +349,7 @@ class Workbench:
             contestants.append(Contestant(classifier, folder))
         first, second = contestants
         examples = self._examples(path, first.classifier.labels, report.find("data"))
-        again = compare(
+        compared = compare(
             first,
             second,
             examples,
@@ -352,7 +358,7 @@ class Workbench:
             lambda done: self.on_progress("comparing", done, 2 * len(examples)),
             averaged(report),
         )
-        found = comparison_facts(name, Report(report.path, report.file, again))
+        found = comparison_facts(name, Report(report.path, report.file, encode_report(compared)))
         worst: Setting = "other" if "other" in settings else "fp32" if "fp32" in settings else "exact"
         engines = [contestant.classifier.engine.name for contestant in contestants]
         return Measured({fact.name: fact for fact in found}, worst, " and ".join(engines), engines == claimed)

@@ -15,8 +15,9 @@ from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
 from valence.data.tables import TableOptions
 from valence.errors import MissingExtraError
-from valence.files import write_json, write_text
+from valence.files import write_text
 from valence.hub import find_model
+from valence.reports.codec import encode_report, write_report
 from valence.runtime.choice import EngineName
 from valence.runtime.load import load_folder
 
@@ -112,13 +113,13 @@ def command(
 
     def show() -> None:
         if as_json:
-            echo_json(report)
+            echo_json(encode_report(report))
         else:
             click.echo(as_markdown(report, n_texts=_SHOWN_TEXTS), nl=False)
 
     def write(path: Path) -> None:
         if path.suffix.lower() == ".json":
-            write_json(path, report)
+            write_report(path, report)
         else:
             write_text(path, as_markdown(report))
 

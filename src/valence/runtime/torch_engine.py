@@ -4,6 +4,8 @@ In fp32 on the CPU it is the reference that every export is compared with. In bf
 padding.
 """
 
+import ctypes
+import functools
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +24,7 @@ from valence.runtime.reopening import reopening
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
-__all__ = ["Precision", "TorchEngine", "check_gpu", "has_bf16", "has_gpu", "limit_threads", "state_of"]
+__all__ = ["Precision", "TorchEngine", "check_fork", "has_bf16", "has_gpu", "limit_threads", "state_of"]
 
 Precision = Literal["fp32", "bf16"]
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -32,25 +34,42 @@ def has_gpu() -> bool:
     """Tell whether PyTorch can use an NVIDIA GPU.
 
     Returns:
-        Whether it can, but for a forked process, of which `check_gpu` tells.
+        Whether it can, but for a forked process, of which `check_fork` tells.
     """
     return torch.cuda._is_in_bad_fork() or torch.cuda.is_available()
 
 
-def check_gpu(device: str) -> None:
-    """Refuse the GPU in a process that was forked from one that had begun to use it.
+def check_fork(device: str) -> None:
+    """Refuse to run in a forked process in which PyTorch may fail or wait for ever.
 
     Args:
         device: "cpu" or "cuda".
 
     Raises:
-        EngineError: if it is the GPU of such a process.
+        EngineError: if the parent had begun to use the GPU that is asked for, or ran a model with lists of buffers by
+            thread: MKL, inside PyTorch, was seen to search one for ever in a forked process. It keeps none if
+            MKL_DISABLE_FAST_MM is set when PyTorch is imported, as it is where valence is imported first.
     """
     if device == "cuda" and torch.cuda._is_in_bad_fork():
         raise EngineError(
             "PyTorch cannot use a GPU in a forked process after its parent did: start processes with 'spawn' "
             "(multiprocessing.get_context), or load the model in each of them and not before the fork"
         )
+    if device == "cpu" and _forked and _lists_buffers():
+        raise EngineError(
+            "PyTorch may wait for ever in a forked process where it was imported before valence: import valence first "
+            "or set MKL_DISABLE_FAST_MM=1, or start processes with 'spawn'"
+        )
+
+
+@functools.cache
+def _lists_buffers() -> bool:
+    """Tell whether MKL keeps its lists; a PyTorch without MKL has none."""
+    try:
+        library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
+        return not library.mkl_serv_get_fast_mm_status()
+    except (OSError, AttributeError):
+        return False
 
 
 def has_bf16(device: str) -> bool:
@@ -159,7 +178,7 @@ class TorchEngine:
         if device == "cuda" and not has_gpu():
             raise EngineError("the torch engine was asked for a GPU, and PyTorch finds none")
         device = device or ("cuda" if has_gpu() else "cpu")
-        check_gpu(device)
+        check_fork(device)
         if precision == "bf16" and not has_bf16(device):
             raise EngineError(
                 f"this {'GPU' if device == 'cuda' else 'processor'} has no bf16 products (AVX512-BF16, AMX, or a GPU "
@@ -204,7 +223,7 @@ class TorchEngine:
         Raises:
             EngineError: if the model lies on a GPU, and the process was forked since.
         """
-        check_gpu(self._device.type)
+        check_fork(self._device.type)
         was_training = self._model.training
         if was_training:
             self._model.eval()

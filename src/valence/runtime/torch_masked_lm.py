@@ -15,7 +15,7 @@ from valence.folder import ModelFolder
 from valence.forking import native_calls
 from valence.model.heads import TaskModel
 from valence.runtime.reopening import reopening
-from valence.runtime.torch_engine import check_gpu, has_gpu, limit_threads, state_of
+from valence.runtime.torch_engine import check_fork, has_gpu, limit_threads, state_of
 from valence.text.batching import TokenBatch
 
 __all__ = ["TorchMaskedLM"]
@@ -44,7 +44,7 @@ class TorchMaskedLM:
             The engine.
         """
         device = "cuda" if has_gpu() else "cpu"
-        check_gpu(device)
+        check_fork(device)
         limit_threads(threads)
         with native_calls:
             engine = cls(load_model(folder, "masked-lm").to(device))
@@ -71,7 +71,7 @@ class TorchMaskedLM:
             [M, V], natural logarithms.
         """
         device = next(self._model.parameters()).device
-        check_gpu(device.type)
+        check_fork(device.type)
 
         def to_device(values: NDArray[np.int64]) -> torch.Tensor:
             return torch.from_numpy(values).to(device)

@@ -1,6 +1,6 @@
 """What the processor can do, as the kernel tells it."""
 
-from valence.runtime.machine import processor_features
+from valence.processors import processor_features
 
 
 def test_features_of_x86_and_arm(tmp_path):
