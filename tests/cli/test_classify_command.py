@@ -145,6 +145,7 @@ def test_a_bad_row_comes_after_the_rows_before_it(classify, tmp_path):
     assert texts_of(done.stdout) == ["good", "bad"]
 
 
+@pytest.mark.slow(keep=3)
 @pytest.mark.parametrize(
     "text",
     [
@@ -255,6 +256,7 @@ def test_a_text_that_starts_with_a_dash(classify):
     assert texts_of(classify("--", "-1 star").stdout) == ["-1 star"]
 
 
+@pytest.mark.slow
 def test_options(classify):
     done = classify("--labels", "bad,good", "--engine", "torch", "--threads", "1", "film")
     assert done.stdout.split(b"\t")[0] in (b"bad", b"good")

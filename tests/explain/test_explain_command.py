@@ -189,6 +189,7 @@ def test_a_missing_package_is_named(tiny_classifier, monkeypatch):
         )
 
 
+@pytest.mark.slow
 def test_integrated_gradients(tiny_classifier, tmp_path):
     pytest.importorskip("captum")
     arguments = (tiny_classifier, "good\x1b[2J <film>", *GRADIENTS)

@@ -214,6 +214,7 @@ def test_a_student_learns_to_answer_alike(named_base: Path, train_tsv: Path, tmp
     assert (refused.returncode, refused.stderr) == (1, "valence: error: --debias does not go with --raw\n")
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_in_the_same_weights(named_base: Path, train_tsv: Path, tmp_path: Path) -> None:
     settings = ("--debias", ",".join(DEBIAS), "--batch-size", 8, "--epochs", 2, "--save-every", 5)
     command = ("train", train_tsv, "--base", named_base, *settings, "--out")
@@ -224,6 +225,7 @@ def test_a_killed_run_ends_in_the_same_weights(named_base: Path, train_tsv: Path
     assert (whole / "model.safetensors").read_bytes() == (parts / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_is_debiased_is_part_of_the_run(named_base: Path, train_tsv: Path, tmp_path: Path) -> None:
     command = ("train", train_tsv, "--base", named_base, "--batch-size", 8, "--save-every", 5, "--out", tmp_path / "x")
     stop_when(
@@ -237,6 +239,7 @@ def test_what_is_debiased_is_part_of_the_run(named_base: Path, train_tsv: Path, 
     assert "debias" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -253,6 +256,7 @@ def test_refused_before_anything_is_written(options, message, named_base: Path, 
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 def test_two_processes(named_base: Path, train_tsv: Path, tmp_path: Path) -> None:
     launch = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "valence")
     settings = ("--debias", "countries,gender", "--batch-size", "8", "--epochs", "1", "--out", str(tmp_path / "two"))

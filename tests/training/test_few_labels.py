@@ -102,6 +102,7 @@ def test_a_warm_up_that_is_given_stays(tmp_path: Path) -> None:
     assert (found.warmup_steps, found.epochs) == (7, 300)
 
 
+@pytest.mark.slow
 def test_32_texts_are_learnt(
     bert_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
 ) -> None:
@@ -126,6 +127,7 @@ def test_32_texts_are_learnt(
     assert [one.label for one in classifier(["the good was number 3", "the bad was number 3"])] == ["good", "bad"]
 
 
+@pytest.mark.slow
 def test_the_loss_of_raised_epochs_is_the_mean_since_the_last_measured_one(bert_base: Path, tmp_path: Path) -> None:
     data = table(tmp_path / "train.csv", {"good": 20, "bad": 20})
     train_here(data, "--base", bert_base, "--out", tmp_path / "model")
@@ -151,6 +153,7 @@ def test_a_student_of_few_texts_makes_enough_steps(
     assert "50 epochs instead of 3" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_of_raised_epochs_ends_in_the_same_weights(bert_base: Path, tmp_path: Path) -> None:
     """Its state lies within a span of epochs that ends with no evaluation."""
     data = table(tmp_path / "train.csv", {"good": 20, "bad": 20})
@@ -170,6 +173,7 @@ def test_an_interrupted_run_of_raised_epochs_ends_in_the_same_weights(bert_base:
         assert found[name] == expected[name], name
 
 
+@pytest.mark.slow
 def test_a_run_begun_before_epochs_were_raised_goes_on_as_it_began(bert_base: Path, tmp_path: Path) -> None:
     data = table(tmp_path / "train.csv", {"good": 20, "bad": 20})
     command = (data, "--base", bert_base, "--precision", "fp32", "--save-every", 1)
@@ -182,6 +186,7 @@ def test_a_run_begun_before_epochs_were_raised_goes_on_as_it_began(bert_base: Pa
     assert (parts / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_raised_run_is_not_resumed_as_another(bert_base: Path, tmp_path: Path) -> None:
     data = table(tmp_path / "train.csv", {"good": 20, "bad": 20})
     command = (data, "--base", bert_base, "--out", tmp_path / "model", "--save-every", 1)
@@ -341,6 +346,7 @@ def test_a_test_file_named_with_eval_is_warned_of(bert_base: Path, tmp_path: Pat
     assert any("flatters the model" in str(one.message) for one in caught) == warned
 
 
+@pytest.mark.slow
 def test_a_warning_is_a_line_on_the_terminal(bert_base: Path, tmp_path: Path) -> None:
     data = table(tmp_path / "train.csv", {"good": 8, "bad": 8})
     done = run(valence("train", data, "--base", bert_base, "--out", tmp_path / "model"))

@@ -86,6 +86,7 @@ def test_transformers_loads_what_came_out(raw: Path) -> None:
     assert model.config.architectures == ["BertForPreTraining"]
 
 
+@pytest.mark.slow
 def test_commands_use_what_came_out(raw: Path) -> None:
     filled = run(valence("fill-mask", "Film plot was [MASK].", "--model", raw, "--top-k", 2, "--json"))
     assert filled.returncode == 0, filled.stderr
@@ -124,6 +125,7 @@ def interrupted_ends_like(command: list[object], expected: Path, out: Path, tota
     same_weights(out, expected)
 
 
+@pytest.mark.slow
 def test_a_killed_pretraining_ends_in_the_same_weights(bert_base: Path, corpus: Path, tmp_path: Path) -> None:
     command = ["pretrain", corpus, "--base", bert_base, "--whole-words", *_ARGUMENTS, "--epochs", 20]
     whole = run(valence(*command, "--out", tmp_path / "whole"))
@@ -135,6 +137,7 @@ def test_a_killed_pretraining_ends_in_the_same_weights(bert_base: Path, corpus: 
         assert again[name] == found[name], name
 
 
+@pytest.mark.slow
 def test_a_raw_model_is_distilled(raw: Path, corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "small"
     result = run(
@@ -154,6 +157,7 @@ def test_a_raw_model_is_distilled(raw: Path, corpus: Path, tmp_path: Path) -> No
         package.load_next_sentence(out)
 
 
+@pytest.mark.slow
 def test_a_killed_raw_distillation_ends_in_the_same_weights(raw: Path, corpus: Path, tmp_path: Path) -> None:
     command = ["distill", corpus, "--raw", "--teacher", raw, "--hidden-size", 16, *_ARGUMENTS, "--epochs", 20]
     command += ["--soft-targets", "masked"]
@@ -188,6 +192,7 @@ def test_a_classifier_is_distilled(
     assert kept["smaller"] == 1 - kept["student"]["parameters"] / kept["teacher"]["parameters"]
 
 
+@pytest.mark.slow
 def test_a_killed_distillation_of_a_classifier_ends_in_the_same_weights(
     teacher: Path, train_tsv: Path, dev_tsv: Path, corpus: Path, tmp_path: Path
 ) -> None:
@@ -205,6 +210,7 @@ def test_a_killed_distillation_of_a_classifier_ends_in_the_same_weights(
     assert set(labels) <= {"NEGATIVE", "POSITIVE"}
 
 
+@pytest.mark.slow
 def test_an_ensemble_teaches_its_mean(teacher: Path, train_tsv: Path, bert_base: Path, tmp_path: Path) -> None:
     import numpy as np
     from safetensors.numpy import load_file
