@@ -104,7 +104,6 @@ def reference_loop(model: TaskModel, data: Classification, recipe: Recipe) -> tu
     return losses, norms
 
 
-@pytest.mark.slow
 def test_the_loop_does_what_a_plain_loop_does(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     ours, theirs = load(bert_base), load(bert_base)
     progress = run(ours, data, recipe(), tmp_path)
@@ -121,7 +120,6 @@ def test_the_loop_does_what_a_plain_loop_does(bert_base: Path, data: Classificat
         assert moved > 1e-3 or "key.bias" in name, f"{name} did not move"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"gradient_clip": 100.0}, {"weight_decay": 0.0}, {"warmup_steps": 0}])
 def test_each_value_of_the_recipe_is_used(
     bert_base: Path, data: Classification, tmp_path: Path, change: dict[str, Any]
@@ -133,7 +131,6 @@ def test_each_value_of_the_recipe_is_used(
     assert max(float((mine[name] - plain[name]).abs().max()) for name in mine) > 3e-4
 
 
-@pytest.mark.slow
 def test_vectors_are_spared_from_weight_decay(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     models = [load(bert_base), load(bert_base)]
     for number, decay in enumerate((0.0, 0.9)):
@@ -150,7 +147,6 @@ def test_vectors_are_spared_from_weight_decay(bert_base: Path, data: Classificat
         torch.testing.assert_close(with_decay[name], expected, rtol=0, atol=1e-6, msg=name)
 
 
-@pytest.mark.slow
 def test_dropout_is_drawn_from_the_seed_and_the_step(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     models = [load(bert_base, dropout=True) for _ in range(3)]
     for number, model in enumerate(models[:2]):
@@ -162,7 +158,6 @@ def test_dropout_is_drawn_from_the_seed_and_the_step(bert_base: Path, data: Clas
     assert not all(torch.equal(first[name], other_seed[name]) for name in first)
 
 
-@pytest.mark.slow
 def test_every_step_draws_other_numbers(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     model = load(bert_base, dropout=True)
     drawn: list[int] = []
@@ -175,7 +170,6 @@ def test_every_process_draws_other_numbers() -> None:
     assert len({_mix(*numbers) for numbers in grid}) == len(grid)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keep", "accuracies", "kept"),
     [("best", [0.5, 0.9, 0.7], 2), ("best", [0.5, 0.9, 0.9], 3), ("last", [0.9, 0.6, 0.5], 3)],
@@ -196,7 +190,6 @@ def test_the_best_or_the_last_epoch_is_kept(
     assert all(torch.equal(value, seen[kept - 1][name]) for name, value in weights(model).items())
 
 
-@pytest.mark.slow
 def test_without_evaluation_data_the_last_epoch_is_kept(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     best, last = load(bert_base), load(bert_base)
     run(best, data, recipe(keep="best"), tmp_path / "best")
@@ -204,7 +197,6 @@ def test_without_evaluation_data_the_last_epoch_is_kept(bert_base: Path, data: C
     assert all(torch.equal(a, b) for a, b in zip(best.parameters(), last.parameters(), strict=True))
 
 
-@pytest.mark.slow
 def test_a_loss_that_is_no_number_stops_the_run(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"no number any more.*the state at step \d+ is kept.*--learning-rate"):
         run(load(bert_base), data, recipe(learning_rate=1e30, warmup_steps=10), tmp_path, save_every=1)
@@ -214,7 +206,6 @@ def test_a_loss_that_is_no_number_stops_the_run(bert_base: Path, data: Classific
     assert all(bool(value.isfinite().all()) for value in weights(kept).values())
 
 
-@pytest.mark.slow
 def test_an_evaluation_loss_that_is_no_number_stops_the_run(
     bert_base: Path, data: Classification, tmp_path: Path
 ) -> None:
@@ -222,7 +213,6 @@ def test_an_evaluation_loss_that_is_no_number_stops_the_run(
         run(load(bert_base), data, recipe(), tmp_path, lambda: {"accuracy": 0.0, "loss": math.nan})
 
 
-@pytest.mark.slow
 def test_a_batch_may_be_larger_than_the_data(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     assert run(load(bert_base), data, recipe(batch_size=1000), tmp_path).step == 2
 

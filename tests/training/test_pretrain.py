@@ -63,6 +63,7 @@ def raw(bert_base: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory)
     return out
 
 
+@pytest.mark.slow
 def test_it_learns_words_and_neighbours(raw: Path) -> None:
     found = report(raw, "pretraining.json")
     before, after = found["before"], found["after"]
@@ -77,6 +78,7 @@ def test_it_learns_words_and_neighbours(raw: Path) -> None:
     assert len(found["evaluations"]) >= 5
 
 
+@pytest.mark.slow
 def test_transformers_loads_what_came_out(raw: Path) -> None:
     model, loading = transformers.BertForPreTraining.from_pretrained(raw, output_loading_info=True)
     assert {kind: sorted(names) for kind, names in loading.items() if names} == {}
@@ -175,6 +177,7 @@ def teacher(bert_base: Path, train_tsv: Path, dev_tsv: Path, tmp_path_factory: p
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [(), ("--layer-by-layer",), ("--teacher-engine", "onnx")])
 def test_a_classifier_is_distilled(
     teacher: Path, train_tsv: Path, dev_tsv: Path, tmp_path: Path, more: tuple[str, ...]
@@ -232,6 +235,7 @@ _PRETRAIN = "{corpus} --base {base} --out {out}"
 _DISTILL = "{train} --teacher {teacher} --out {out}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "arguments", "error", "message"),
     [
