@@ -256,6 +256,7 @@ def test_classes_with_far_fewer_rows_are_named(counts: dict[str, int], said: lis
         assert part in text
 
 
+@pytest.mark.slow
 def test_77_classes_of_one_row_each_are_learnt_by_heart(bert_base: Path, tmp_path: Path) -> None:
     names = {f"intent {number}": 1 for number in range(77)}
     data = table(tmp_path / "train.csv", names)
@@ -271,6 +272,7 @@ def test_77_classes_of_one_row_each_are_learnt_by_heart(bert_base: Path, tmp_pat
     assert len(library.load(tmp_path / "model").labels) == 77
 
 
+@pytest.mark.slow
 def test_a_classifier_that_is_trained_further_is_not_called_new(
     bert_base: Path, train_tsv: Path, tmp_path: Path
 ) -> None:
@@ -304,6 +306,7 @@ def test_64_rows_per_class_are_as_good_as_a_regression_on_frozen_embeddings() ->
 _CHOSEN_ON_TEST = "the best epoch is chosen on test.csv, so an accuracy on it flatters the model"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "options", "warned"),
     [
@@ -326,6 +329,7 @@ def test_the_best_epoch_chosen_on_test_is_warned_of(
     assert any(_CHOSEN_ON_TEST in str(one.message) for one in caught) == warned
 
 
+@pytest.mark.slow
 def test_a_student_chosen_on_test_is_warned_of(tiny_classifier: Path, tmp_path: Path) -> None:
     for name in ("train", "test"):
         table(tmp_path / "data" / f"{name}.csv", {"POSITIVE": 40, "NEGATIVE": 40})
@@ -334,6 +338,7 @@ def test_a_student_chosen_on_test_is_warned_of(tiny_classifier: Path, tmp_path: 
         distill_command.main([str(argument) for argument in arguments], standalone_mode=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "warned"), [("test.csv", True), ("test-00000-of-00001.csv", True), ("ab-tests.csv", False)]
 )

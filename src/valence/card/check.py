@@ -71,6 +71,9 @@ def expected_card(facts: Facts, readme: Readme) -> Readme:
     Args:
         facts: of the model.
         readme: the other card.
+
+    Returns:
+        The card, read as one from a file.
     """
     # The name is where the model lies, and may be another one since; but for that of the embedded model.
     name = None if facts.folder.embedded else readme.card.model_name or _loaded_name(readme.card.text)
