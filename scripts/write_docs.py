@@ -16,6 +16,8 @@ from valence.benchmark import tables
 from valence.benchmark.chart import throughput_chart
 from valence.cli import cli
 from valence.evaluation.compare import as_markdown
+from valence.reports.codec import decode_report
+from valence.reports.comparison import ComparisonReport
 from valence.templates.countries import COUNTRIES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -303,7 +305,9 @@ def comparison_table() -> str:
         Markdown.
     """
     path = RESULTS / "comparison.json"
-    return as_markdown(_read(path), n_texts=5).rstrip() if path.is_file() else "Not measured yet."
+    if not path.is_file():
+        return "Not measured yet."
+    return as_markdown(decode_report(_read(path), ComparisonReport, path), n_texts=5).rstrip()
 
 
 def stages_table() -> str:

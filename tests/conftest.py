@@ -53,3 +53,14 @@ def tiny_classifier(tmp_path_factory: pytest.TempPathFactory, vocabulary: Path) 
     (folder / "vocab.txt").write_bytes(vocabulary.read_bytes())
     export_model(ModelFolder(folder, str(folder)))
     return folder
+
+
+@pytest.fixture(scope="session")
+def every_engine(tmp_path_factory: pytest.TempPathFactory, vocabulary: Path) -> Path:
+    """A classifier with an export for every engine. Do not write to it."""
+    pytest.importorskip("torch")
+    from every_engine import make_classifier
+
+    folder = tmp_path_factory.mktemp("every") / "classifier"
+    make_classifier(folder, vocabulary)
+    return folder

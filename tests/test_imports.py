@@ -21,23 +21,24 @@ LEVELS = (
     {"runtime"},
     {"checkpoint"},
     {"model", "text", "data", "templates"},
-    {"reports", "statistics"},
+    {"statistics"},
+    {"reports"},
     {"hub"},
     {"folder"},
-    {"files", "rust"},
-    {"errors", "forking", "processors", "versions"},
+    {"files", "rust", "reading"},
+    {"errors", "forking", "processors", "progress", "versions"},
 )
 LEVEL_OF = {name: -depth for depth, names in enumerate(LEVELS) for name in names}
 # Package -> the only files, or folders, that import it.
 PLACES = {
     "accelerate": ("training/",),
-    "altair": ("benchmark/chart.py", "audit/charts.py"),
+    "altair": ("benchmark/chart.py", "audit/page/charts.py"),
     "captum": ("explain/integrated_gradients.py",),
     "click": ("cli/",),
     "ctranslate2": ("benchmark/peers.py",),
     "huggingface_hub": ("hub.py", "card/front_matter.py"),
     "jinja2": ("card/", "audit/"),
-    "msgspec": ("reports/",),
+    "msgspec": ("reports/", "evaluation/", "training/", "audit/", "card/", "cli/audit.py"),
     "nncf": ("runtime/export/openvino_export.py", "benchmark/peers.py"),
     "onnx": ("runtime/export/",),
     "onnxruntime": ("runtime/onnx_engine.py", "benchmark/peers.py"),
@@ -49,7 +50,7 @@ PLACES = {
         "runtime/int8_tensors.py",
         "training/state.py",
     ),
-    "scipy": ("evaluation/paired.py", "audit/statistics.py"),
+    "scipy": ("statistics/",),
     "sklearn": ("evaluation/metrics.py",),
     "tokenizers": ("text/",),
     "torch": (
@@ -65,7 +66,7 @@ PLACES = {
         "benchmark/floor.py",
     ),
     "transformers": ("benchmark/peers.py",),
-    "vl_convert": ("benchmark/chart.py", "audit/charts.py"),
+    "vl_convert": ("benchmark/chart.py", "audit/page/charts.py"),
 }
 LIGHT = ("numpy", "click")  # anything else beside the standard library has its place above
 
@@ -141,6 +142,15 @@ def test_classify_loads_no_heavy_package(tiny_classifier):
     loaded = modules_after(code, "classify", "--model", str(tiny_classifier), "good film")
     assert {"onnxruntime", "tokenizers", "numpy", "click"} <= loaded
     assert not loaded & set(PLACES) - {"onnxruntime", "tokenizers", "click"}
+
+
+@pytest.mark.parametrize("arguments", [["good film"], ["--json", "good film"]])
+def test_classify_loads_no_reports(tiny_classifier, arguments):
+    code = (
+        "import sys; from valence.cli import cli; cli.main(standalone_mode=False)\n"
+        "assert not [name for name in sys.modules if name.startswith(('valence.reports', 'valence.statistics'))]"
+    )
+    modules_after(code, "classify", "--model", str(tiny_classifier), *arguments)
 
 
 def test_reading_a_plain_file_loads_no_pyarrow(tiny_classifier, tmp_path):

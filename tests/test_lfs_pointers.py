@@ -10,7 +10,8 @@ import torch
 
 import valence
 from valence import hub
-from valence.audit.suites import read_crows_pairs, read_stereoset
+from valence.audit.suites.crows_pairs import read_crows_pairs
+from valence.audit.suites.stereoset import read_stereoset
 from valence.checkpoint.checkpoint import load_base, load_model
 from valence.cli import _LazyGroup
 from valence.errors import CheckpointError, ConfigError, DataError, EngineError, ModelError, TrainingError

@@ -102,8 +102,9 @@ def test_the_wheel_carries_every_file_of_the_package(wheel, source):
     assert {
         "valence/templates/countries.csv",
         "valence/templates/name_sentences.csv",
-        "valence/audit/page.css",
-        "valence/audit/page.js",
+        "valence/audit/page/audit.html.j2",
+        "valence/audit/page/page.css",
+        "valence/audit/page/page.js",
         "valence/audit/world/countries-50m.json",
         "valence/audit/world/LICENSE",
         "valence/card/check/published_cards/distilbert-base-uncased-finetuned-sst-2-english.json",

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import valence
+from valence.reports.audit import AuditReport
+from valence.reports.codec import decode_report
 
 COUNTRIES = Path(valence.__file__).parent / "templates" / "countries.csv"
 TEMPLATES = (
@@ -32,6 +34,11 @@ GROUPS = (
     "Chinese names, men", "Chinese names, women", "Hispanic names, men", "Hispanic names, women", "Indian names, men",
     "Indian names, women", "Buddhist", "Christian", "Hindu", "Jewish", "Muslim", "atheist",
 )  # fmt: skip
+
+
+def report(against: bool = False) -> AuditReport:
+    """As if it had been read from a file."""
+    return decode_report(audit(against), AuditReport, "audit.json")
 
 
 def audit(against: bool = False, bias: float = 1.0) -> dict[str, Any]:

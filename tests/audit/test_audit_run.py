@@ -12,14 +12,16 @@ from test_suites import write_crows, write_stereoset, write_winobias, write_wino
 
 pytest.importorskip("scipy")
 
-from valence.audit.models import AuditedModel, open_model, positive_class
-from valence.audit.page import audit_page
+from valence.audit.models import LoadedModel, open_model
+from valence.audit.page.render import audit_page
 from valence.audit.plan import PROBES, plan_probes, read_own_templates
 from valence.audit.probe import Scorer, Subject
 from valence.audit.run import audit, run_audit
 from valence.errors import DataError, InputError, MissingHeadError
 from valence.folder import ModelFolder
 from valence.hub import find_model
+from valence.reports.audit import AuditedModel, AuditReport
+from valence.reports.codec import decode_report, encode_report
 from valence.templates.countries import COUNTRIES
 from valence.templates.sentences import COUNTRY_TEMPLATES
 from valence.templates.template import select
@@ -39,8 +41,18 @@ def constant(texts) -> np.ndarray:
     return np.full(len(texts), 0.7)
 
 
-def fake(scorer: Scorer, name: str = "fake") -> AuditedModel:
-    return AuditedModel(Subject(scorer), {"name": name, "engine": "none"})
+def fake(scorer: Scorer, name: str = "fake") -> LoadedModel:
+    return LoadedModel(Subject(scorer), AuditedModel(name=name, engine="none"))
+
+
+def audited(
+    model: Path, probes=(), data=(), masked_lm: Path | None = None, against: Path | None = None, own_templates=None
+) -> dict[str, Any]:
+    """The content of audit.json, as the command makes it."""
+    first = open_model(folder_of(model), None if masked_lm is None else folder_of(masked_lm))
+    second = None if against is None else open_model(folder_of(against))
+    report = audit(first, plan_probes(first.offers, probes, data, own_templates), second)
+    return json.loads(json.dumps(encode_report(report)))
 
 
 def folder_of(path: Path) -> ModelFolder:
@@ -99,7 +111,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def test_a_planted_bias_is_caught_by_every_probe(suites, own_templates):
     model = fake(planted)
-    content = audit(model, plan_probes(model.offers, data=[suites], own_templates=own_templates))
+    content = encode_report(audit(model, plan_probes(model.offers, data=[suites], own_templates=own_templates)))
     found = figures(content)
     assert tuple(found) == OF_CLASSIFIERS
     assert found["countries"]["standard_deviation_mean"] > 0.01
@@ -124,7 +136,7 @@ def test_labels_that_one_country_costs_are_caught():
         return np.where(["Tuvalu" in text for text in texts], 1 - knows(texts), knows(texts))
 
     plan = plan_probes({"classifier"}, ["kept-labels"])
-    whole, lost = (figures(audit(fake(scorer), plan))["kept-labels"] for scorer in (knows, loses_one))
+    whole, lost = (figures(encode_report(audit(fake(scorer), plan)))["kept-labels"] for scorer in (knows, loses_one))
     assert set(whole.values()) == {1.0}
     assert lost["kept"] == pytest.approx(207 / 208)
     assert lost["kept_worst_country"] == 0
@@ -132,7 +144,7 @@ def test_labels_that_one_country_costs_are_caught():
 
 def test_a_constant_classifier_gives_zero_and_fails_where_it_must(suites, own_templates):
     model = fake(constant)
-    content = audit(model, plan_probes(model.offers, data=[suites], own_templates=own_templates))
+    content = encode_report(audit(model, plan_probes(model.offers, data=[suites], own_templates=own_templates)))
     found = figures(content)
     counts = r".*(p_value|kept.*|n_pairs|_france|_afghanistan|_ss|_lms|_icat)"
     for probe in ("countries", "names", "identities", "own-templates", "winobias", "winogender"):
@@ -150,14 +162,8 @@ def test_what_a_report_says_of_a_classifier(tiny_classifier, tmp_path):
     words = tmp_path / "cities.txt"
     words.write_text("Lima\nOslo\n")
     (tmp_path / "mine.txt").write_text("a film {city}\nthe plot {city}\n")
-    told: list[tuple[int, int]] = []
-    content = run_audit(
-        folder_of(tiny_classifier),
-        probes=["own-templates", "winobias"],
-        templates=tmp_path / "mine.txt",
-        words={"city": words},
-        on_progress=lambda done, total: told.append((done, total)),
-    )
+    mine = read_own_templates(tmp_path / "mine.txt", {"city": words})
+    content = audited(tiny_classifier, ["own-templates", "winobias"], own_templates=mine)
     assert content["model"] == {
         "name": "classifier",
         "architecture": "distilbert",
@@ -178,7 +184,6 @@ def test_what_a_report_says_of_a_classifier(tiny_classifier, tmp_path):
     }
     assert {"valence", "numpy", "scipy", "Python"} <= content["versions"].keys()
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", content["date"])
-    assert told[-1] == (1000, 1000)
     assert json.loads(json.dumps(content, allow_nan=False))["probes"][0]["figures"] == probe["figures"]
 
 
@@ -189,24 +194,8 @@ def test_figures_are_those_of_the_positive_class(tiny_classifier, tmp_path):
     (swapped / "config.json").write_text(json.dumps(config | names))
     texts = ["a good film", "the plot was bad"]
     usual, other = (open_model(folder_of(path)) for path in (tiny_classifier, swapped))
-    assert other.description["positive_label"] == "Positive"
+    assert other.description.positive_label == "Positive"
     np.testing.assert_allclose(usual.subject.positive(texts) + other.subject.positive(texts), 1)
-
-
-@pytest.mark.parametrize(
-    ("labels", "number"),
-    [
-        (("NEGATIVE", "POSITIVE"), 1),
-        (("Positive", "Negative"), 0),
-        (("LABEL_0", "LABEL_1"), 1),
-        (("LABEL_1", "LABEL_0"), 0),
-        (("1", "0"), 0),
-        (("spam", "ham"), None),
-        (("5 stars", "1 star"), None),
-    ],
-)
-def test_the_positive_class(labels, number):
-    assert positive_class(labels) == number
 
 
 def test_classes_of_unknown_names_are_asked_for(tiny_classifier, tmp_path):
@@ -216,20 +205,22 @@ def test_classes_of_unknown_names_are_asked_for(tiny_classifier, tmp_path):
     (renamed / "config.json").write_text(json.dumps(config | names))
     with pytest.raises(InputError, match=r"calls its classes good and bad, neither of them POSITIVE.*--labels"):
         open_model(folder_of(renamed))
-    assert open_model(folder_of(renamed), labels=("POSITIVE", "NEGATIVE")).description["positive_label"] == "POSITIVE"
+    assert open_model(folder_of(renamed), labels=("POSITIVE", "NEGATIVE")).description.positive_label == "POSITIVE"
 
 
-def test_the_engine_of_a_report_or_another(tiny_classifier, tmp_path):
-    (tmp_path / "mine.txt").write_text("the film is {age}\n")
-    options = {"probes": ["own-templates"], "templates": tmp_path / "mine.txt"}
+def test_the_engine_of_a_report_or_another(tiny_classifier, suites):
+    told: list[tuple[int, int]] = []
+    options = {"probes": ["winogender"], "data": [suites]}
     folder = folder_of(tiny_classifier)
-    assert run_audit(folder, engine="torch fp32", **options)["model"]["engine"] == "torch fp32"
+    report = run_audit(folder, engine="torch fp32", on_progress=lambda *progress: told.append(progress), **options)
+    assert report.model.engine == "torch fp32"
+    assert told[-1] == (1000, 1000)
     for elsewhere in ("native int8", "an engine of tomorrow"):
-        assert run_audit(folder, engine=elsewhere, **options)["model"]["engine"] == "onnx fp32"
+        assert run_audit(folder, engine=elsewhere, **options).model.engine == "onnx fp32"
 
 
 def test_a_card_measures_bias_again_and_finds_the_same(tiny_classifier, suites):
-    first = run_audit(folder_of(tiny_classifier), probes=["winogender"], data=[suites])
+    first = encode_report(run_audit(folder_of(tiny_classifier), probes=["winogender"], data=[suites]))
     names = [probe["name"] for probe in first["probes"]]
     again = run_audit(folder_of(tiny_classifier), engine=first["model"]["engine"], probes=names, data=[suites])
     assert figures(again) == figures(first)
@@ -237,41 +228,35 @@ def test_a_card_measures_bias_again_and_finds_the_same(tiny_classifier, suites):
 
 
 def test_a_raw_model_with_both_heads(raw, suites):
-    content = run_audit(folder_of(raw["bert"]), data=[suites])
+    content = audited(raw["bert"], data=[suites])
     assert tuple(figures(content)) == OF_MASKED_LMS
     assert "intersentence_ss" in figures(content)["stereoset"]
     assert set(content["skipped"].values()) == {"needs a classifier, and this is a raw model"}
     assert content["model"]["heads"] == ["masked-lm", "next-sentence"]
     assert content["model"]["uncased"] is True
     assert "torch" in content["versions"]
-    audit_page(content)
+    audit_page(decode_report(content, AuditReport, "audit.json"))
 
 
 def test_a_raw_model_without_next_sentences_beside_one_with_them(raw, suites):
-    content = run_audit(
-        folder_of(raw["bert"]), against=folder_of(raw["distilbert"]), probes=["stereoset"], data=[suites]
-    )
+    content = audited(raw["bert"], ["stereoset"], [suites], against=raw["distilbert"])
     (other,) = content["against"]["probes"]
     assert [name for name in other["figures"] if name.startswith("intersentence")] == []
     assert content["skipped"] == {"stereoset, next sentences, distilbert": "the raw model has no next-sentence head"}
-    alone = run_audit(folder_of(raw["distilbert"]), probes=["stereoset"], data=[suites])
+    alone = audited(raw["distilbert"], ["stereoset"], [suites])
     assert alone["skipped"] == {"stereoset, next sentences": "the raw model has no next-sentence head"}
 
 
 def test_a_classifier_and_a_raw_model_together(raw, tiny_classifier, suites):
-    content = run_audit(
-        folder_of(tiny_classifier),
-        masked_lm=folder_of(raw["distilbert"]),
-        probes=["winogender", "winogender-masked-lm", "crows-pairs"],
-        data=[suites],
-    )
+    probes = ["winogender", "winogender-masked-lm", "crows-pairs"]
+    content = audited(tiny_classifier, probes, [suites], masked_lm=raw["distilbert"])
     assert list(figures(content)) == ["winogender", "winogender-masked-lm", "crows-pairs"]
     assert content["model"]["masked_lm"]["name"] == "distilbert"
     assert len(content["model"]["masked_lm"]["weights_sha256"]) == 64
 
 
 def test_what_a_tokenizer_cannot_be_asked_is_left_out_and_said(raw, suites):
-    content = run_audit(folder_of(raw["mute"]), probes=["winogender-masked-lm", "crows-pairs"], data=[suites])
+    content = audited(raw["mute"], ["winogender-masked-lm", "crows-pairs"], [suites])
     assert list(figures(content)) == ["crows-pairs"]
     assert content["skipped"] == {"winogender-masked-lm": "the pronoun 'he' is not one token of this model"}
 
@@ -280,18 +265,23 @@ def test_two_models_side_by_side(suites):
     first, second = fake(planted, "biased"), fake(constant, "even")
     plan = plan_probes(first.offers, ["winobias"], [suites])
     told = []
-    content = audit(first, plan, second, lambda *progress: told.append(progress))
+    report = audit(first, plan, second, lambda *progress: told.append(progress))
+    content = encode_report(report)
     assert figures(content["against"])["winobias"]["mean_difference"] == 0
-    assert [number for number, *_ in told] == sorted(number for number, *_ in told)
-    assert {number for number, *_ in told} == {0, 1}
-    assert "Audit of biased and even" in audit_page(content)
+    names = [what for _, _, what in told]
+    assert list(dict.fromkeys(names)) == ["winobias", "winobias, the other model"]
+    for name in set(names):
+        done = [(done, total) for done, total, what in told if what == name]
+        assert done == sorted(done)
+        assert done[-1][0] == done[-1][1]
+    assert "Audit of biased and even" in audit_page(report)
 
 
 def test_a_classifier_and_a_raw_model_are_not_put_side_by_side(raw, tiny_classifier, suites):
     with pytest.raises(InputError, match="one is a classifier, the other a raw model"):
-        run_audit(folder_of(tiny_classifier), against=folder_of(raw["bert"]), probes=["winobias"], data=[suites])
+        audited(tiny_classifier, ["winobias"], [suites], against=raw["bert"])
     with pytest.raises(InputError, match="bert is no classifier"):
-        run_audit(folder_of(raw["bert"]), masked_lm=folder_of(raw["bert"]))
+        audited(raw["bert"], masked_lm=raw["bert"])
 
 
 def test_a_classifier_of_topics_is_refused(tmp_path, vocabulary):

@@ -8,11 +8,11 @@ from itertools import pairwise
 import pytest
 from page_fixtures import read_countries
 
-from valence.audit import charts
-from valence.audit.charts import MapValue
-from valence.audit.probe import Figure
+from valence.audit.page import charts
+from valence.audit.page.charts import MapValue
 from valence.audit.world.shapes import largest_parts
 from valence.errors import InputError
+from valence.reports.estimate import Estimate
 
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
@@ -113,7 +113,7 @@ def test_a_pair_of_maps_has_both_on_one_scale():
 
 
 def test_a_png_has_the_size_that_was_asked_for():
-    png = charts.as_png(charts.difference_plot({"nurse": Figure(0.03)}), scale=3)
+    png = charts.as_png(charts.difference_plot({"nurse": Estimate(0.03)}), scale=3)
     assert png.startswith(b"\x89PNG\r\n")
     width, height = struct.unpack(">II", png[16:24])
     assert 720 * 3 <= width <= 800 * 3
@@ -142,7 +142,7 @@ def test_a_template_without_fillers_has_an_empty_row():
 
 
 def test_differences_that_leave_zero_out_are_filled():
-    differences = {"nurse": Figure(0.03, 0.01, 0.05), "clerk": Figure(0.03, -0.01, 0.07), "cook": Figure(0.02)}
+    differences = {"nurse": Estimate(0.03, 0.01, 0.05), "clerk": Estimate(0.03, -0.01, 0.07), "cook": Estimate(0.02)}
 
     def filled(specification):
         drawn = re.findall(r'aria-label="(\w+): [^"]*"[^>]*fill-opacity="([01])"', charts.as_svg(specification))
@@ -155,17 +155,17 @@ def test_differences_that_leave_zero_out_are_filled():
 
 
 def test_a_constant_classifier_still_gives_a_chart():
-    nothing = {name: Figure(0.0, 0.0, 0.0) for name in "abc"}
+    nothing = {name: Estimate(0.0, 0.0, 0.0) for name in "abc"}
     low, high = charts.difference_domain(nothing, {})
     assert low < 0 < high
     assert {"a", "b", "c"} <= set(texts(charts.as_svg(charts.difference_plot(nothing))))
-    assert "A 0" in " ".join(texts(charts.as_svg(charts.figure_bars({"x": (Figure(0.0), None)}, ("m", "n"))))).replace(
-        "  ", " "
-    )
+    assert "A 0" in " ".join(
+        texts(charts.as_svg(charts.figure_bars({"x": (Estimate(0.0), None)}, ("m", "n"))))
+    ).replace("  ", " ")
 
 
 def test_charts_of_two_models_share_an_axis():
-    wide, narrow = {"a": Figure(0.5, 0.4, 0.6)}, {"a": Figure(-0.01)}
+    wide, narrow = {"a": Estimate(0.5, 0.4, 0.6)}, {"a": Estimate(-0.01)}
     low, high = charts.difference_domain(wide, narrow)
     assert low < -0.01
     assert high > 0.6
@@ -173,9 +173,9 @@ def test_charts_of_two_models_share_an_axis():
 
 def test_figures_of_two_models_stand_side_by_side():
     figures = {
-        "standard deviation": (Figure(0.2, 0.1, 0.3), Figure(0.02)),
-        "mean difference": (Figure(-0.1, -0.2, 0.0), Figure(0.05)),
-        "only in one": (None, Figure(3.0)),
+        "standard deviation": (Estimate(0.2, 0.1, 0.3), Estimate(0.02)),
+        "mean difference": (Estimate(-0.1, -0.2, 0.0), Estimate(0.05)),
+        "only in one": (None, Estimate(3.0)),
     }
     written = [text.replace("  ", " ") for text in texts(charts.as_svg(charts.figure_bars(figures, ("base", "even"))))]
     assert [text for text in written if text in figures] == list(figures)

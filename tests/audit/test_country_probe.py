@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from valence.audit.countries import CountriesProbe
-from valence.audit.kept_labels import KEPT_LABELS_LIMIT, KeptLabelsProbe
-from valence.audit.probe import ProbeResult, Scorer, Subject
+from valence.audit.probe import ProbeReport, Scorer, Subject
+from valence.audit.probes.countries import CountriesProbe
+from valence.audit.probes.kept_labels import KEPT_LABELS_LIMIT, KeptLabelsProbe
 from valence.errors import InputError
 from valence.templates.countries import COUNTRIES
 from valence.templates.sentences import CARD_TEMPLATE, COUNTRY_TEMPLATES
@@ -38,19 +38,19 @@ def planted(**by_country: float) -> Scorer:
     return score
 
 
-def ask(scorer: Scorer, **options) -> ProbeResult:
+def ask(scorer: Scorer, **options) -> ProbeReport:
     result = CountriesProbe(**{"resamples": 50} | options).run(Subject(positive=scorer))
     json.dumps(result.details, allow_nan=False)
     return result
 
 
-def table(result: ProbeResult, title: str) -> list[dict]:
+def table(result: ProbeReport, title: str) -> list[dict]:
     (found,) = [one for one in result.tables if one.title == title]
     return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
 
 
 @pytest.fixture(scope="module")
-def afghanistan_is_low() -> ProbeResult:
+def afghanistan_is_low() -> ProbeReport:
     return ask(planted(Afghanistan=0.08, France=0.89))
 
 
@@ -214,7 +214,7 @@ def test_one_template_has_no_interval():
 class TestKeptLabels:
     POLAR = tuple(one for one in select(COUNTRY_TEMPLATES, "audit") if one.polarity != "neutral")
 
-    def ask(self, scorer: Scorer, **options) -> ProbeResult:
+    def ask(self, scorer: Scorer, **options) -> ProbeReport:
         result = KeptLabelsProbe(**{"resamples": 50} | options).run(Subject(positive=scorer))
         json.dumps(result.details, allow_nan=False)
         return result

@@ -12,9 +12,9 @@ pytest.importorskip("scipy")
 
 from fake_masked_lm import fake_masked_lm, scrambled
 
-from valence.audit.crows_pairs import CrowsPairsProbe, PairScores, score_crows_pairs, sentence_scores
 from valence.audit.probe import Subject
-from valence.audit.suites import CrowsPair
+from valence.audit.probes.crows_pairs import CrowsPairsProbe, PairScores, score_crows_pairs, sentence_scores
+from valence.audit.suites.crows_pairs import CrowsPair
 from valence.errors import InputError
 from valence.text.batching import TokenBatch
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from valence.audit.own_templates import OwnTemplatesProbe, SlotWord, built_in_words, read_templates, read_words
-from valence.audit.probe import ProbeResult, Scorer, Subject
+from valence.audit.probe import ProbeReport, Scorer, Subject
+from valence.audit.probes.own_templates import OwnTemplatesProbe, SlotWord, built_in_words, read_templates, read_words
 from valence.errors import DataError, InputError
 from valence.templates.template import Template
 
@@ -31,13 +31,13 @@ def refusal(read, path: Path, *arguments) -> str:
     return str(caught.value)
 
 
-def ask(templates: Sequence[Template], words, scorer: Scorer, resamples: int = 50) -> ProbeResult:
+def ask(templates: Sequence[Template], words, scorer: Scorer, resamples: int = 50) -> ProbeReport:
     result = OwnTemplatesProbe(templates, words, resamples).run(Subject(positive=scorer))
     json.dumps(result.details, allow_nan=False)
     return result
 
 
-def table(result: ProbeResult, title: str) -> list[dict]:
+def table(result: ProbeReport, title: str) -> list[dict]:
     (found,) = [one for one in result.tables if one.title == title]
     return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
 

@@ -7,12 +7,15 @@ import re
 from html.parser import HTMLParser
 from itertools import pairwise
 
+import msgspec
 import pytest
-from page_fixtures import audit, figure
+from page_fixtures import audit, figure, report
 
-from valence.audit.page import audit_page
-from valence.audit.pictures import map_files, pictures
-from valence.audit.wording import shown
+from valence.audit.page.pictures import map_files, pictures
+from valence.audit.page.render import audit_page, shown
+from valence.errors import ModelError
+from valence.reports.audit import AuditReport
+from valence.reports.codec import decode_report
 
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
@@ -57,16 +60,20 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def one():
-    return Reader(audit_page(audit()))
+    return Reader(audit_page(report()))
 
 
 @pytest.fixture(scope="module")
 def two():
-    return Reader(audit_page(audit(against=True)))
+    return Reader(audit_page(report(against=True)))
+
+
+def read(content):
+    return decode_report(content, AuditReport, "audit.json")
 
 
 def small(**changes):
-    """An audit with one probe that has nothing but what every probe has."""
+    """The content of an audit with one probe that has nothing but what every probe has."""
     probe = {
         "name": "kept",
         "title": "Labels kept",
@@ -158,7 +165,7 @@ def test_the_shapes_are_in_the_page_once(two):
 
 
 def test_a_page_without_a_map_goes_without_the_shapes():
-    assert len(audit_page(small())) < 1_000_000 < len(audit_page(audit()))
+    assert len(audit_page(read(small()))) < 1_000_000 < len(audit_page(report()))
 
 
 def test_two_models_stand_side_by_side(two):
@@ -172,9 +179,9 @@ def test_two_models_stand_side_by_side(two):
 def test_a_probe_that_only_one_model_can_take_is_shown_for_that_one():
     content = audit(against=True)
     content["against"]["probes"] = [*content["against"]["probes"][1:], *small(name="only-b")["probes"]]
-    read = Reader(audit_page(content))
-    assert "standard deviation 0.204 0.174 to 0.234 – – –" in read.text
-    assert "kept – – 0.990 – –" in read.text
+    page = Reader(audit_page(read(content)))
+    assert "standard deviation 0.204 0.174 to 0.234 – – –" in page.text
+    assert "kept – – 0.990 – –" in page.text
 
 
 @pytest.mark.parametrize(
@@ -197,23 +204,62 @@ def test_hostile_names_are_text(evil):
         cannot_show=evil,
         source=evil,
     )
-    content["model"] = {"name": evil, evil: evil}
+    content["model"] = {"name": evil} | ({} if evil == "\ud800" else {evil: evil})  # a key of no field
     content["skipped"] = {evil: evil}
     content["against"] = {"model": {"name": evil}, "probes": content["probes"]}
-    page = audit_page(content)
+    made = structs_of(content) if evil == "\ud800" else read(content)
+    page = audit_page(made)
     page.encode("utf-8")
-    read = Reader(page)
-    assert len([one for one, _ in read.scripts if one.get("type") != "application/json"]) == 2
-    assert not {"b", "img"} & {tag for tag, _ in read.elements}
+    found = Reader(page)
+    assert len([one for one, _ in found.scripts if one.get("type") != "application/json"]) == 2
+    assert not {"b", "img"} & {tag for tag, _ in found.elements}
     if evil != "\ud800":
-        assert read.text.count(" ".join(evil.split())) > 10
+        assert found.text.count(" ".join(evil.split())) > 10
+
+
+def structs_of(content):
+    """A report that was made here, not read: no file can hold halves of surrogate pairs, names of folders can."""
+    return msgspec.convert(AuditReport.nested(content), AuditReport)
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"maps": {"a": [{"name": "France"}]}},
+        {"maps": [1]},
+        {"templates": {"a": 1}},
+        {"templates": "x"},
+        {"differences": {"a": {"b": {"value": "high"}}}},
+        {"by_occupation": [{"group": "nurse"}]},
+    ],
+)
+def test_details_that_cannot_be_drawn_are_named(details):
+    with pytest.raises(ModelError, match=r"the details of a probe cannot be drawn: .*; audit the model again"):
+        audit_page(read(small(details=details)))
+
+
+def test_what_is_not_defined_for_a_model_is_shown_as_such():
+    page = Reader(audit_page(read(small(figures={"kept": figure(0.99), "share": figure(None)}))))
+    assert "share – –" in page.text
+
+
+def test_the_headline_of_a_probe_is_at_a_glance():
+    figures = {"kept": figure(0.99), "kept_worst": figure(0.5)}
+    for headline, shown_first in (
+        ([], {"kept", "kept worst"}),
+        (["kept_worst"], {"kept worst"}),
+        (["gone"], {"kept", "kept worst"}),
+    ):
+        page = audit_page(read(small(figures=figures, headline=headline)))
+        glance = Reader(page).text.split("At a glance")[1].split("What?")[0]
+        assert {name for name in ("kept worst", "kept") if f"Labels kept {name} 0" in glance} == shown_first
 
 
 def test_a_long_table_is_cut_and_says_so():
     rows = [[f"word {number}", number / 5000] for number in range(5000)]
-    read = Reader(audit_page(small(tables=[{"title": "Words", "columns": ["word", "P"], "rows": rows}])))
-    assert "Words (5,000, of which 2,000 here and all in audit.json)" in read.text
-    assert len(read.all("tr")) < 2100
+    page = Reader(audit_page(read(small(tables=[{"title": "Words", "columns": ["word", "P"], "rows": rows}]))))
+    assert "Words (5,000, of which 2,000 here and all in audit.json)" in page.text
+    assert len(page.all("tr")) < 2100
 
 
 def test_crowded_charts_keep_their_ends_and_say_that_they_are_thinned():

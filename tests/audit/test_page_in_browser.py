@@ -5,7 +5,7 @@ import shutil
 from contextlib import contextmanager
 
 import pytest
-from page_fixtures import audit, figure
+from page_fixtures import audit, figure, report
 
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
@@ -14,7 +14,9 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 if CHROMIUM is None:
     pytest.skip("needs chromium: apt-get install chromium", allow_module_level=True)
 
-from valence.audit.page import audit_page  # noqa: E402  after the skips: they save its imports
+from valence.audit.page.render import audit_page  # noqa: E402  after the skips: they save its imports
+from valence.reports.audit import AuditReport  # noqa: E402
+from valence.reports.codec import decode_report  # noqa: E402
 
 DRAWN = "html[data-drawn=yes]"
 # A pixel inside a shape's mainland: the middle of its box may be at sea.
@@ -39,7 +41,7 @@ def browser():
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "audit.html"
-    path.write_text(audit_page(audit()), encoding="utf-8")
+    path.write_text(audit_page(report()), encoding="utf-8")
     return path
 
 
@@ -155,7 +157,7 @@ def test_printing_opens_every_table(opened, page_file):
 
 def test_two_models_are_side_by_side_and_on_a_phone_one_below_the_other(opened, tmp_path):
     path = tmp_path / "two.html"
-    path.write_text(audit_page(audit(against=True)), encoding="utf-8")
+    path.write_text(audit_page(report(against=True)), encoding="utf-8")
     places = {}
     for width in (1200, 390):
         with opened(path, viewport={"width": width, "height": 900}) as page:
@@ -178,7 +180,7 @@ def test_hostile_names_do_nothing(opened, tmp_path):
         "differences": {evil: {evil: figure(0.1)}},
     }
     path = tmp_path / "hostile.html"
-    path.write_text(audit_page(content), encoding="utf-8")
+    path.write_text(audit_page(decode_report(content, AuditReport, "audit.json")), encoding="utf-8")
     with opened(path, viewport={"width": 1200, "height": 900}) as page:
         shape = page.locator(".chart path[aria-roledescription=geoshape]:not([aria-hidden])").first
         shape.scroll_into_view_if_needed()
@@ -191,7 +193,7 @@ def test_hostile_names_do_nothing(opened, tmp_path):
 def test_the_policy_stops_what_is_smuggled_in(browser, tmp_path):
     path = tmp_path / "smuggled.html"
     smuggled = "<script>window.smuggled = 1</script><img src='https://example.org/x.png'>"
-    path.write_text(audit_page(audit()) + smuggled, encoding="utf-8")
+    path.write_text(audit_page(report()) + smuggled, encoding="utf-8")
     refused, reached = [], []
     with browser.new_context() as context:
         context.route("https://**", lambda route: (reached.append(route.request.url), route.abort()))

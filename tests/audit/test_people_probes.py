@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from valence.audit.identities import IdentitiesProbe, IdentityList, IdentityWord, audit_lists
-from valence.audit.names import NameSentence, NamesProbe, read_name_sentences
-from valence.audit.probe import ProbeResult, Scorer, Subject
+from valence.audit.probe import ProbeReport, Scorer, Subject
+from valence.audit.probes.identities import IdentitiesProbe, IdentityList, IdentityWord, audit_lists
+from valence.audit.probes.names import NameSentence, NamesProbe, read_name_sentences
 from valence.errors import DataError, InputError
 from valence.templates.people import GENDER_PAIRS, NAMES
 from valence.templates.template import Template
@@ -30,7 +30,7 @@ def lowers(words: Sequence[str], by: float = 0.2, start: float = 0.6) -> Scorer:
     return lambda texts: np.array([start - by * bool(found.search(text)) for text in texts])
 
 
-def table(result: ProbeResult, title: str) -> list[dict]:
+def table(result: ProbeReport, title: str) -> list[dict]:
     (found,) = [one for one in result.tables if one.title == title]
     return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
 
@@ -45,7 +45,7 @@ def shipped() -> tuple[NameSentence, ...]:
 
 
 class TestNames:
-    def ask(self, scorer: Scorer) -> ProbeResult:
+    def ask(self, scorer: Scorer) -> ProbeReport:
         result = NamesProbe(shipped(), resamples=50).run(Subject(positive=scorer))
         json.dumps(result.details, allow_nan=False)
         return result
@@ -170,7 +170,7 @@ class TestNames:
 class TestIdentities:
     LISTS = audit_lists()
 
-    def ask(self, scorer: Scorer, lists: Sequence[IdentityList] | None = None, resamples: int = 20) -> ProbeResult:
+    def ask(self, scorer: Scorer, lists: Sequence[IdentityList] | None = None, resamples: int = 20) -> ProbeReport:
         result = IdentitiesProbe(lists, resamples).run(Subject(positive=scorer))
         json.dumps(result.details, allow_nan=False)
         return result

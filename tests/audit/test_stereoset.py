@@ -13,7 +13,7 @@ pytest.importorskip("scipy")
 from fake_masked_lm import fake_masked_lm, scrambled
 
 from valence.audit.probe import Subject
-from valence.audit.stereoset import (
+from valence.audit.probes.stereoset import (
     StereoSetClassifierProbe,
     StereoSetProbe,
     classifier_texts,
@@ -23,7 +23,7 @@ from valence.audit.stereoset import (
     score_stereoset,
     term_scores,
 )
-from valence.audit.suites import Candidate, StereoSetItem, StereoSetItems
+from valence.audit.suites.stereoset import Candidate, StereoSetItem, StereoSetItems
 from valence.errors import EngineError, InputError
 from valence.runtime.next_sentence import NextSentence
 

@@ -1,6 +1,7 @@
 """The published suites: the real files where they are, and files of the same size that a test has broken."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,25 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from valence.audit.plan import SUITES, plan_probes
 from valence.audit.pronouns import pronoun_places
-from valence.audit.suites import (
-    SOURCES,
-    candidate_word,
-    find_suite,
-    find_suites,
-    read_crows_pairs,
-    read_stereoset,
-    read_winobias,
-    read_winogender,
-)
+from valence.audit.suites.crows_pairs import read_crows_pairs
+from valence.audit.suites.stereoset import candidate_word, read_stereoset
+from valence.audit.suites.winobias import read_winobias
+from valence.audit.suites.winogender import read_winogender
 from valence.errors import DataError
 
-READERS: dict[str, Callable[[Path], Any]] = {
-    "stereoset": read_stereoset,
-    "crows_pairs": read_crows_pairs,
-    "winobias": read_winobias,
-    "winogender": read_winogender,
-}
+READERS: dict[str, Callable[[Path], Any]] = {suite.name: suite.read for suite in SUITES}
 STEREOSET = {
     "intrasentence": {"gender": 255, "profession": 810, "race": 962, "religion": 79},
     "intersentence": {"gender": 242, "profession": 827, "race": 976, "religion": 78},
@@ -132,11 +123,17 @@ def write_crows(path: Path, lines: list[str] | None = None) -> Path:
     return path
 
 
+def find_suites(folder: Path) -> dict[str, Path]:
+    return {suite.name: path for suite in SUITES if (path := suite.find(folder)) is not None}
+
+
 def refusal(name: str, path: Path) -> DataError:
     with pytest.raises(DataError) as caught:
         READERS[name](path)
     message = str(caught.value)
-    assert message.count(SOURCES[name].split(" ")[0]) == 1, "it must say where to get the file from"
+    assert message.count(next(suite.source for suite in SUITES if suite.name == name).split(" ")[0]) == 1, (
+        "it must say where to get the file from"
+    )
     assert "\n" not in message
     assert len(message) < 500
     return caught.value
@@ -201,14 +198,15 @@ def test_suites_are_found_by_their_name_or_as_their_repository_is_cloned(tmp_pat
     sizes = {name: len(READERS[name](path)) for name, path in found.items() if name != "stereoset"}
     assert sizes == {"crows_pairs": 1508, "winobias": 1584, "winogender": 240}
     assert len(read_stereoset(found["stereoset"]).intrasentence) == 2106
-    assert find_suite(str(tmp_path), "winobias") == found["winobias"]
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_an_absent_suite_says_where_it_should_be_and_where_to_get_it(name, tmp_path):
-    with pytest.raises(DataError, match=r"no \w+: expected .* or .*; get it from https://github.com/[\w-]+/") as caught:
-        find_suite(tmp_path, name)
-    assert str(tmp_path) in str(caught.value)
+    skipped = plan_probes({"classifier", "masked-lm"}, data=[tmp_path]).skipped
+    source = next(suite.source for suite in SUITES if suite.name == name)
+    assert re.fullmatch(r"https://github.com/[\w-]+/[\w-]+ \(.+\)", source)
+    said = f"not found in {tmp_path}: get it from {source} and name the folder that holds it with --data"
+    assert said in skipped.values()
     with pytest.raises(DataError, match="no such folder"):
         find_suites(tmp_path / "nowhere")
     (tmp_path / "file").write_text("x")

@@ -11,18 +11,13 @@ pytest.importorskip("scipy")
 
 from fake_masked_lm import fake_masked_lm
 
-from valence.audit.probe import ProbeResult, Subject
+from valence.audit.probe import ProbeReport, Subject
+from valence.audit.probes.winobias import WinoBiasMaskedLMProbe, WinoBiasProbe, feminine_share, preference
+from valence.audit.probes.winogender import WinogenderMaskedLMProbe, WinogenderProbe
 from valence.audit.pronouns import feminine_log_odds, pronoun_places
 from valence.audit.scoring import Progress
-from valence.audit.suites import (
-    WinoBiasPair,
-    WinogenderTriple,
-    find_suites,
-    read_winobias,
-    read_winogender,
-)
-from valence.audit.winobias import WinoBiasMaskedLMProbe, WinoBiasProbe, feminine_share, preference
-from valence.audit.winogender import WinogenderMaskedLMProbe, WinogenderProbe
+from valence.audit.suites.winobias import WINOBIAS, WinoBiasPair, read_winobias
+from valence.audit.suites.winogender import WINOGENDER, WinogenderTriple, read_winogender
 from valence.errors import EngineError, InputError
 
 PRONOUNS = ["he", "she", "him", "her", "his", "hers", "himself", "herself", "they", "them", "their"]
@@ -74,7 +69,7 @@ def triples() -> list[WinogenderTriple]:
     return found
 
 
-def values(result: ProbeResult) -> dict[str, float]:
+def values(result: ProbeReport) -> dict[str, float]:
     return {name: figure.value for name, figure in result.figures.items()}
 
 
@@ -319,7 +314,7 @@ def test_shares_and_preferences():
 
 
 def test_the_published_suites_catch_a_classifier_against_women(shared):
-    found = find_suites(shared / "data")
+    found = {suite.name: suite.find(shared / "data") for suite in (WINOBIAS, WINOGENDER)}
     winobias = WinoBiasProbe(read_winobias(found["winobias"]), resamples=50).run(Subject(positive=against_women))
     figures = values(winobias)
     assert (figures["n_pairs"], figures["n_pairs_left_out"]) == (1564, 20)

@@ -6,6 +6,8 @@ import pytest
 
 from valence.benchmark import tables
 from valence.benchmark.chart import throughput_chart
+from valence.benchmark.floor import product_operations
+from valence.reports.environment import Environment
 
 
 def cells(table):
@@ -119,3 +121,28 @@ def test_the_chart_names_everybody(report):
     for name in ("valence onnx fp32, all texts in one call", "transformers pipeline fp32, batches of 32, unsorted"):
         assert name in svg
     assert svg == throughput_chart(report, "short", "classifier")
+
+
+def test_the_floor_of_a_deep_model_is_its_own(report):
+    """Of twelve layers the last one is a smaller part than of six."""
+    changed = copy.deepcopy(report)
+    changed["floor"] = {"shape": [512, 768, 3072], "gops": 700.0, "best_gops": 800.0}
+    model = changed["models"]["classifier"]
+    shape = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12}
+    model["operations_per_token"] = product_operations(shape)
+    model["least_operations_per_token"] = product_operations(shape, first_token_alone=True)
+    assert "(93 % of the products)" in tables.floor_text(changed)
+    del model["least_operations_per_token"]  # as in reports of earlier versions
+    text = tables.floor_text(changed)
+    assert "texts/s if it did nothing else. " in text.split("The default")[0]
+
+
+def test_the_machine_is_that_of_every_report(report):
+    machine = Environment.now().machine
+    assert report["machine"]["cores"] == machine.processors
+    assert report["machine"]["processor"] == machine.processor
+    text = tables.machine_text(report)
+    assert text.count("family") <= 1
+    assert f"cores of {machine.processor} (" in text
+    old = {**report, "machine": {**report["machine"], "processor": "AMD EPYC", "family": "25.17"}}
+    assert "of AMD EPYC (family 25.17; " in tables.machine_text(old)

@@ -104,3 +104,10 @@ def test_the_int8_product_is_measured():
     pytest.importorskip("torch")
     found = int8_product(16, 32, 48, 3)
     assert 0 < found["gops"] <= found["best_gops"]
+
+
+@pytest.mark.parametrize(("layers", "share"), [(1, 1 / 6), (3, 0.722), (6, 0.861), (12, 0.931), (24, 0.965)])
+def test_what_the_first_token_alone_leaves_depends_on_the_depth(layers, share):
+    config = {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": layers}
+    found = product_operations(config, first_token_alone=True) / product_operations(config)
+    assert found == pytest.approx(share, abs=5e-4)

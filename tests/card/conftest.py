@@ -15,6 +15,7 @@ from valence.data.examples import read_examples
 from valence.data.sources import find_source
 from valence.files import write_json
 from valence.folder import ModelFolder
+from valence.reports.codec import encode_report
 from valence.runtime.load import load_folder
 
 Run = Callable[..., subprocess.CompletedProcess]
@@ -123,10 +124,10 @@ def _carded(tmp_path_factory: pytest.TempPathFactory, tiny_classifier: Path, oth
     model = ModelFolder(folder, str(folder))
     classifier = load_folder(model)
     examples = read_examples(find_source(str(data / "reviews.tsv"), "eval"), known=classifier.labels)
-    write_json(folder / "reports" / "evaluation-reviews.json", evaluate(classifier, examples, model, 50))
+    write_json(folder / "reports" / "evaluation-reviews.json", encode_report(evaluate(classifier, examples, model, 50)))
     other = ModelFolder(other_classifier, str(other_classifier))
     pair = Contestant(classifier, model), Contestant(load_folder(other), other)
-    comparison = compare(*pair, examples, 50, 1)
+    comparison = encode_report(compare(*pair, examples, 50, 1))
     for side, speed in zip(comparison["models"], (3000.0, 1000.0), strict=True):  # a busy machine shall not decide
         side["texts_per_second"] = speed
     write_json(folder / "reports" / "comparison.json", comparison)

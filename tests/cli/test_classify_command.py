@@ -209,6 +209,13 @@ def test_long_texts_refused(classify):
     assert texts_of(done.stdout) == ["good"]  # what came before it is not lost
 
 
+def test_a_text_that_is_refused_late_is_read_once_and_has_its_number(classify):
+    n_before = 2048 + 3  # in the second of the groups that are read at once
+    done = classify("--long-text", "error", "--max-length", "8", stdin=b"good\n" * n_before + b"good " * 10 + b"\n")
+    refused(done, f"text {n_before + 1} has 12 tokens, the limit is 8")
+    assert texts_of(done.stdout) == ["good"] * n_before
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from valence.data.positive import find_positive, positive_class
+from valence.data.positive import find_positive, positive_class, positive_sentiment
 from valence.errors import InputError
 
 
@@ -53,3 +53,27 @@ def test_the_user_names_it(labels, name, number):
 def test_no_such_class(labels, name):
     with pytest.raises(InputError, match=r"the positive class must be one of .*; found "):
         find_positive(labels, name)
+
+
+@pytest.mark.parametrize(
+    ("labels", "number"),
+    [
+        (("NEGATIVE", "POSITIVE"), 1),
+        (("Positive", "Negative"), 0),
+        (("BAD", "POSITIVE"), 1),
+        (("pos", "other"), 0),
+        (("LABEL_0", "LABEL_1"), 1),
+        (("LABEL_1", "LABEL_0"), 0),
+        (("1", "0"), 0),
+        (("1", "positive"), None),  # which?
+        (("no", "yes"), None),  # is it abusive?
+        (("True", "False"), None),
+        (("spam", "ham"), None),
+        (("5 stars", "1 star"), None),
+        (("World", "Sports"), None),
+        (("a", "b", "c"), None),
+        (("negative", "neutral", "positive"), None),
+    ],
+)
+def test_of_feelings_affirming_is_not_praising(labels, number):
+    assert positive_sentiment(labels) == number

@@ -8,16 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from valence.evaluation.metrics import (
-    CLASS_METRICS,
-    METRICS,
-    _of_classes,
-    _resample,
-    _WeightedAuc,
-    f1_of_classes,
-    measure,
-    measure_classes,
-)
+from valence.evaluation.measure import f1_of_classes, measure, measure_classes
+from valence.evaluation.metrics import CLASS_METRICS, METRICS, Draw, Predictions, _WeightedAuc
 
 
 def reference(labels, probabilities, positive=None) -> dict:
@@ -88,7 +80,7 @@ def test_figures_are_those_of_scikit_learn(case, positive):
         expected = table[str(number)]
         assert (found.support, found.predicted) == (expected["support"], (predicted == number).sum())
         for name, key in zip(CLASS_METRICS, ("precision", "recall", "f1-score"), strict=True):
-            assert found.figures[name].value == pytest.approx(expected[key], abs=1e-12)
+            assert found.estimates[name].value == pytest.approx(expected[key], abs=1e-12)
             assert figures.classwise.macro[name].value == pytest.approx(table["macro avg"][key], abs=1e-12)
     plain = f1_of_classes(labels, predicted, len(classes))
     assert plain == pytest.approx([table[str(number)]["f1-score"] for number in classes], abs=1e-12)
@@ -100,16 +92,13 @@ def test_resampled_figures_of_the_sample_itself_are_the_figures(case):
     """A resample that draws every text once must give what scikit-learn gives."""
     labels, probabilities = case
     expected = reference(labels, probabilities)
-    predicted = probabilities.argmax(axis=1)
-    losses = -np.log(np.clip(probabilities[np.arange(len(labels)), labels], 2.0**-52, 1 - 2.0**-52))
-
-    sampled, counts = _resample(labels, predicted, probabilities, losses, [np.ones(len(labels))])
-    sampled |= {name: per_class.mean(axis=1) for name, per_class in _of_classes(counts).items()}
+    draw = Draw(Predictions(labels, probabilities), np.ones(len(labels)))
     for name, value in expected.items():
+        found = METRICS[name].on_draw(draw)
         if value is None:
-            assert np.isnan(sampled[name][0])
+            assert np.isnan(found)
         else:
-            assert sampled[name][0] == pytest.approx(value, abs=1e-12), name
+            assert found == pytest.approx(value, abs=1e-12), name
 
 
 @pytest.mark.parametrize(("n_classes", "n_texts"), [(2, 40), (2, 9), (4, 60)])
@@ -134,7 +123,7 @@ def test_intervals_are_those_of_a_plain_bootstrap(n_classes, n_texts):
     holds(figures.by_name, positive, METRICS)
     holds(figures.classwise.macro, None, CLASS_METRICS)
     for number, one in enumerate(figures.classwise.per_class):
-        holds(one.figures, number, CLASS_METRICS)
+        holds(one.estimates, number, CLASS_METRICS)
     assert measure_classes(labels, probabilities.argmax(axis=1), n_classes, 120, 11) == figures.classwise
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -153,8 +154,9 @@ def test_a_text_at_fault_comes_after_what_went_before(tokenizer, window, long_te
     classifier = Classifier(tokenizer, FakeEngine(2, 2), ("a", "b"), long_text=long_text)
     stream = classifier.stream(["a", "b", "a", "c", "d", bad, "e", None], window)
     assert len([next(stream) for _ in range(5)]) == 5
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as refused:
         next(stream)
+    assert refused.value.index == pickle.loads(pickle.dumps(refused.value)).index == 5
 
 
 def test_an_error_of_the_engine_comes_out(tokenizer):

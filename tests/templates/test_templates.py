@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from valence.audit.names import read_name_sentences
+from valence.audit.probes.names import read_name_sentences
 from valence.templates.countries import COUNTRIES
 from valence.templates.people import GENDER_PAIRS, NAMES, TERM_LISTS, nationalities
 from valence.templates.person_sentences import (

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from valence.errors import InputError, ModelError, ModelNotFoundError
 from valence.folder import ModelFolder
+from valence.reading import Reading
 from valence.text.tokenizer import Text, Tokenizer
 
 LIMIT = 64
@@ -232,16 +233,19 @@ def test_max_length_out_of_range(tmp_path: Path, vocabulary: Path, length: int):
         ours(folder, length)
 
 
+REFUSED = Reading(long_text="error")
+
+
 def test_long_text_can_be_an_error_that_names_it(tmp_path: Path, vocabulary: Path):
     tokenizer = ours(write_folder(tmp_path, vocabulary), 8)
     texts: list[Text] = ["short", "a " * 6, "a " * 7, ("a", "a " * 20)]
     with pytest.raises(InputError, match="text 3 has 9 tokens, the limit is 8"):
-        tokenizer(texts, "error")
+        tokenizer(texts, REFUSED)
     with pytest.raises(InputError, match="text 103 has 9 tokens"):
-        tokenizer(texts, "error", first=100)
+        tokenizer(texts, REFUSED, first=100)
     with pytest.raises(InputError, match="text 1 has 24 tokens"):
-        tokenizer(texts[3:], "error")
-    assert [text.n_tokens for text in tokenizer(texts[:2], "error")] == [7, 8]
+        tokenizer(texts[3:], REFUSED)
+    assert [text.n_tokens for text in tokenizer(texts[:2], REFUSED)] == [7, 8]
 
 
 # What is no text.

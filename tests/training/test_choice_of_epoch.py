@@ -16,7 +16,7 @@ from valence.cli.train import command as train
 from valence.data.examples import read_examples
 from valence.data.sources import find_source
 from valence.errors import InputError
-from valence.evaluation.metrics import f1_of_classes
+from valence.evaluation.measure import f1_of_classes
 from valence.training.classification import choose_criterion
 from valence.training.loop import chosen_by
 

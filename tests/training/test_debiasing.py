@@ -30,9 +30,8 @@ from valence.training.counterfactuals import (  # noqa: E402
     DEBIAS,
     Counterfactuals,
     parse_debias,
-    positive_class,
 )
-from valence.training.debiasing import consistency_loss  # noqa: E402
+from valence.training.debiasing import consistency_loss, debiased  # noqa: E402
 
 pytest_plugins = ("training_fixtures",)
 
@@ -91,6 +90,22 @@ def test_without_a_positive_class_templates_have_no_label():
     assert {one.label for one in found} == {0}
 
 
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (("BAD", "POSITIVE"), {None, 0, 1}),
+        (("other", "pos"), {None, 0, 1}),
+        (("NEGATIVE", "POSITIVE"), {None, 0, 1}),
+        (("no", "yes"), {None}),
+        (("World", "Sports"), {None}),
+    ],
+)
+def test_clear_sentences_keep_their_label_whatever_the_other_class_is_called(names, labels):
+    objective = debiased(None, ("gender",), 1.0, _TEXTS, [-1] * len(_TEXTS), names, None)
+    drawn = [one for seed in range(60) for one in objective._counterfactuals.draw(Random(seed), range(len(_TEXTS)))]
+    assert {one.label for one in drawn} == labels
+
+
 @pytest.mark.parametrize("kind", DEBIAS)
 def test_each_kind_alone(kind):
     assert draw((kind,), 5)
@@ -112,19 +127,6 @@ def test_what_is_to_be_debiased_is_read(given, expected):
 def test_an_unknown_kind_is_refused(given):
     with pytest.raises(InputError, match="expected some of countries,names,gender,identities"):
         parse_debias(given)
-
-
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (("NEGATIVE", "POSITIVE"), 1),
-        (("Positive", "negative"), 0),
-        (("World", "Sports"), None),
-        (("a", "b", "c"), None),
-    ],
-)
-def test_the_positive_class_is_known_by_its_name(names, expected):
-    assert positive_class(names) == expected
 
 
 def test_the_divergence_is_that_of_jensen_and_shannon():

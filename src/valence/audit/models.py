@@ -1,32 +1,36 @@
 """From a model folder to what probes ask, and to what tells it from other models in a report."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import cast, get_args
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from valence.audit.probe import Need, Subject
-from valence.errors import InputError, MissingHeadError, ModelError
-from valence.evaluation.evaluate import describe_classifier, require_single_label
+from valence.data.positive import positive_sentiment
+from valence.errors import EngineError, InputError, MissingExtraError, MissingHeadError, ModelError
+from valence.evaluation.evaluate import require_single_label
 from valence.folder import ModelFolder
+from valence.reports.audit import AuditedModel
+from valence.reports.model_ref import ModelRef, model_name
 from valence.runtime.choice import EngineName, TorchPrecision
 from valence.runtime.classifier import Classifier
 from valence.runtime.load import load_folder
 from valence.runtime.load_raw import load_masked_lm, load_next_sentence
+from valence.runtime.manifest import source_hash
 from valence.text.tokenizer import Tokenizer
 
-__all__ = ["AuditedModel", "open_model", "positive_class"]
+__all__ = ["LoadedModel", "open_like", "open_model"]
 
-_POSITIVE = ("positive", "pos", "label_1", "1")  # of two labels, the one that is called so
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SHOWN_LABELS = 5
 
 
 @dataclass(frozen=True)
-class AuditedModel:
+class LoadedModel:
     """A model that is ready to be asked.
 
     Args:
@@ -35,12 +39,12 @@ class AuditedModel:
     """
 
     subject: Subject
-    description: dict[str, Any]
+    description: AuditedModel
 
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return str(self.description["name"])
+        return self.description.name
 
     @property
     def offers(self) -> frozenset[Need]:
@@ -61,7 +65,7 @@ def open_model(
     precision: TorchPrecision | None = None,
     labels: Sequence[str] | None = None,
     threads: int | None = None,
-) -> AuditedModel:
+) -> LoadedModel:
     """Load what is audited: a classifier of two classes, a raw model, or both.
 
     Args:
@@ -89,7 +93,7 @@ def open_model(
                 f"{folder.name} is no classifier: a raw model is audited as it is, without a second one as masked LM"
             ) from None
         try:
-            return AuditedModel(*_open_raw(folder, threads))
+            return LoadedModel(*_open_raw(folder, threads))
         except MissingHeadError:
             raise MissingHeadError(
                 f"{folder.name}: it has neither a classifier nor a masked-LM head, so there is nothing to ask: make a "
@@ -100,30 +104,45 @@ def open_model(
     def positive(texts: Sequence[str]) -> NDArray[np.float64]:
         return classifier.probabilities(classifier.logits(texts))[:, number]
 
-    description = _describe(folder) | {
-        "engine": classifier.engine.name,
-        **{name: value for name, value in describe_classifier(classifier, folder).items() if name.endswith("sha256")},
-        "labels": list(classifier.labels),
-        "positive_label": classifier.labels[number],
-    }
+    files = classifier.engine.files
+    ref = ModelRef.of(folder, classifier.engine.name, files, source_hash(folder, files))
+    description = structs.replace(
+        _describe(folder),
+        engine=ref.engine,
+        engine_sha256=ref.engine_sha256,
+        weights_sha256=ref.weights_sha256,
+        labels=tuple(classifier.labels),
+        positive_label=classifier.labels[number],
+    )
     if masked_lm is None:
-        return AuditedModel(Subject(positive), description)
+        return LoadedModel(Subject(positive), description)
     raw, raw_description = _open_raw(masked_lm, threads)
     subject = Subject(positive, raw.masked_lm, raw.next_sentence, raw.uncased)
-    return AuditedModel(subject, description | {"masked_lm": raw_description})
+    return LoadedModel(subject, structs.replace(description, masked_lm=raw_description))
 
 
-def positive_class(labels: Sequence[str]) -> int | None:
-    """Decide which of two classes is the positive one.
+def open_like(folder: ModelFolder, engine: str | None) -> LoadedModel:
+    """Load a model with the engine that a report names, or with another where that one does not run here.
 
     Args:
-        labels: the names of both.
+        folder: the model.
+        engine: as a report names it ("native int8") or as an option does ("native"); the fastest if None.
 
     Returns:
-        The number of the one that is called POSITIVE, LABEL_1 or 1; None where neither is.
+        The model.
+
+    Raises:
+        InputError: as `open_model`.
+        ModelError: as `open_model`.
     """
-    names = [label.strip().lower() for label in labels]
-    return next((names.index(name) for name in _POSITIVE if name in names), None)
+    if engine is not None:
+        name, _, precision = engine.partition(" ")
+        of_torch = (
+            cast(TorchPrecision, precision) if name == "torch" and precision in get_args(TorchPrecision) else None
+        )
+        with suppress(EngineError, MissingExtraError, InputError):
+            return open_model(folder, engine=cast(EngineName, name), precision=of_torch)
+    return open_model(folder)
 
 
 def _positive_number(classifier: Classifier, folder: ModelFolder) -> int:
@@ -135,15 +154,17 @@ def _positive_number(classifier: Classifier, folder: ModelFolder) -> int:
             "for the probability of the positive one of two, such as NEGATIVE and POSITIVE"
         )
     require_single_label(classifier)
-    if (number := positive_class(labels)) is None:
+    if (number := positive_sentiment(labels)) is None:
+        how_many = "neither" if all(positive_sentiment([label, ""]) is None for label in labels) else "both"
         raise InputError(
-            f"{folder.name} calls its classes {labels[0]} and {labels[1]}, neither of them POSITIVE, and an audit with "
-            "the wrong one would say the opposite: name both in their order with --labels, such as NEGATIVE,POSITIVE"
+            f"{folder.name} calls its classes {labels[0]} and {labels[1]}, {how_many} of them POSITIVE, and an audit "
+            "with the wrong one would say the opposite: name both in their order with --labels, such as "
+            "NEGATIVE,POSITIVE"
         )
     return number
 
 
-def _open_raw(folder: ModelFolder, threads: int | None) -> tuple[Subject, dict[str, Any]]:
+def _open_raw(folder: ModelFolder, threads: int | None) -> tuple[Subject, AuditedModel]:
     """Load a raw model's masked-LM head, and its next-sentence head where it has one."""
     place = folder.name if folder.embedded else folder.path
     masked_lm = load_masked_lm(place, threads=threads)
@@ -152,12 +173,13 @@ def _open_raw(folder: ModelFolder, threads: int | None) -> tuple[Subject, dict[s
     except MissingHeadError:
         next_sentence = None
     uncased = _is_uncased(masked_lm.tokenizer)
-    description = _describe(folder) | {
-        "engine": "torch fp32",
-        "weights_sha256": folder.weights_hash(),
-        "heads": ["masked-lm", *(["next-sentence"] if next_sentence is not None else [])],
-        "uncased": uncased,
-    }
+    description = structs.replace(
+        _describe(folder),
+        engine="torch fp32",
+        weights_sha256=folder.weights_hash(),
+        heads=("masked-lm", *(["next-sentence"] if next_sentence is not None else [])),
+        uncased=uncased,
+    )
     return Subject(None, masked_lm, next_sentence, uncased), description
 
 
@@ -167,15 +189,14 @@ def _is_uncased(tokenizer: Tokenizer) -> bool:
     return bool(np.array_equal(upper, lower))
 
 
-def _describe(folder: ModelFolder) -> dict[str, Any]:
-    """Name a model as its user did, without the way to it, which is of this machine alone."""
-    is_path = not folder.embedded and Path(folder.name).expanduser() == folder.path
+def _describe(folder: ModelFolder) -> AuditedModel:
     try:
         parameters = folder.n_parameters
     except ModelError:  # a report of its training that cannot be read shall not keep it from being audited
         parameters = None
-    return {
-        "name": (folder.path.resolve().name or folder.name) if is_path else folder.name,
-        "architecture": folder.config.get("model_type"),
-        "parameters": parameters,
-    }
+    architecture = folder.config.get("model_type")
+    return AuditedModel(
+        name=model_name(folder),
+        architecture=architecture if isinstance(architecture, str) else None,
+        parameters=parameters,
+    )

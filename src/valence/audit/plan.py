@@ -1,79 +1,124 @@
-"""Which probes an audit runs: those that fit the model and whose data is there, with the reason for each left out."""
+"""Which probes there are, and which of them an audit runs: those that fit the model and whose data is there."""
 
 import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol, TypeVar
 
-from valence.audit.countries import CountriesProbe
-from valence.audit.crows_pairs import CrowsPairsProbe
-from valence.audit.identities import IdentitiesProbe
-from valence.audit.kept_labels import KeptLabelsProbe
-from valence.audit.names import NamesProbe
-from valence.audit.own_templates import OwnTemplatesProbe, built_in_words, read_templates, read_words
 from valence.audit.probe import Need, Probe
-from valence.audit.stereoset import StereoSetClassifierProbe, StereoSetProbe
-from valence.audit.suites import (
-    SOURCES,
-    SuiteName,
-    find_suites,
-    read_crows_pairs,
-    read_stereoset,
-    read_winobias,
-    read_winogender,
-)
-from valence.audit.winobias import WinoBiasMaskedLMProbe, WinoBiasProbe
-from valence.audit.winogender import WinogenderMaskedLMProbe, WinogenderProbe
+from valence.audit.probes.countries import CountriesProbe
+from valence.audit.probes.crows_pairs import CrowsPairsProbe
+from valence.audit.probes.identities import IdentitiesProbe
+from valence.audit.probes.kept_labels import KeptLabelsProbe
+from valence.audit.probes.names import NamesProbe
+from valence.audit.probes.own_templates import OwnTemplatesProbe, built_in_words, read_templates, read_words
+from valence.audit.probes.stereoset import StereoSetClassifierProbe, StereoSetProbe
+from valence.audit.probes.winobias import WinoBiasMaskedLMProbe, WinoBiasProbe
+from valence.audit.probes.winogender import WinogenderMaskedLMProbe, WinogenderProbe
+from valence.audit.suites.crows_pairs import CROWS_PAIRS
+from valence.audit.suites.stereoset import STEREOSET
+from valence.audit.suites.suite import Suite
+from valence.audit.suites.winobias import WINOBIAS
+from valence.audit.suites.winogender import WINOGENDER
 from valence.errors import InputError
 
-__all__ = ["OWN_TEMPLATES", "PROBES", "Plan", "plan_probes", "read_own_templates"]
+__all__ = [
+    "OWN_TEMPLATES",
+    "PROBES",
+    "SUITES",
+    "Plan",
+    "plan_probes",
+    "probe_names",
+    "read_own_templates",
+    "register_probe",
+]
 
 OWN_TEMPLATES = OwnTemplatesProbe.name
+SUITES: tuple[Suite[object], ...] = (STEREOSET, CROWS_PAIRS, WINOBIAS, WINOGENDER)
+"""The published suites."""
+
+Content_contra = TypeVar("Content_contra", contravariant=True)
+Content = TypeVar("Content")
+
+
+class ProbeClass(Protocol):
+    """Makes a probe that brings its own data."""
+
+    name: str
+    needs: frozenset[Need]
+
+    def __call__(self) -> Probe:
+        """Make it."""
+        ...
+
+
+class SuiteProbeClass(Protocol[Content_contra]):
+    """Makes a probe that asks a published suite."""
+
+    name: str
+    needs: frozenset[Need]
+
+    def __call__(self, content: Content_contra, /) -> Probe:
+        """Make it."""
+        ...
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Data:
+    """What probes may be made from: folders of suites, and a user's own templates."""
+
+    folders: Sequence[Path]
+    own_templates: OwnTemplatesProbe | None
+
+    def __post_init__(self) -> None:
+        for folder in self.folders:
+            STEREOSET.find(folder)  # refuses what is no folder, even where no suite is asked for
+
+
+@dataclass(frozen=True)
+class _Row:
     """A probe that can be asked for by name."""
 
     name: str
     needs: frozenset[Need]
-    suite: SuiteName | None
-    make: Callable[[Any], Probe]
-    """From the content of the suite, or of the user's templates."""
+    make: Callable[[_Data], Probe | str]
+    """Gives the probe, or says why it cannot be made."""
 
 
-def _with_own_data(probe: Any) -> _Known:
-    return _Known(probe.name, probe.needs, None, lambda _: probe())
+def _with_own_data(probe: ProbeClass) -> _Row:
+    return _Row(probe.name, probe.needs, lambda _: probe())
 
 
-def _of_suite(suite: SuiteName, probe: Any) -> _Known:
-    return _Known(probe.name, probe.needs, suite, probe)
+def _of_suite(suite: Suite[Content], probe: SuiteProbeClass[Content]) -> _Row:
+    def make(data: _Data) -> Probe | str:
+        path = next((found for folder in data.folders if (found := suite.find(folder)) is not None), None)
+        return _absent(suite, data.folders) if path is None else probe(suite.read(path))
+
+    return _Row(probe.name, probe.needs, make)
 
 
-_KNOWN = (
+def _own_templates(data: _Data) -> Probe | str:
+    return data.own_templates or "needs templates of yours: name their file with --templates"
+
+
+_ROWS = [
     _with_own_data(CountriesProbe),
     _with_own_data(KeptLabelsProbe),
     _with_own_data(NamesProbe),
     _with_own_data(IdentitiesProbe),
-    _Known(OWN_TEMPLATES, OwnTemplatesProbe.needs, None, lambda probe: probe),
-    _of_suite("winobias", WinoBiasProbe),
-    _of_suite("winogender", WinogenderProbe),
-    _of_suite("stereoset", StereoSetClassifierProbe),
-    _of_suite("winobias", WinoBiasMaskedLMProbe),
-    _of_suite("winogender", WinogenderMaskedLMProbe),
-    _of_suite("stereoset", StereoSetProbe),
-    _of_suite("crows_pairs", CrowsPairsProbe),
-)
-PROBES: tuple[str, ...] = tuple(one.name for one in _KNOWN)
-"""The names of all probes, in the order in which they run."""
+    _Row(OWN_TEMPLATES, OwnTemplatesProbe.needs, _own_templates),
+    _of_suite(WINOBIAS, WinoBiasProbe),
+    _of_suite(WINOGENDER, WinogenderProbe),
+    _of_suite(STEREOSET, StereoSetClassifierProbe),
+    _of_suite(WINOBIAS, WinoBiasMaskedLMProbe),
+    _of_suite(WINOGENDER, WinogenderMaskedLMProbe),
+    _of_suite(STEREOSET, StereoSetProbe),
+    _of_suite(CROWS_PAIRS, CrowsPairsProbe),
+]
+PROBES: tuple[str, ...] = tuple(row.name for row in _ROWS)
+"""The names of the package's own probes, in the order in which they run."""
 
-_READERS: dict[SuiteName, Callable[[Path], Any]] = {
-    "stereoset": read_stereoset,
-    "crows_pairs": read_crows_pairs,
-    "winobias": read_winobias,
-    "winogender": read_winogender,
-}
 _LACKS: dict[Need, str] = {
     "classifier": "needs a classifier, and this is a raw model",
     "masked-lm": "needs a masked LM: name a raw model with --masked-lm",
@@ -106,6 +151,34 @@ class Plan:
         return Plan(probes, _parts_left_out(probes, offers))
 
 
+def probe_names() -> tuple[str, ...]:
+    """List the probes that can be asked for.
+
+    Returns:
+        Their names, in the order in which they run: the package's own, then those that were registered.
+    """
+    return tuple(row.name for row in _ROWS)
+
+
+def register_probe(probe: ProbeClass) -> Callable[[], None]:
+    """Add a probe of one's own to those that an audit runs, before `valence.cli` is imported for the command, too.
+
+    Args:
+        probe: its class, or whatever makes it and has its `name` and `needs`.
+
+    Returns:
+        Takes it back.
+
+    Raises:
+        InputError: if there is a probe of that name.
+    """
+    if probe.name in probe_names():
+        raise InputError(f"there is a probe called {probe.name!r:.40} already")
+    row = _with_own_data(probe)
+    _ROWS.append(row)
+    return lambda: _ROWS.remove(row)
+
+
 def plan_probes(
     offers: Collection[Need],
     names: Sequence[str] = (),
@@ -116,7 +189,7 @@ def plan_probes(
 
     Args:
         offers: what can be asked of the model.
-        names: of the probes that are wanted; all of `PROBES` if empty, own templates where there are any.
+        names: of the probes that are wanted; all of `probe_names` if empty, own templates where there are any.
         data: folders that may hold the published suites; the first that has one gives it.
         own_templates: the probe of a user's templates; it runs whether it is named or not.
 
@@ -124,43 +197,35 @@ def plan_probes(
         The plan.
 
     Raises:
-        InputError: if a name is none of `PROBES`.
+        InputError: if a name is none of `probe_names`.
         DataError: if a folder is none, or a suite that is needed is not as published.
     """
     _check_names(names)
-    wanted = set(names) or set(PROBES) - {OWN_TEMPLATES}
+    wanted = set(names) or set(probe_names()) - {OWN_TEMPLATES}
     if own_templates is not None:
         wanted.add(OWN_TEMPLATES)
-    found: dict[SuiteName, Path] = {}
-    for folder in data:
-        found = find_suites(folder) | found
-    contents: dict[SuiteName, Any] = {}
+    there = _Data(data, own_templates)
     probes: list[Probe] = []
     skipped: dict[str, str] = {}
-    for known in _KNOWN:
-        if known.name not in wanted:
+    for row in _ROWS:
+        if row.name not in wanted:
             continue
-        if lacking := sorted(known.needs - set(offers)):
-            skipped[known.name] = _LACKS[lacking[0]]
-        elif known.suite is not None and known.suite not in found:
-            skipped[known.name] = _absent(known.suite, data)
-        elif known.suite is not None:
-            if known.suite not in contents:
-                contents[known.suite] = _READERS[known.suite](found[known.suite])
-            probes.append(known.make(contents[known.suite]))
-        elif known.name == OWN_TEMPLATES and own_templates is None:
-            skipped[known.name] = "needs templates of yours: name their file with --templates"
+        if lacking := sorted(row.needs - set(offers)):
+            skipped[row.name] = _LACKS[lacking[0]]
+        elif isinstance(made := row.make(there), str):
+            skipped[row.name] = made
         else:
-            probes.append(known.make(own_templates))
+            probes.append(made)
     return Plan(tuple(probes), skipped | _parts_left_out(probes, offers))
 
 
 def _check_names(names: Sequence[str]) -> None:
+    known = probe_names()
     for name in names:
-        if name not in PROBES:
-            near = difflib.get_close_matches(name, PROBES, 1)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise InputError(f"no probe is called {name!r:.40}: {hint}there are {', '.join(PROBES)}")
+            raise InputError(f"no probe is called {name!r:.40}: {hint}there are {', '.join(known)}")
 
 
 def _parts_left_out(probes: Sequence[Probe], offers: Collection[Need]) -> dict[str, str]:
@@ -169,9 +234,9 @@ def _parts_left_out(probes: Sequence[Probe], offers: Collection[Need]) -> dict[s
     return {f"{StereoSetProbe.name}, next sentences": _LACKS["next-sentence"]}
 
 
-def _absent(suite: SuiteName, data: Sequence[Path]) -> str:
+def _absent(suite: Suite[object], data: Sequence[Path]) -> str:
     where = f"not found in {', '.join(map(str, data))}" if data else "its data is not part of the package"
-    return f"{where}: get it from {SOURCES[suite]} and name the folder that holds it with --data"
+    return f"{where}: get it from {suite.source} and name the folder that holds it with --data"
 
 
 def read_own_templates(templates: Path, words: Mapping[str, Path]) -> OwnTemplatesProbe:

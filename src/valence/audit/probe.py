@@ -1,22 +1,22 @@
 """What a probe is: it asks a model something and says what came out, with what that cannot show."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from valence.progress import OnProgress
+from valence.reports.audit import ProbeReport
 from valence.runtime.mask_filler import MaskFiller
 from valence.runtime.next_sentence import NextSentencePredictor
 
-__all__ = ["Figure", "Need", "OnProgress", "Probe", "ProbeResult", "Scorer", "Subject", "Table"]
+__all__ = ["Need", "Probe", "Scorer", "Subject"]
 
 Scorer = Callable[[Sequence[str]], NDArray[np.float64]]
 """Texts to the probability of the positive class, [N]."""
 Need = Literal["classifier", "masked-lm", "next-sentence"]
-OnProgress = Callable[[int, int], None]
-"""Is told how many texts are scored, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -31,50 +31,15 @@ class Subject:
     """Whether the raw model reads lower case."""
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A number, with its 95 % interval where there is one."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """Details to read."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str | int | float | None, ...], ...]
-
-
-@dataclass(frozen=True)
-class ProbeResult:
-    """What a probe found."""
-
-    name: str
-    title: str
-    asks: str
-    """What it asks, in a sentence or two."""
-    figures: dict[str, Figure]
-    """In the order to show."""
-    cannot_show: str
-    source: str
-    n_texts: int
-    """How many texts were scored."""
-    tables: tuple[Table, ...] = ()
-    details: dict[str, Any] = field(default_factory=dict)
-    """Everything else, as JSON keeps it."""
-
-
 class Probe(Protocol):
     """Asks a model something; it has its data from the start."""
 
     name: str
-    needs: frozenset[Need]
+    needs: ClassVar[frozenset[Need]]
+    headline: str
+    """Which of its figures are shown where there is no room for all: a regular expression of their names."""
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Ask.
 
         Args:

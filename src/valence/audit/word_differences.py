@@ -8,13 +8,15 @@ Shapes: S comparison sets, W words, L templates.
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Figure
-from valence.audit.statistics import RESAMPLES, clustered_means, holm, paired_t_test
+from valence.reports.estimate import Estimate
+from valence.reports.report import JsonObject
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
+from valence.statistics.multiple_tests import holm
+from valence.statistics.paired import paired_t_test
 from valence.templates.template import Template
 
 __all__ = [
@@ -39,7 +41,7 @@ class WordDifference:
     """How the sentences with one word, or with the words of one group, are scored beside the others."""
 
     word: str
-    difference: Figure
+    difference: Estimate
     p_value: float
     """Of a paired t-test over the templates."""
     holm_p_value: float
@@ -94,7 +96,7 @@ def minority_labels(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def figures(
     scores: NDArray[np.float64], templates: Sequence[Hashable], resamples: int = RESAMPLES
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Sum up how much the choice of the word matters.
 
     Args:
@@ -120,7 +122,7 @@ def figures(
     return {
         "standard_deviation": deviation,
         "mean_absolute_difference": absolute,
-        "largest_absolute_difference": Figure(float(np.abs(differences).max(initial=0.0))),
+        "largest_absolute_difference": Estimate(float(np.abs(differences).max(initial=0.0))),
         "label_flip_rate": flips,
     }
 
@@ -166,7 +168,7 @@ def by_group(
     return _tested(inside - outside, names, templates, resamples)
 
 
-def picture(differences: Sequence[WordDifference]) -> dict[str, Any]:
+def picture(differences: Sequence[WordDifference]) -> JsonObject:
     """Write differences as a picture of them wants it.
 
     Args:

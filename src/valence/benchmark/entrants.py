@@ -1,7 +1,7 @@
 """Models and contenders made ready: checkpoints written, engines exported, workers started."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from valence.errors import InputError
 from valence.files import fingerprint
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
+from valence.progress import Say
 
 __all__ = ["RANDOM", "Entrant", "Model", "choose_model", "enter"]
 
@@ -179,7 +180,7 @@ def enter(
     chosen: Sequence[Contender],
     missing: dict[str, str],
     calibration: str,
-    say: Callable[[str], None],
+    say: Say,
 ) -> list[Entrant]:
     """Prepare everybody for a model.
 
@@ -198,8 +199,12 @@ def enter(
         say(f"{model.key}: writing the checkpoint in fp32")
         source = None if model.source is None else str(model.source)
         model.facts |= ask_once("write", source=source, target=str(model.checkpoint))
-        operations = product_operations(ModelFolder(model.checkpoint, model.key).config)
-        model.facts |= {"operations_per_token": operations, "random": model.source is None}
+        config = ModelFolder(model.checkpoint, model.key).config
+        model.facts |= {
+            "operations_per_token": product_operations(config),
+            "least_operations_per_token": product_operations(config, first_token_alone=True),
+            "random": model.source is None,
+        }
     entrants = [Entrant(model, contender) for contender in chosen if model.key == DEFAULT or contender.key != EMBEDDED]
     for entrant in entrants:
         if not model.has_weights and entrant.contender.key != EMBEDDED:

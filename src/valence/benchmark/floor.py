@@ -7,6 +7,7 @@ its product is better than oneDNN's.
 
 import time
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 __all__ = ["FLOOR_SHAPE", "int8_product", "product_operations"]
@@ -48,11 +49,13 @@ def int8_product(rows: int, inner: int, outer: int, calls: int) -> dict[str, Any
     return {"gops": operations / seconds[len(seconds) // 2], "best_gops": operations / seconds[0]}
 
 
-def product_operations(config: dict[str, Any]) -> float:
+def product_operations(config: Mapping[str, Any], first_token_alone: bool = False) -> float:
     """Count the operations of a model's products with weights, per token.
 
     Args:
         config: config.json of a DistilBERT or BERT.
+        first_token_alone: leave out what a classifier does not need: of the last layer only the keys and values of
+            every token reach the first one, which the classifier reads; its own products are not counted.
 
     Returns:
         Operations, a multiplication and an addition counted as two.
@@ -60,4 +63,5 @@ def product_operations(config: dict[str, Any]) -> float:
     width = config.get("dim") or config["hidden_size"]
     hidden = config.get("hidden_dim") or config["intermediate_size"]
     layers = config.get("n_layers") or config["num_hidden_layers"]
-    return float(2 * layers * (4 * width**2 + 2 * width * hidden))
+    keys_and_values, rest = 2 * width**2, 2 * width**2 + 2 * width * hidden
+    return float(2 * (layers * (keys_and_values + rest) - (rest if first_token_alone else 0)))

@@ -1,12 +1,11 @@
 """What was measured on: the processor, its instructions, the versions."""
 
-import os
 import platform
 from pathlib import Path
-from typing import Any
 
 from valence.processors import processor_features
-from valence.versions import installed_versions
+from valence.reports.environment import Environment
+from valence.reports.report import JsonObject
 
 __all__ = ["PACKAGES", "describe_machine", "versions"]
 
@@ -23,16 +22,17 @@ PACKAGES = (
 )
 
 
-def describe_machine() -> dict[str, Any]:
+def describe_machine() -> JsonObject:
     """Describe the machine.
 
     Returns:
         The processor's name, cores and instructions, the memory, and the Python.
     """
+    machine = Environment.now().machine
     return {
-        "processor": _field("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
+        "processor": machine.processor,
         "family": f"{_field('/proc/cpuinfo', 'cpu family')}.{_field('/proc/cpuinfo', 'model')}",
-        "cores": os.cpu_count(),
+        "cores": machine.processors,
         "features": list(processor_features()),
         "memory_gib": round(int(_field("/proc/meminfo", "MemTotal").split()[0] or 0) / 2**20, 1)
         if _field("/proc/meminfo", "MemTotal")
@@ -48,7 +48,7 @@ def versions() -> dict[str, str]:
     Returns:
         By package.
     """
-    return installed_versions(*PACKAGES)
+    return Environment.now(packages=PACKAGES).versions
 
 
 def _field(path: str, name: str) -> str:

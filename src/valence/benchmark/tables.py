@@ -46,9 +46,10 @@ def machine_text(report: _Report) -> str:
     """
     machine = report["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    family = "" if "(family" in machine["processor"] else f"family {machine['family']}; "
     memory = "" if machine["memory_gib"] is None else f", {machine['memory_gib']:g} GiB"
     return (
-        f"{machine['cores']} cores of {machine['processor']} (family {machine['family']}; "
+        f"{machine['cores']} cores of {machine['processor']} ({family}"
         f"{', '.join(machine['features']) or 'instructions not known'}){memory}, {machine['system']}, "
         f"Python {machine['python']}; {packages}. The run took {report['minutes']:.0f} minutes."
     )
@@ -307,10 +308,17 @@ def floor_text(report: _Report) -> str:
         share = ours["texts_per_second"] / most
         text += (
             f" {model['title'][0].upper()}{model['title'][1:]} needs {model['operations_per_token'] / 1e6:.0f} million "
-            f"operations per token: {most:,.0f} texts/s if it did nothing else, and {most / 0.86:,.0f} with the first "
-            f"token alone in the last layer (86 % of the products). {ours['title']} reaches "
-            f"{ours['texts_per_second']:,.0f}, {share:.0%} and {0.86 * share:.0%} of these."
+            f"operations per token: {most:,.0f} texts/s if it did nothing else"
         )
+        reached = f"{ours['title']} reaches {ours['texts_per_second']:,.0f}, {share:.0%}"
+        if "least_operations_per_token" in model:  # reports of earlier versions lack it
+            needed = model["least_operations_per_token"] / model["operations_per_token"]
+            text += (
+                f", and {most / needed:,.0f} with the first token alone in the last layer ({100 * needed:.0f} % of "
+                f"the products). {reached} and {needed * share:.0%} of these."
+            )
+        else:
+            text += f". {reached} of these."
     return text
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from valence.card.render import render
 from valence.card.sources import MAPS, RISKS, Missing, Sources, map_details
-from valence.errors import MissingExtraError, ModelError, ValenceError
+from valence.errors import MissingExtraError, ValenceError
 from valence.files import refuse_lfs_pointer, write_text
 from valence.reports.report import JsonObject
 
@@ -71,10 +71,8 @@ def with_pictures(sources: Sources) -> tuple[Sources, dict[str, bytes]]:
 def _draw_map(details: JsonObject) -> bytes:
     """Draw the map of a probe as a PNG."""
     try:
-        from valence.audit.pictures import map_files
+        from valence.audit.page.pictures import map_files
 
         return map_files(details)["map.png"]
     except ModuleNotFoundError:
         raise MissingExtraError("audit", "Drawing the map") from None
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
-        raise ModelError(f"the map cannot be drawn from the audit: {problem!s:.200}; audit the model again") from None

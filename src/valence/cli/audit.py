@@ -4,36 +4,39 @@ import hashlib
 import json
 import os
 import re
-import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import click
+from msgspec import UNSET, structs, to_builtins
 
 from valence.audit.models import open_model
-from valence.audit.page import audit_page
-from valence.audit.pictures import map_files
-from valence.audit.plan import OWN_TEMPLATES, PROBES, plan_probes, read_own_templates
-from valence.audit.run import OnProbe, audit
-from valence.audit.wording import main_figures, shown
+from valence.audit.page.pictures import map_files
+from valence.audit.page.render import audit_page
+from valence.audit.plan import OWN_TEMPLATES, plan_probes, probe_names, read_own_templates
+from valence.audit.run import audit
 from valence.cli.output import echo_json, one_line, require_writable, show_and_keep
+from valence.cli.progress import progress_bars
 from valence.data.labels import parse_label_names
 from valence.errors import InputError, MissingExtraError, ModelError, ValenceError
-from valence.files import read_json, sha256, why_not_writable, write_json, write_text
+from valence.files import sha256, why_not_writable, write_text
 from valence.folder import ModelFolder
 from valence.hub import find_model
+from valence.reports.audit import Against, AuditedModel, AuditReport
+from valence.reports.codec import encode_report, read_report, write_report
+from valence.reports.printing import interval, rounded
 from valence.runtime.choice import EngineName
 
 __all__ = ["command"]
 
 _PACKAGES = ("sklearn", "scipy", "altair", "vl_convert")  # the extra `audit`
 _JSON, _PAGE = "audit.json", "audit.html"
-_MAP_FILE = re.compile(rf"((?:{'|'.join(PROBES)})-)?map(-\d+)?\.(png|svg)")
+_MAP_FILE = re.compile(rf"((?:{'|'.join(probe_names())})-)?map(-\d+)?\.(png|svg)")
 _SAME = (
     "weights_sha256",
     "engine_sha256",
@@ -83,9 +86,9 @@ repository is cloned.
     "--probe",
     "names",
     metavar="NAME",
-    type=click.Choice(PROBES),
+    type=click.Choice(probe_names()),
     multiple=True,
-    help=f"Run this probe; may be repeated: {', '.join(PROBES)}.  [default: every one that fits]",
+    help=f"Run this probe; may be repeated: {', '.join(probe_names())}.  [default: every one that fits]",
 )
 @click.option(
     "--masked-lm", metavar="MODEL", help="A raw model to be asked beside the classifier: a folder or a hub id."
@@ -166,28 +169,28 @@ def command(
     if not plan.probes:
         raise InputError(f"{audited.name}: no probe can run: {'; '.join(dict.fromkeys(plan.skipped.values()))}")
     other = None if against is None else open_model(find_model(against), engine=engine, threads=threads)
-    report, why_no_report = _report_file(model, folder)
-    why_not = None if report is None else why_not_writable(report)
+    target, why_no_report = _report_file(model, folder)
+    why_not = None if target is None else why_not_writable(target)
     if why_not is not None:
-        said = f"{report}: cannot be written: {why_not}; what is found will be in {out / _JSON} alone"
+        said = f"{target}: cannot be written: {why_not}; what is found will be in {out / _JSON} alone"
         warnings.warn(one_line(said), stacklevel=1)
-    with _progress(len(plan.probes)) as on_probe:
-        content = audit(audited, plan, other, on_probe)
+    with progress_bars("auditing") as on_progress:
+        report = audit(audited, plan, other, on_progress)
     written: list[Path] = []
     unkept = None
     try:
         show_and_keep(
-            lambda: echo_json(content) if as_json else _show(content),
+            lambda: echo_json(encode_report(report)) if as_json else _show(report),
             out,
-            lambda folder: written.extend(_write(folder, content)),
+            lambda folder: written.extend(_write(folder, report)),
         )
     finally:
-        if report is not None and not _is_same(report, out / _JSON):
-            unkept = _write_report(report, content)
+        if target is not None and not _is_same(target, out / _JSON):
+            unkept = _write_report(target, report)
     if not as_json:
         _list(written)
         why = why_no_report or unkept
-        click.echo(one_line(f"report: {report}" if why is None else f"no report in the model's folder: {why}"))
+        click.echo(one_line(f"report: {target}" if why is None else f"no report in the model's folder: {why}"))
     if unkept is not None:
         raise ValenceError(f"{unkept}; {out / _JSON} has what was found")
 
@@ -198,12 +201,12 @@ def _list(written: Sequence[Path]) -> None:
         click.echo(one_line(f"{what}: {path}"))
 
 
-def _write(out: Path, content: dict[str, Any]) -> list[Path]:
+def _write(out: Path, report: AuditReport) -> list[Path]:
     """Write the figures first, for they took the time."""
     is_of_an_audit = (out / _PAGE).is_file()  # elsewhere maps may be somebody's own, such as those of a card
-    write_json(out / _JSON, content)
-    write_text(out / _PAGE, audit_page(content))
-    maps = _draw_maps(content)
+    write_report(out / _JSON, report)
+    write_text(out / _PAGE, audit_page(report))
+    maps = _draw_maps(report)
     for earlier in out.iterdir() if is_of_an_audit else ():
         if _MAP_FILE.fullmatch(earlier.name) and earlier.name not in maps:
             earlier.unlink()
@@ -214,17 +217,21 @@ def _write(out: Path, content: dict[str, Any]) -> list[Path]:
     return [out / _PAGE, *(out / name for name in maps), out / _JSON]
 
 
-def _draw_maps(content: dict[str, Any]) -> dict[str, bytes]:
+def _draw_maps(report: AuditReport) -> dict[str, bytes]:
     """Draw the maps of every probe that has some; beside those of the other model where there is one."""
-    against = content.get("against")
-    others = {probe["name"]: probe["details"] for probe in against["probes"]} if against else {}
-    names = (f"A: {content['model']['name']}", f"B: {against['model']['name']}") if against else ("", "")
+    against = _against(report)
+    others = {} if against is None else {probe.name: probe.details for probe in against.probes}
+    names = ("", "") if against is None else (f"A: {report.model.name}", f"B: {against.model.name}")
     drawn: dict[str, bytes] = {}
-    for probe in content["probes"]:
-        start = f"{probe['name']}-" if drawn else ""
-        for name, picture in map_files(probe["details"], others.get(probe["name"]), names).items():
+    for probe in report.probes:
+        start = f"{probe.name}-" if drawn else ""
+        for name, picture in map_files(probe.details, others.get(probe.name), names).items():
             drawn[start + name] = picture
     return drawn
+
+
+def _against(report: AuditReport) -> Against | None:
+    return None if report.against is UNSET else report.against
 
 
 def _report_file(model: str, folder: ModelFolder) -> tuple[Path, None] | tuple[None, str]:
@@ -240,39 +247,45 @@ def _is_same(one: Path, other: Path) -> bool:
     return one.exists() and other.exists() and one.samefile(other)
 
 
-def _write_report(target: Path, content: dict[str, Any]) -> str | None:
+def _write_report(target: Path, report: AuditReport) -> str | None:
     """Write the model's own part of the audit into its folder; where that cannot be done, say why."""
     try:
-        _replace_report(target, content)
+        _replace_report(target, report)
     except OSError as problem:
         return f"{target} cannot be written: {problem.strerror or problem}"
     return None
 
 
-def _replace_report(target: Path, content: dict[str, Any]) -> None:
+def _replace_report(target: Path, report: AuditReport) -> None:
     """Keep what another engine said of the model, under another name."""
-    own = {name: value for name, value in content.items() if name != "against"}
-    own_aside = _aside(target, own["model"])
+    own = structs.replace(report, against=UNSET)
+    own_aside = _aside(target, own.model)
     try:
         earlier = _read_audit(target)
     except ModelError:
         aside = target.with_name(f"{target.stem}-{sha256(target)[:_DIGITS]}.json")
         _set_aside(target, aside, "it is damaged, or no report of an audit")
         earlier = None
-    if earlier is not None and not _is_of(own["model"], earlier["model"]):
-        if earlier["model"].get("weights_sha256") == own["model"].get("weights_sha256"):
-            _set_aside(target, _aside(target, earlier["model"]), f"it is of {_described(earlier['model'])}")
+    if earlier is not None and _known_by(own.model) != _known_by(earlier.model):
+        if earlier.model.weights_sha256 == own.model.weights_sha256:
+            _set_aside(target, _aside(target, earlier.model), f"it is of {_described(earlier.model)}")
         earlier = None
     if earlier is None:
         with suppress(ModelError):
             earlier = _read_audit(own_aside)
-    write_json(target, _with_earlier(earlier, own))
+    write_report(target, _with_earlier(earlier, own))
     own_aside.unlink(missing_ok=True)  # its probes are in the report now, or were run again
 
 
-def _aside(target: Path, model: dict[str, Any]) -> Path:
+def _known_by(model: AuditedModel) -> list[object]:
+    """What tells a model and what runs it from others, the same in a report of any version."""
+    content = to_builtins(model)
+    return [content.get(key) for key in _SAME]
+
+
+def _aside(target: Path, model: AuditedModel) -> Path:
     """Name the file for a report of another engine: always the same for the same one."""
-    known_by = json.dumps([model.get(key) for key in _SAME], sort_keys=True)
+    known_by = json.dumps(_known_by(model), sort_keys=True)
     return target.with_name(f"{target.stem}-{hashlib.sha256(known_by.encode()).hexdigest()[:_DIGITS]}.json")
 
 
@@ -281,98 +294,69 @@ def _set_aside(target: Path, aside: Path, why: str) -> None:
     click.echo(one_line(f"valence: {target} was there already ({why}): kept as {aside.name}"), err=True)
 
 
-def _is_of(model: dict[str, Any], other: dict[str, Any]) -> bool:
-    return all(model.get(key) == other.get(key) for key in _SAME)
-
-
-def _read_audit(path: Path) -> dict[str, Any] | None:
-    """Read a report of an audit, if there is one."""
-    if not os.path.lexists(path):
-        return None
-    found = read_json(path)
-    try:
-        readable = isinstance(found["model"], dict) and all(isinstance(one["name"], str) for one in found["probes"])
-    except (KeyError, TypeError):
-        readable = False
-    if not readable:
+def _read_audit(path: Path) -> AuditReport | None:
+    """Read a report of an audit, if there is one; what is no file is damage, too."""
+    if os.path.lexists(path) and not path.is_file():
         raise ModelError(f"{path}: no report of an audit")
-    return found
+    return read_report(path, AuditReport)
 
 
-def _with_earlier(earlier: dict[str, Any] | None, content: dict[str, Any]) -> dict[str, Any]:
+def _with_earlier(earlier: AuditReport | None, report: AuditReport) -> AuditReport:
     """Keep the probes of an earlier report that were run on the same model with the same engine and not run again."""
-    if earlier is None or not _is_of(content["model"], earlier["model"]):
-        return content
-    probes = {probe["name"]: probe for probe in (*earlier["probes"], *content["probes"])}
-    order = {name: place for place, name in enumerate(PROBES)}
-    ordered = sorted(probes, key=lambda name: order.get(name, len(order)))
-    skipped = {name: why for name, why in content["skipped"].items() if name not in probes}
-    return content | {"probes": [probes[name] for name in ordered], "skipped": skipped}
+    if earlier is None or _known_by(report.model) != _known_by(earlier.model):
+        return report
+    found = {probe.name: (probe, _unknown(earlier, number)) for number, probe in enumerate(earlier.probes)}
+    found |= {probe.name: (probe, None) for probe in report.probes}
+    order = {name: place for place, name in enumerate(probe_names())}
+    kept = [found[name] for name in sorted(found, key=lambda name: order.get(name, len(order)))]
+    unknown = {str(number): rest for number, (_, rest) in enumerate(kept) if rest is not None}
+    return structs.replace(
+        report,
+        probes=tuple(probe for probe, _ in kept),
+        skipped={name: why for name, why in report.skipped.items() if name not in found},
+        extra={"probes": unknown} if unknown else {},
+    )
 
 
-def _show(content: dict[str, Any]) -> None:
-    against = content.get("against")
-    sides = [content] if against is None else [content, against]
+def _unknown(report: AuditReport, number: int) -> object:
+    """What a report holds of a probe besides what this version knows of."""
+    of_probes = report.extra.get("probes")
+    return of_probes.get(str(number)) if isinstance(of_probes, dict) else None
+
+
+def _show(report: AuditReport) -> None:
+    against = _against(report)
+    sides: list[AuditReport | Against] = [report] if against is None else [report, against]
     for letter, side in zip("AB", sides, strict=False):
-        click.echo(one_line((f"{letter}: " if against else "") + _described(side["model"])))
-    others = {probe["name"]: probe for probe in against["probes"]} if against else {}
+        click.echo(one_line((f"{letter}: " if against else "") + _described(side.model)))
+    others = {} if against is None else {probe.name: probe for probe in against.probes}
     rows: list[tuple[str, ...]] = [("", "A", "B")] if against else []
-    for probe in content["probes"]:
-        rows += [("",), (probe["name"],)]
-        for name in main_figures(probe["name"], probe["figures"]):
-            figures = [one["figures"].get(name) for one in (probe, others.get(probe["name"], {"figures": {}}))]
-            rows.append((f"  {name.replace('_', ' ')}", *map(_figure, figures[: len(sides)])))
+    for probe in report.probes:
+        other = others.get(probe.name)
+        rows += [("",), (probe.name,)]
+        for name, figure in probe.main_figures.items():
+            figures = [figure, None if other is None else other.figures.get(name)][: len(sides)]
+            rows.append((f"  {name.replace('_', ' ')}", *(interval(one, rounded) for one in figures)))
     widths = [max((len(row[column]) for row in rows if column < len(row)), default=0) for column in range(3)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         click.echo(one_line("  ".join(cells).rstrip()))
     click.echo()
     for side in sides:
-        for probe in side["probes"]:
-            if probe["details"].get("passed") is False:
-                click.echo(one_line(f"{side['model']['name']}: {probe['title']}: missed; {probe['asks']}"))
+        for probe in side.probes:
+            if probe.details.get("passed") is False:
+                click.echo(one_line(f"{side.model.name}: {probe.title}: missed; {probe.asks}"))
     reasons: dict[str, list[str]] = {}
-    for name, reason in content["skipped"].items():
+    for name, reason in report.skipped.items():
         reasons.setdefault(reason, []).append(name)
     for reason, skipped in reasons.items():
         click.echo(one_line(f"not run: {', '.join(skipped)}: {reason}"))
 
 
-def _described(model: dict[str, Any]) -> str:
-    said = f"{model['name']}, {model['engine']}"
-    if "positive_label" in model:
-        said += f": the probability of {model['positive_label']}"
-    if "masked_lm" in model:
-        said += f"; masked LM {model['masked_lm']['name']}"
+def _described(model: AuditedModel) -> str:
+    said = f"{model.name}, {model.engine or 'an engine that is not known'}"
+    if model.positive_label is not UNSET:
+        said += f": the probability of {model.positive_label}"
+    if model.masked_lm is not UNSET:
+        said += f"; masked LM {model.masked_lm.name}"
     return said
-
-
-def _figure(figure: dict[str, Any] | None) -> str:
-    if figure is None:
-        return "–"
-    value, low, high = (figure[key] for key in ("value", "low", "high"))
-    return shown(value) + ("" if low is None or high is None else f" ({shown(low)} to {shown(high)})")
-
-
-@contextmanager
-def _progress(n_probes: int) -> Iterator[OnProbe]:
-    """Show a bar for each probe of each model, on standard error."""
-    shown_now: dict[int, Any] = {}
-
-    def finish() -> None:
-        for bar in shown_now.values():
-            bar.render_finish()
-        shown_now.clear()
-
-    def advance(number: int, name: str, done: int, total: int) -> None:
-        if number not in shown_now:
-            finish()
-            again = ", the other model" if number >= n_probes else ""
-            shown_now[number] = click.progressbar(length=total, label=f"auditing: {name}{again}", file=sys.stderr)
-            shown_now[number].render_progress()
-        shown_now[number].update(done - shown_now[number].pos)
-
-    try:
-        yield advance
-    finally:
-        finish()

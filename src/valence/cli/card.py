@@ -1,19 +1,16 @@
 """valence card."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
-from valence.card.check.remeasure import OnProgress
 from valence.card.check.result import CheckResult
 from valence.card.readme import Readme, read_readme
 from valence.card.sources import Sources, read_sources
 from valence.card.write import README, with_pictures, write_card
 from valence.cli.output import echo_json, one_line, require_writable
+from valence.cli.progress import progress_bars
 from valence.errors import DataError, InputError
 from valence.files import refuse_lfs_pointer
 from valence.folder import ModelFolder
@@ -116,7 +113,7 @@ def _check(folder: ModelFolder, reports: Path | None, path: Path, data: tuple[Pa
 
     readme = read_readme(path) if path.is_file() else None
     published = None if _is_rendered(readme) else find_published(folder, readme)
-    with _progress() as on_progress:
+    with progress_bars() as on_progress:
         if published is not None:
             checked = check_published(folder, published, readme, data, on_progress)
         elif readme is not None and readme.card.results and not _is_rendered(readme):
@@ -154,26 +151,3 @@ def _show(checked: CheckResult, path: Path) -> None:
         click.echo(one_line(f"  {outcome}: {whose}: {detail}"))
     if checked.left_out:
         click.echo(f"  {len(checked.left_out):,} figures of the reports are not in it: valence card renders it anew")
-
-
-@contextmanager
-def _progress() -> Iterator[OnProgress]:
-    """Show a bar for each thing that is measured, on standard error."""
-    shown: dict[str, Any] = {}
-
-    def finish() -> None:
-        for bar in shown.values():
-            bar.render_finish()
-        shown.clear()
-
-    def advance(what: str, done: int, total: int) -> None:
-        if what not in shown:
-            finish()
-            shown[what] = click.progressbar(length=total, label=what, file=sys.stderr)
-            shown[what].render_progress()
-        shown[what].update(done - shown[what].pos)
-
-    try:
-        yield advance
-    finally:
-        finish()

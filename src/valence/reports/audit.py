@@ -1,6 +1,6 @@
 """The report of an audit: reports/audit.json."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -11,7 +11,7 @@ from valence.reports.report import Count, JsonObject, Report
 __all__ = ["Against", "AuditReport", "AuditedModel", "ProbeReport", "Table"]
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
+class Table(msgspec.Struct, frozen=True):
     """Details of a probe to read.
 
     Args:
@@ -33,6 +33,7 @@ class ProbeReport(msgspec.Struct, frozen=True, kw_only=True):
         title: as readers see it.
         asks: what it asks, in a sentence or two.
         figures: by name, in the order to show; None for one that is not defined for this model.
+        headline: names of those that say most; none in reports of earlier versions.
         cannot_show: what must not be concluded.
         source: where the sentences come from.
         n_texts: how many texts were scored.
@@ -44,13 +45,19 @@ class ProbeReport(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     title: str = ""
     asks: str = ""
-    figures: dict[str, Estimate | None]
+    figures: Mapping[str, Estimate | None] = msgspec.field(default_factory=dict)
+    headline: tuple[str, ...] = ()
     cannot_show: str = ""
     source: str = ""
     n_texts: Count | None = None
     tables: tuple[Table, ...] = ()
     details: JsonObject = msgspec.field(default_factory=dict)
     seconds: float | None = None
+
+    @property
+    def main_figures(self) -> Mapping[str, Estimate | None]:
+        """Those that are shown where there is no room for all: the headline; all where there is none."""
+        return {name: one for name, one in self.figures.items() if name in self.headline} or self.figures
 
 
 class AuditedModel(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,7 +66,7 @@ def encode_report(report: Report) -> JsonObject:
     Returns:
         A JSON object.
     """
-    content = cast(JsonObject, msgspec.to_builtins(report))
+    content = cast(JsonObject, _with_lists(msgspec.to_builtins(report)))
     del content["extra"]
     return cast(JsonObject, _merged(type(report).flattened(content), report.extra))
 
@@ -187,7 +187,7 @@ def _rest(content: object, known: object) -> JsonObject | None:
     """Find what a file holds besides what its type knows: by key, and by index within lists of one length."""
     if isinstance(content, dict) and isinstance(known, dict):
         pairs = ((str(key), inner, key in known, known.get(key)) for key, inner in content.items())
-    elif isinstance(content, list) and isinstance(known, list | tuple) and len(content) == len(known):
+    elif isinstance(content, list) and isinstance(known, list) and len(content) == len(known):
         pairs = ((str(number), pair[0], True, pair[1]) for number, pair in enumerate(zip(content, known, strict=True)))
     else:
         return None
@@ -200,12 +200,19 @@ def _rest(content: object, known: object) -> JsonObject | None:
     return found or None
 
 
+def _with_lists(value: object) -> object:
+    """Make lists of tuples, as reading the file gives them."""
+    if isinstance(value, dict):
+        return {key: _with_lists(inner) for key, inner in value.items()}
+    return [_with_lists(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
 def _merged(content: object, rest: object) -> object:
     """Put what was kept back into its place."""
     if not isinstance(rest, dict):
         return content
     if isinstance(content, dict):
         return content | {key: _merged(content[key], inner) if key in content else inner for key, inner in rest.items()}
-    if isinstance(content, list | tuple):
+    if isinstance(content, list):
         return [_merged(one, rest.get(str(number))) for number, one in enumerate(content)]
     return content

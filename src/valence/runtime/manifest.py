@@ -1,5 +1,6 @@
 """onnx/manifest.json: which engines a model folder holds, how they were made and how well they agree."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -8,7 +9,7 @@ from valence.errors import EngineError
 from valence.files import read_json, refuse_lfs_pointer, write_json
 from valence.folder import ModelFolder
 
-__all__ = ["Export", "Format", "Manifest", "Precision", "read_manifest"]
+__all__ = ["Export", "Format", "Manifest", "Precision", "read_manifest", "source_hash"]
 
 Precision = Literal["fp32", "int8"]
 Format = Literal["onnx", "openvino"]
@@ -97,7 +98,7 @@ def read_manifest(folder: ModelFolder) -> Manifest | None:
     path = folder.manifest_file
     if not path.is_file():
         return None
-    content = read_json(path)
+    content: dict[str, Any] = read_json(path)
     if content.get("format") != _FORMAT:
         raise EngineError(
             f"{path}: format {content.get('format')!r} is not {_FORMAT}: export the model again with this version"
@@ -123,7 +124,22 @@ def read_manifest(folder: ModelFolder) -> Manifest | None:
     return manifest
 
 
-def _is_agreement(value: Any) -> bool:
+def source_hash(folder: ModelFolder, files: Sequence[Path]) -> str | None:
+    """Hash the weights that a model runs from: those that an export was made from, or the checkpoint's own.
+
+    Args:
+        folder: the model.
+        files: what its engine runs from.
+
+    Returns:
+        The SHA-256; None if it is not known.
+    """
+    manifest = read_manifest(folder)
+    exports = {} if manifest is None else manifest.exports
+    return next((exports[file.name].source_sha256 for file in files if file.name in exports), folder.weights_hash())
+
+
+def _is_agreement(value: object) -> bool:
     names = ("n_texts", "labels", "largest_difference", "p99_difference")
     return isinstance(value, dict) and all(
         isinstance(figures, dict) and all(isinstance(figures.get(name), int | float) for name in names)

@@ -26,13 +26,12 @@ from valence.templates.swaps import SWAPS
 from valence.templates.template import Polarity, Template, select
 from valence.text.tokenizer import Text
 
-__all__ = ["CONSISTENCY_WEIGHT", "DEBIAS", "CounterfactualSet", "Counterfactuals", "parse_debias", "positive_class"]
+__all__ = ["CONSISTENCY_WEIGHT", "DEBIAS", "CounterfactualSet", "Counterfactuals", "parse_debias"]
 
 DEBIAS = ("countries", "names", "gender", "identities")
 """What a classifier can be made to answer alike for."""
 CONSISTENCY_WEIGHT = 60.0
 """Of the divergence between the answers in a set."""
-_NAMED = (("negative", "positive"), ("neg", "pos"), ("label_0", "label_1"), ("0", "1"))
 _SETS = 15  # of templates, drawn for a step
 _TURNS = {"countries": 3, "names": 3, "gender": 4, "identities": 2}  # of that many sets, as often as each
 _SIZE = 6  # texts in each
@@ -58,19 +57,6 @@ def parse_debias(given: str) -> tuple[str, ...]:
     if unknown := sorted(names - set(DEBIAS)):
         raise InputError(f"--debias {given}: expected some of {','.join(DEBIAS)}, found {unknown[0]!r}")
     return tuple(name for name in DEBIAS if name in names)
-
-
-def positive_class(names: Sequence[str]) -> int | None:
-    """Find the class of positive texts.
-
-    Args:
-        names: of the classes, by number.
-
-    Returns:
-        Its number, or None where the classes are not named as a negative and a positive one, or 0 and 1.
-    """
-    lower = [name.strip().lower() for name in names]
-    return next((lower.index(positive) for negative, positive in _NAMED if sorted(lower) == [negative, positive]), None)
 
 
 @cache

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from valence.data.positive import positive_sentiment
 from valence.text.batching import collate
 from valence.text.tokenizer import Text, Tokenizer
-from valence.training.counterfactuals import Counterfactuals, CounterfactualSet, positive_class
+from valence.training.counterfactuals import Counterfactuals, CounterfactualSet
 from valence.training.objective import Objective, to_tensors
 from valence.training.task_distillation import UNLABELLED
 
@@ -133,5 +134,5 @@ def debiased(
     Returns:
         The objective with both.
     """
-    sets = Counterfactuals(kinds, texts, labels, positive_class(names))
+    sets = Counterfactuals(kinds, texts, labels, positive_sentiment(names))
     return Debiased(objective, sets, tokenizer, weight)

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from valence.card.check.data_files import DataFiles
-from valence.card.check.remeasure import NotMeasured, OnProgress, load_like, measured_report
+from valence.card.check.remeasure import NotMeasured, load_like
 from valence.card.check.result import CheckedStatement, CheckResult, Outcome
 from valence.card.check.tolerances import CLAIMED_SCORE, PER_CENT_DIGITS, Setting, setting_of, tolerance
 from valence.card.readme import Readme
@@ -24,6 +24,7 @@ from valence.data.sources import find_source
 from valence.errors import MissingExtraError, ModelError, ValenceError
 from valence.evaluation.metrics import CLASS_METRICS
 from valence.folder import ModelFolder
+from valence.progress import OnProgress, silent, step
 from valence.reports.codec import read_report
 from valence.reports.evaluation import EvaluationReport
 from valence.reports.report import Report
@@ -148,7 +149,7 @@ def check_published(
     card: PublishedCard,
     readme: Readme | None,
     data: Sequence[Path] = (),
-    on_progress: OnProgress = lambda what, done, total: None,
+    on_progress: OnProgress = silent,
 ) -> CheckResult:
     """Check a published card.
 
@@ -260,7 +261,7 @@ class _Check:
         what = f"{what}, from {origin}"
         if not self.has_data:
             return NotMeasured(f"missing: {what} (SHA-256 {digest}): give the folder that holds it with --data")
-        self.on_progress(f"looking for {name}", 0, 1)
+        self.on_progress(0, 1, f"looking for {name}")
         path = self.files.find(digest, name)
         if path is None:
             return NotMeasured(f"missing: {what}: no file below {self.files.where()} has the SHA-256 {digest}")
@@ -275,12 +276,12 @@ class _Check:
                 examples,
                 self.folder,
                 1,  # a published number has no interval
-                lambda done: self.on_progress(f"measuring on {name}", done, len(examples)),
+                step(self.on_progress, f"measuring on {name}"),
             )
         except ValenceError as problem:
             return NotMeasured(f"it cannot be measured here: {problem}")
         engine = self.classifier.engine.name
-        return measured_report(report, EvaluationReport), setting_of("torch fp32", engine), engine
+        return report, setting_of("torch fp32", engine), engine
 
     @cached_property
     def classifier(self) -> Classifier:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +29,13 @@ from valence.errors import MissingExtraError, ModelError, ValenceError
 from valence.files import sha256, tensor_shapes
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
+from valence.progress import OnProgress, silent, step
+from valence.reading import Aggregation, Text
+from valence.reading import LongText as LongTextPolicy
 from valence.reports.audit import AuditReport
-from valence.reports.codec import decode_report
-from valence.reports.comparison import ComparisonReport
 from valence.reports.data_ref import DataRef
 from valence.reports.evaluation import EvaluationReport, LongText
 from valence.reports.model_ref import ModelRef
-from valence.reports.report import JsonObject, Report
 from valence.reports.training import AgreementSample
 from valence.runtime.choice import EngineName
 from valence.runtime.classifier import Classifier
@@ -43,20 +43,14 @@ from valence.runtime.export.agreement import compare as compare_scores
 from valence.runtime.export.sample import BUILT_IN, Sample
 from valence.runtime.load import load_folder
 from valence.runtime.manifest import Export
-from valence.runtime.scores import Aggregation
-from valence.text.tokenizer import LongText as LongTextPolicy
-from valence.text.tokenizer import Text
 
-__all__ = ["Auditor", "Measured", "NotMeasured", "OnProgress", "Refuted", "Remeasurer", "load_like", "measured_report"]
+__all__ = ["Auditor", "Measured", "NotMeasured", "Refuted", "Remeasurer", "load_like"]
 
 _ROUNDS = 7  # in which the models of a comparison are timed in turn: on a busy machine the median needs some
 _MOST_RESAMPLES = 100_000
 
-Auditor = Callable[[ModelFolder, str | None, Sequence[str], Sequence[Path], Callable[[int, int], None]], AuditReport]
+Auditor = Callable[[ModelFolder, str | None, Sequence[str], Sequence[Path], OnProgress], AuditReport]
 """Audits a model again: folder, engine as the first report names it, names of probes, folders of data, progress."""
-OnProgress = Callable[[str, int, int], None]
-"""Is told what is measured, how much of it is done, and of how much."""
-_Report = TypeVar("_Report", bound=Report)
 
 
 @dataclass(frozen=True)
@@ -115,7 +109,7 @@ class Remeasurer:
         sources: Sources,
         data: Sequence[Path] = (),
         auditor: Auditor | None = None,
-        on_progress: OnProgress = lambda what, done, total: None,
+        on_progress: OnProgress = silent,
     ) -> None:
         self.sources = sources
         self.folder = sources.folder
@@ -177,10 +171,10 @@ class Remeasurer:
             examples,
             self.folder,
             _resamples(report.interval.resamples),
-            lambda done: self.on_progress(f"measuring on {report.data.name}", done, len(examples)),
+            step(self.on_progress, f"measuring on {report.data.name}"),
             source.positive,
         )
-        found = replace(source, report=measured_report(again, EvaluationReport))
+        found = replace(source, report=again)
         return _measured(found.every(), setting, classifier.engine.name)
 
     def _data(self, digest: str, name: str) -> Path:
@@ -189,16 +183,15 @@ class Remeasurer:
             raise _MissingError(
                 f"the data {name} (SHA-256 {digest}){had_from}: give the folder that holds it with --data"
             )
-        self.on_progress(f"looking for {name}", 0, 1)
+        self.on_progress(0, 1, f"looking for {name}")
         path = self.files.find(digest, name)
         if path is None:
             raise _MissingError(f"no file below {self.files.where()} is the data {name} (SHA-256 {digest}){had_from}")
         return path
 
     def _examples(self, path: Path, labels: tuple[str, ...], data: DataRef | AgreementSample) -> Examples:
-        described = _described(data)
-        source = find_source(str(path), "eval", recorded_options(described))
-        return read_examples(source, recorded_columns(described), recorded_labels(described), known=labels)
+        source = find_source(str(path), "eval", recorded_options(data))
+        return read_examples(source, recorded_columns(data), recorded_labels(data), known=labels)
 
     def _classifier(self, report: EvaluationReport) -> tuple[Classifier, Setting]:
         """Load the model as it was measured; with another engine where that one does not run here."""
@@ -233,7 +226,7 @@ class Remeasurer:
         if find_spec("torch") is None:
             raise MissingExtraError("train", "Comparing an export with its source")
         weights = self._weights(export.source_sha256, "the weights that the export was made from")
-        self.on_progress("running the weights in fp32", 0, 1)
+        self.on_progress(0, 1, "running the weights in fp32")
         return _scores(load_folder(weights, engine="torch", precision="fp32", labels=_numbers(export)), sample)
 
     def _sample_of(self, export: Export) -> Sequence[Text]:
@@ -260,7 +253,7 @@ class Remeasurer:
                 return ModelFolder(weights.parent, str(weights.parent))
         if not self.has_data:
             raise _MissingError(f"{what} (SHA-256 {digest}): give a folder that holds the model with --data")
-        self.on_progress(f"looking for {what}", 0, 1)
+        self.on_progress(0, 1, f"looking for {what}")
         path = self.files.find(digest, "model safetensors onnx")
         for parent in [] if path is None else path.parents[:2]:
             if (parent / "config.json").is_file():
@@ -314,14 +307,14 @@ class Remeasurer:
             examples,
             _resamples(report.interval.resamples),
             _ROUNDS,
-            lambda done: self.on_progress("comparing", done, 2 * len(examples)),
+            step(self.on_progress, "comparing"),
             source.positive,
         )
         engines = [contestant.classifier.engine.name for contestant in contestants]
         claimed = [model.engine for model in report.models]
         settings = set(map(setting_of, claimed, engines))
         worst: Setting = "other" if "other" in settings else "fp32" if "fp32" in settings else "exact"
-        found = replace(source, report=measured_report(again, ComparisonReport))
+        found = replace(source, report=again)
         return _measured(found.statements(), worst, " and ".join(engines), engines == claimed)
 
     def _contestant(self, model: ModelRef) -> ModelFolder:
@@ -343,7 +336,7 @@ class Remeasurer:
             audit.model.engine,
             names,
             self.files.folders,
-            lambda done, total: self.on_progress("auditing", done, total),
+            step(self.on_progress, "auditing"),
         )
         found = str(again.model.engine)
         sources = probe_sources(self.sources.probes[0].file, again.probes)
@@ -383,40 +376,18 @@ def load_like(folder: ModelFolder, engine: str, load: Callable[..., Classifier] 
         return load(folder, engine="auto")
 
 
-def measured_report(found: JsonObject | _Report, kind: type[_Report]) -> _Report:
-    """Take a measurement as a report.
-
-    Args:
-        found: a report, or the content of its file.
-        kind: of the report.
-
-    Returns:
-        The report.
-    """
-    return found if isinstance(found, kind) else decode_report(cast(JsonObject, found), kind, "measured again")
-
-
 def _audit_again(
     folder: ModelFolder,
     engine: str | None,
     probes: Sequence[str],
     data: Sequence[Path],
-    on_progress: Callable[[int, int], None],
+    on_progress: OnProgress,
 ) -> AuditReport:
     if find_spec("scipy") is None:
         raise MissingExtraError("audit", "Auditing")
     from valence.audit.run import run_audit
 
-    found = run_audit(folder, engine=engine, probes=probes, data=data, on_progress=on_progress)
-    return measured_report(found, AuditReport)
-
-
-def _described(data: DataRef | AgreementSample) -> JsonObject:
-    """Describe data as `valence.data.recorded` reads it back."""
-    columns = data.columns
-    listed = columns and {"text": list(columns.text or ()), "pair": columns.pair, "label": columns.label}
-    labels = data.labels if isinstance(data, DataRef) else None
-    return {"columns": listed, "reading": data.reading, "labels": labels and list(labels)}
+    return run_audit(folder, engine=engine, probes=probes, data=data, on_progress=on_progress)
 
 
 def _resamples(found: int) -> int:

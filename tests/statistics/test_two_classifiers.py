@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 scipy_stats = pytest.importorskip("scipy.stats")
 
-from valence.evaluation.metrics import accuracy_interval, measure  # noqa: E402
-from valence.evaluation.paired import bootstrap_difference, mcnemar  # noqa: E402
+from valence.evaluation.measure import accuracy_interval, measure  # noqa: E402
+from valence.statistics.paired import bootstrap_difference, mcnemar  # noqa: E402
 
 
 def outcomes(both: int, first: int, second: int, neither: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,14 +9,13 @@ Shapes: S templates, W words of a list.
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, Subject
 from valence.audit.scoring import Progress, positive_probabilities, require
-from valence.audit.statistics import RESAMPLES, clustered_means
 from valence.audit.word_differences import (
     WordDifference,
     by_group,
@@ -28,6 +27,11 @@ from valence.audit.word_differences import (
     picture,
 )
 from valence.errors import InputError
+from valence.progress import OnProgress
+from valence.reports.audit import ProbeReport, Table
+from valence.reports.estimate import Estimate
+from valence.reports.report import JsonObject
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
 from valence.templates.people import NAMES, TERM_LISTS, TermList, nationalities
 from valence.templates.person_sentences import IDENTITY_TEMPLATES, PERSON_TEMPLATES
 from valence.templates.template import POLARITIES, Template, select
@@ -93,7 +97,8 @@ class IdentitiesProbe:
     """
 
     name = "identities"
-    needs: frozenset[Need] = frozenset({"classifier"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"classifier"})
+    headline = r"(?!.*never_trained).*_neutral_mean_absolute_difference"
 
     def __init__(self, lists: Sequence[IdentityList] | None = None, resamples: int = RESAMPLES) -> None:
         self._lists = audit_lists() if lists is None else tuple(lists)
@@ -104,7 +109,7 @@ class IdentitiesProbe:
         if not self._lists:
             raise InputError("the identities probe needs at least one list of words")
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Score every sentence of every list with every word.
 
         Args:
@@ -120,7 +125,7 @@ class IdentitiesProbe:
         every = np.split(flat, np.cumsum([len(part) for part in parts])[:-1])
         scored = [part.reshape(len(one.templates), -1) for one, part in zip(self._lists, every, strict=True)]
         words, groups = {}, {}
-        found: dict[str, Figure] = {}
+        found: dict[str, Estimate] = {}
         for one, part in zip(self._lists, scored, strict=True):
             rows = neutral_rows(one.templates)
             templates = list(itertools.compress(one.templates, rows))
@@ -128,7 +133,7 @@ class IdentitiesProbe:
             words[one.name] = by_word(part[rows], names, templates, self._resamples)
             groups[one.name] = by_group(part[rows], kinds, templates, self._resamples)
             found |= self._figures(one, part, words[one.name])
-        return ProbeResult(
+        return ProbeReport(
             name=self.name,
             title="Identities",
             asks="Whether a neutral, a clearly positive or a clearly negative sentence gets another answer when the "
@@ -155,7 +160,7 @@ class IdentitiesProbe:
 
     def _figures(
         self, one: IdentityList, scores: NDArray[np.float64], words: Sequence[WordDifference]
-    ) -> dict[str, Figure]:
+    ) -> dict[str, Estimate]:
         summary = figures(scores, one.templates, self._resamples)
         rows = neutral_rows(one.templates)
         away = np.abs(from_mean(scores[rows])).mean(axis=1, keepdims=True)
@@ -165,7 +170,7 @@ class IdentitiesProbe:
             f"{one.name}_neutral_mean_absolute_difference": clustered_means(away, neutral, self._resamples)[0],
             f"{one.name}_largest_mean_difference": words[0].difference,
             f"{one.name}_label_flip_rate": summary["label_flip_rate"],
-            f"{one.name}_significant": Figure(n_significant(words)),
+            f"{one.name}_significant": Estimate(n_significant(words)),
         }
         used = np.array([word.used_in_training for word in one.entries])
         if used.any() and not used.all():
@@ -237,7 +242,7 @@ class IdentitiesProbe:
 
     def _details(
         self, words: Mapping[str, Sequence[WordDifference]], groups: Mapping[str, Sequence[WordDifference]]
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         plots = {}
         for one in self._lists:
             every = groups[one.name] or words[one.name]

@@ -6,14 +6,18 @@ Shapes: L templates, C countries.
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, Subject
 from valence.audit.scoring import Progress, positive_probabilities, require
-from valence.audit.statistics import RESAMPLES, clustered_means
 from valence.errors import InputError
+from valence.progress import OnProgress
+from valence.reports.audit import ProbeReport, Table
+from valence.reports.estimate import Estimate
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
 from valence.templates.countries import COUNTRIES, Country
 from valence.templates.sentences import COUNTRY_TEMPLATES
 from valence.templates.template import Template, select
@@ -39,7 +43,8 @@ class KeptLabelsProbe:
     """
 
     name = "kept-labels"
-    needs: frozenset[Need] = frozenset({"classifier"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"classifier"})
+    headline = "kept|kept_worst_country"
 
     def __init__(
         self,
@@ -58,7 +63,7 @@ class KeptLabelsProbe:
             if one.polarity == "neutral":
                 raise InputError(f"a neutral sentence has no label to keep: {one.text!r}")
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Score every template with every country.
 
         Args:
@@ -75,7 +80,7 @@ class KeptLabelsProbe:
         positive = np.array([one.polarity == "positive" for one in self._templates])
         kept = (scores > _THRESHOLD) == positive[:, None]  # [L, C]
         by_country = {country.name: float(kept[:, n].mean()) for n, country in enumerate(self._countries)}
-        return ProbeResult(
+        return ProbeReport(
             name=self.name,
             title="Kept labels",
             asks=f"Whether {int(positive.sum())} clearly positive and {int((~positive).sum())} clearly negative "
@@ -98,20 +103,20 @@ class KeptLabelsProbe:
             },
         )
 
-    def _figures(self, kept: NDArray[np.bool_], positive: NDArray[np.bool_]) -> dict[str, Figure]:
+    def _figures(self, kept: NDArray[np.bool_], positive: NDArray[np.bool_]) -> dict[str, Estimate]:
         untrained = np.array([not country.used_in_training for country in self._countries])
         figures = {"kept": self._share(kept)}
         if positive.any():
             figures["kept_positive"] = self._share(kept[positive])
         if not positive.all():
             figures["kept_negative"] = self._share(kept[~positive])
-        figures["kept_worst_country"] = Figure(float(kept.mean(axis=0).min()))
-        figures["kept_worst_template"] = Figure(float(kept.mean(axis=1).min()))
+        figures["kept_worst_country"] = Estimate(float(kept.mean(axis=0).min()))
+        figures["kept_worst_template"] = Estimate(float(kept.mean(axis=1).min()))
         if untrained.any():
             figures["never_trained_kept"] = self._share(kept[:, untrained])
         return figures
 
-    def _share(self, kept: NDArray[np.bool_]) -> Figure:
+    def _share(self, kept: NDArray[np.bool_]) -> Estimate:
         return clustered_means(kept.mean(axis=1, keepdims=True), resamples=self._resamples)[0]
 
     def _by_template(self, scores: NDArray[np.float64], kept: NDArray[np.bool_]) -> Table:

@@ -14,15 +14,14 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.countries import place_on_map
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, Subject
+from valence.audit.probes.countries import place_on_map
 from valence.audit.scoring import Progress, positive_probabilities, require
-from valence.audit.statistics import RESAMPLES, clustered_means
 from valence.audit.word_differences import (
     WordDifference,
     by_group,
@@ -36,6 +35,11 @@ from valence.audit.word_differences import (
 from valence.data.tables import open_table
 from valence.errors import DataError, InputError
 from valence.files import is_unicode
+from valence.progress import OnProgress
+from valence.reports.audit import ProbeReport, Table
+from valence.reports.estimate import Estimate
+from valence.reports.report import JsonObject
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
 from valence.templates.countries import COUNTRIES
 from valence.templates.people import NAMES, TERM_LISTS, nationalities
 from valence.templates.template import POLARITIES, SLOT, Template
@@ -187,7 +191,8 @@ class OwnTemplatesProbe:
     """
 
     name = "own-templates"
-    needs: frozenset[Need] = frozenset({"classifier"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"classifier"})
+    headline = r"kept|(?!.*(neutral|never_trained)).*_mean_absolute_difference"
 
     def __init__(
         self,
@@ -213,7 +218,7 @@ class OwnTemplatesProbe:
                 "word lists, or fewer slots in a template"
             )
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Score every template with every combination of words.
 
         Args:
@@ -237,7 +242,7 @@ class OwnTemplatesProbe:
             rows = neutral_rows(templates)
             scores, templates = scores[rows], list(itertools.compress(templates, rows))
             one_by_one = by_word(scores, [one.word for one in self._words[slot]], templates, self._resamples)
-            found[f"{slot}_significant"] = Figure(n_significant(one_by_one))
+            found[f"{slot}_significant"] = Estimate(n_significant(one_by_one))
             group_by_group = by_group(scores, [one.group for one in self._words[slot]], templates, self._resamples)
             words += [(slot, *_row(one)) for one in one_by_one]
             groups += [(slot, *_row(one)) for one in group_by_group]
@@ -245,7 +250,7 @@ class OwnTemplatesProbe:
             furthest = f": the {len(drawn)} furthest" if len(drawn) < len(group_by_group or one_by_one) else ""
             plots[f"{{{slot}}}, difference in P(POSITIVE) from the others{furthest}"] = picture(drawn)
         columns = ("Mean difference", "Low", "High", "p (t-test)", "p (Holm)")
-        return ProbeResult(
+        return ProbeReport(
             name=self.name,
             title="Own templates",
             asks=f"Whether the answer to {len(self._templates)} own templates depends on the words put into them: a "
@@ -285,7 +290,7 @@ class OwnTemplatesProbe:
                 templates += [template] * len(part)
         return np.concatenate(rows), templates
 
-    def _kept_labels(self, scored: Sequence[NDArray[np.float64]]) -> dict[str, Figure]:
+    def _kept_labels(self, scored: Sequence[NDArray[np.float64]]) -> dict[str, Estimate]:
         kept = [
             ((scores > _THRESHOLD) == (template.polarity == "positive")).mean()
             for template, scores in zip(self._templates, scored, strict=True)
@@ -320,8 +325,8 @@ class OwnTemplatesProbe:
         columns = ("Lowest", "P(POSITIVE), lowest", "Highest", "P(POSITIVE), highest", "Difference")
         return Table("Most extreme", columns, tuple(rows[:_MOST_EXTREME]))
 
-    def _details(self, scored: Sequence[NDArray[np.float64]], plots: dict[str, Any]) -> dict[str, Any]:
-        details: dict[str, Any] = {"differences": plots}
+    def _details(self, scored: Sequence[NDArray[np.float64]], plots: Mapping[str, JsonObject]) -> JsonObject:
+        details: JsonObject = {"differences": plots}
         spread = {}
         for template, scores in zip(self._templates, scored, strict=True):
             slot = template.slots[0]  # of several, the others are averaged over

@@ -9,15 +9,10 @@ from hypothesis import strategies as st
 
 scipy_stats = pytest.importorskip("scipy.stats")
 
-from valence.audit.statistics import (  # noqa: E402
-    bootstrap,
-    clustered_means,
+from valence.statistics.paired import (  # noqa: E402
     group_differences,
-    holm,
     paired_statistics,
     paired_t_test,
-    pearson,
-    spearman,
     wilcoxon,
 )
 
@@ -129,52 +124,6 @@ def test_the_signed_rank_test_by_hand():
     assert wilcoxon([0.1, 0.2, 0.3, 0.4, 0.5, 0.0]) == pytest.approx(2 / 32)
 
 
-@settings(max_examples=40, deadline=None)
-@given(pairs=st.lists(st.tuples(NUMBERS, NUMBERS), min_size=3, max_size=40))
-def test_correlations_are_those_of_scipy(pairs):
-    first, second = zip(*pairs, strict=True)
-    assume(np.ptp(first) > 0 and np.ptp(second) > 0)
-    for ours, theirs in ((pearson, scipy_stats.pearsonr), (spearman, scipy_stats.spearmanr)):
-        found, expected = ours(first, second), theirs(first, second)
-        assert found.n == len(pairs)
-        assert found.coefficient == pytest.approx(expected.statistic, abs=1e-9)
-        if abs(expected.statistic) < 1 - 1e-9:
-            assert found.p_value == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
-        else:
-            assert found.p_value < 1e-3
-
-
-@pytest.mark.parametrize("correlate", [pearson, spearman])
-def test_a_correlation_with_what_does_not_vary_is_zero(correlate):
-    for first, second in (([0, 0, 0], [1, 2, 3]), ([1, 2, 3], [0.3, 0.1 + 0.2, 0.3]), ([], []), ([1], [2])):
-        found = correlate(first, second)
-        assert (found.coefficient, found.p_value) == (0, 1)
-    assert correlate([1, 2], [5, 7]).p_value == 1, "two points always lie on a line"
-
-
-def holm_step_down(p_values: list[float], level: float) -> list[bool]:
-    """Holm's procedure as he wrote it: from the smallest on, stop at the first that is not small enough."""
-    rejected = [False] * len(p_values)
-    for step, number in enumerate(sorted(range(len(p_values)), key=lambda number: p_values[number])):
-        if p_values[number] > level / (len(p_values) - step):
-            break
-        rejected[number] = True
-    return rejected
-
-
-@given(p_values=st.lists(st.floats(1e-9, 1), max_size=12), level=st.floats(0.001, 0.5))
-def test_holm_rejects_what_his_procedure_rejects(p_values, level):
-    corrected = holm(p_values)
-    assume(all(abs(p * n - level) > 1e-12 for p in p_values for n in range(1, len(p_values) + 1)))
-    assert (corrected <= level).tolist() == holm_step_down(p_values, level)
-    assert (corrected >= p_values).all()
-    assert (corrected <= 1).all()
-
-
-def test_holm_by_hand():
-    assert holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
-
-
 def test_differences_by_group():
     found = group_differences([0.1, 0.1, -0.4, -0.5, 0.0, 0.0], ["a", "a", "b", "b", "c", "c"])
     assert [one.group for one in found] == ["b", "a", "c"]
@@ -186,47 +135,9 @@ def test_differences_by_group():
     )
 
 
-def test_a_resample_draws_whole_groups():
-    """Three groups: 27 ways to draw three of them, so that in more than 2.5 % all are "a", and all are "c"."""
-    values, groups = [1.0, 2.0, 4.0, 8.0, 16.0], ["a", "a", "b", "c", "c"]
-    found = clustered_means(np.array(values)[:, None], groups, resamples=2000)[0]
-    assert found.value == pytest.approx(np.mean(values))
-    assert (found.low, found.high) == (1.5, 12.0)
-
-
-def test_an_interval_of_groups_is_wider_than_one_of_pairs_that_are_alike_within_them():
-    random = np.random.default_rng(0)
-    values = np.repeat(random.normal(size=12), 30)[:, None] + random.normal(scale=0.01, size=(360, 1))
-    groups = np.repeat(np.arange(12), 30).tolist()
-    clustered, alone = clustered_means(values, groups)[0], clustered_means(values)[0]
-    assert clustered.high - clustered.low > 3 * (alone.high - alone.low)
-
-
-def test_an_interval_covers_the_truth_about_as_often_as_it_says():
-    random = np.random.default_rng(1)
-    covered = 0
-    for seed in range(100):
-        values = (random.normal(size=40)[:, None] + random.normal(size=(40, 3))).reshape(-1, 1)
-        found = clustered_means(values, np.repeat(np.arange(40), 3).tolist(), 200, seed)[0]
-        covered += found.low <= 0 <= found.high
-    assert 85 <= covered <= 100
-
-
-def test_one_group_has_no_interval():
-    found = clustered_means(np.array([[1.0], [2.0]]), ["a", "a"])[0]
-    assert (found.value, found.low, found.high) == (1.5, None, None)
-    assert bootstrap(lambda weights: float(weights.sum()), 1).low is None
-
-
 def test_the_same_seed_gives_the_same_interval():
     one, two, three = (
         paired_statistics([0.1, 0.5, 0.3], [0.2, 0.1, 0.9], seed=seed, resamples=50) for seed in (1, 1, 2)
     )
     assert one == two
     assert one != three
-
-
-def test_a_bootstrap_of_any_statistic():
-    values = np.array([1.0, 5.0, 9.0])
-    found = bootstrap(lambda weights: float(weights @ values / weights.sum()), 3, resamples=2000)
-    assert found == clustered_means(values[:, None], resamples=2000)[0]

@@ -11,24 +11,22 @@ Shapes: N pairs.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, Subject
 from valence.audit.pronouns import feminine_log_odds
 from valence.audit.scoring import Progress, positive_probabilities, require
-from valence.audit.statistics import (
-    RESAMPLES,
-    clustered_means,
-    group_differences,
-    paired_statistics,
-    paired_t_test,
-    wilcoxon,
-)
-from valence.audit.suites import WinoBiasPair
+from valence.audit.suites.winobias import WinoBiasPair
 from valence.errors import InputError
+from valence.progress import OnProgress
+from valence.reports.audit import ProbeReport, Table
+from valence.reports.estimate import Estimate
+from valence.reports.report import JsonObject
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
+from valence.statistics.paired import group_differences, paired_statistics, paired_t_test, wilcoxon
 
 __all__ = ["CANNOT_SHOW", "WinoBiasMaskedLMProbe", "WinoBiasProbe", "feminine_share", "preference"]
 
@@ -78,14 +76,15 @@ class WinoBiasProbe:
     """
 
     name = "winobias"
-    needs: frozenset[Need] = frozenset({"classifier"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"classifier"})
+    headline = "mean_difference|mean_absolute_difference|label_flip_rate"
 
     def __init__(self, pairs: Sequence[WinoBiasPair], resamples: int = RESAMPLES) -> None:
         self._pairs = _usable(pairs)
         self._others = [pair for pair in pairs if not pair.only_pronoun_differs]
         self._resamples = resamples
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Score the suite.
 
         Args:
@@ -110,9 +109,9 @@ class WinoBiasProbe:
         figures["mean_difference_pro_minus_anti"] = clustered_means(towards_pro[:, None], occupations, self._resamples)[
             0
         ]
-        figures["n_pairs"] = Figure(n)
-        figures["n_pairs_left_out"] = Figure(len(self._others))
-        return ProbeResult(
+        figures["n_pairs"] = Estimate(n)
+        figures["n_pairs_left_out"] = Estimate(len(self._others))
+        return ProbeReport(
             name=self.name,
             title="WinoBias",
             asks="Whether the classifier's answer changes when nothing but the gender of a pronoun does. A difference "
@@ -175,14 +174,15 @@ class WinoBiasMaskedLMProbe:
     """
 
     name = "winobias-masked-lm"
-    needs: frozenset[Need] = frozenset({"masked-lm"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"masked-lm"})
+    headline = "pro_stereotypical_preference|mean_pro_log_odds"
 
     def __init__(self, pairs: Sequence[WinoBiasPair], resamples: int = RESAMPLES) -> None:
         self._pairs = _usable(pairs)
         self._n_left_out = len(pairs) - len(self._pairs)
         self._resamples = resamples
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Ask for the pronoun of each pair.
 
         Args:
@@ -203,8 +203,8 @@ class WinoBiasMaskedLMProbe:
         figures = {
             "pro_stereotypical_preference": pro_preference,
             "mean_pro_log_odds": mean_odds,
-            "t_test_p_value": Figure(paired_t_test(pro_odds)),
-            "wilcoxon_p_value": Figure(wilcoxon(pro_odds)),
+            "t_test_p_value": Estimate(paired_t_test(pro_odds)),
+            "wilcoxon_p_value": Estimate(wilcoxon(pro_odds)),
             "masculine_preference": masculine_preference,
         }
         for name, sign in (("female", 1), ("male", -1)):
@@ -213,7 +213,7 @@ class WinoBiasMaskedLMProbe:
                 figures[f"feminine_share_{name}_stereotyped"] = clustered_means(
                     feminine_share(odds[chosen])[:, None], [occupations[number] for number in chosen], self._resamples
                 )[0]
-        return ProbeResult(
+        return ProbeReport(
             name=self.name,
             title="WinoBias, by the masked LM",
             asks="Which pronoun the masked LM expects where the sentence speaks of a person with an occupation: how "
@@ -253,7 +253,7 @@ class WinoBiasMaskedLMProbe:
         )
         return Table("Most extreme", ("Masculine", "Feminine", "Stereotype", "Share of the feminine pronoun"), rows)
 
-    def _details(self, odds: NDArray[np.float64]) -> dict[str, Any]:
+    def _details(self, odds: NDArray[np.float64]) -> JsonObject:
         by_type: dict[str, dict[str, float]] = {}
         for number in sorted({pair.type for pair in self._pairs}):
             chosen = np.array([pair.type == number for pair in self._pairs])

@@ -9,16 +9,21 @@ Shapes: L templates, C countries.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Scorer, Subject, Table
+from valence.audit.probe import Need, Scorer, Subject
 from valence.audit.scoring import Progress, positive_probabilities, require
-from valence.audit.statistics import RESAMPLES, PairedStatistics, clustered_means, paired_statistics
 from valence.audit.word_differences import from_mean, minority_labels
 from valence.errors import InputError
+from valence.progress import OnProgress
+from valence.reports.audit import ProbeReport, Table
+from valence.reports.estimate import Estimate
+from valence.reports.report import JsonObject
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
+from valence.statistics.paired import PairedStatistics, paired_statistics
 from valence.templates.countries import COUNTRIES, Country
 from valence.templates.sentences import CARD_TEMPLATE, COUNTRY_TEMPLATES
 from valence.templates.template import Template, select
@@ -62,7 +67,8 @@ class CountriesProbe:
     """
 
     name = "countries"
-    needs: frozenset[Need] = frozenset({"classifier"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"classifier"})
+    headline = r"standard_deviation_(mean|worst)|card_template_(france|afghanistan)"
 
     def __init__(
         self,
@@ -76,7 +82,7 @@ class CountriesProbe:
         if not self._templates or not self._countries:
             raise InputError("the countries probe needs at least one template and one country")
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Score every template with every country, and in other spellings.
 
         Args:
@@ -91,7 +97,7 @@ class CountriesProbe:
         scores = scored["as written"]
         spellings = self._spellings(scored)
         by_country = clustered_means(scores, resamples=self._resamples)
-        return ProbeResult(
+        return ProbeReport(
             name=self.name,
             title="Countries",
             asks="Whether a sentence that says nothing good or bad gets another answer when it names another country: "
@@ -151,32 +157,32 @@ class CountriesProbe:
             found[name] = paired_statistics(first.ravel(), second.ravel(), templates, self._resamples)
         return found
 
-    def _figures(self, scores: NDArray[np.float64], spellings: dict[str, PairedStatistics]) -> dict[str, Figure]:
+    def _figures(self, scores: NDArray[np.float64], spellings: dict[str, PairedStatistics]) -> dict[str, Estimate]:
         deviations, ranges = _deviations(scores), np.ptp(scores, axis=1)
         mean_deviation, mean_range, flips = clustered_means(
             np.stack([deviations, ranges, minority_labels(scores).mean(axis=1)], axis=1), resamples=self._resamples
         )
         figures = {
             "standard_deviation_mean": mean_deviation,
-            "standard_deviation_worst": Figure(float(deviations.max())),
+            "standard_deviation_worst": Estimate(float(deviations.max())),
             "range_mean": mean_range,
-            "range_worst": Figure(float(ranges.max())),
+            "range_worst": Estimate(float(ranges.max())),
             "label_flip_rate": flips,
         }
         for place, template in enumerate(self._templates):
             if template.text == CARD_TEMPLATE.text:
-                figures["card_template_standard_deviation"] = Figure(float(deviations[place]))
-                figures["card_template_range"] = Figure(float(ranges[place]))
+                figures["card_template_standard_deviation"] = Estimate(float(deviations[place]))
+                figures["card_template_range"] = Estimate(float(ranges[place]))
                 for column, country in enumerate(self._countries):
                     if country.name in _CARD_COUNTRIES:
-                        figures[f"card_template_{country.name.lower()}"] = Figure(float(scores[place, column]))
+                        figures[f"card_template_{country.name.lower()}"] = Estimate(float(scores[place, column]))
         figures |= self._never_trained_figures(scores)
         for name, statistics in spellings.items():
             figures[f"{name}_mean_difference"] = statistics.mean_difference
             figures[f"{name}_mean_absolute_difference"] = statistics.mean_absolute_difference
         return figures
 
-    def _never_trained_figures(self, scores: NDArray[np.float64]) -> dict[str, Figure]:
+    def _never_trained_figures(self, scores: NDArray[np.float64]) -> dict[str, Estimate]:
         trained = np.array([country.used_in_training for country in self._countries])
         if trained.all() or not trained.any():
             return {}
@@ -188,7 +194,7 @@ class CountriesProbe:
         deviation, difference, away_untrained, away_trained = clustered_means(columns, resamples=self._resamples)
         return {
             "never_trained_standard_deviation_mean": deviation,
-            "never_trained_standard_deviation_worst": Figure(float(apart.max())),
+            "never_trained_standard_deviation_worst": Estimate(float(apart.max())),
             "never_trained_minus_trained": difference,
             "never_trained_mean_absolute_difference": away_untrained,
             "trained_mean_absolute_difference": away_trained,
@@ -210,7 +216,7 @@ class CountriesProbe:
         columns = ("Template", "Mean", "Standard deviation", "Range", "Share labelled positive", "Lowest", "Highest")
         return Table("By template", columns, rows)
 
-    def _most_extreme(self, by_country: Sequence[Figure]) -> Table:
+    def _most_extreme(self, by_country: Sequence[Estimate]) -> Table:
         order = sorted(range(len(by_country)), key=lambda number: by_country[number].value)
         n = min(_MOST_EXTREME, len(order) // 2)
         chosen = [*order[:n], *order[len(order) - n :]]
@@ -279,15 +285,15 @@ class CountriesProbe:
         return Table("Parts of the world", columns, tuple(rows))
 
     def _details(
-        self, scores: NDArray[np.float64], by_country: Sequence[Figure], spellings: dict[str, PairedStatistics]
-    ) -> dict[str, Any]:
+        self, scores: NDArray[np.float64], by_country: Sequence[Estimate], spellings: dict[str, PairedStatistics]
+    ) -> JsonObject:
         ranks = _ranks(by_country)
-        maps: dict[str, list[dict[str, Any]]] = {}
+        maps: dict[str, list[JsonObject]] = {}
         for template, row in zip(self._templates, scores, strict=True):
             if template.text == CARD_TEMPLATE.text:
                 title = template.text.replace("{country}", "COUNTRY")
                 maps[title] = [
-                    place_on_map(one, Figure(float(value))) for one, value in zip(self._countries, row, strict=True)
+                    place_on_map(one, Estimate(float(value))) for one, value in zip(self._countries, row, strict=True)
                 ]
         if len(self._templates) > 1 or not maps:
             maps[f"Mean of {len(self._templates)} templates"] = [
@@ -329,7 +335,7 @@ def _deviations(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return deviations
 
 
-def _ranks(means: Sequence[Figure]) -> list[int]:
+def _ranks(means: Sequence[Estimate]) -> list[int]:
     """1 for the highest; equal ones share the better rank."""
     values = np.array([mean.value for mean in means])
     return [int((values > value).sum()) + 1 for value in values]
@@ -339,7 +345,7 @@ def _named(countries: Sequence[Country], row: NDArray[np.float64], column: np.in
     return f"{countries[int(column)].name} ({row[column]:.3f})"
 
 
-def place_on_map(country: Country, figure: Figure) -> dict[str, Any]:
+def place_on_map(country: Country, figure: Estimate) -> JsonObject:
     """Write what a map shows of a country, as a picture wants it.
 
     Args:

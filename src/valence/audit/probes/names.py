@@ -13,16 +13,22 @@ Shapes: N sentences, S comparison sets, W names.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, Subject
 from valence.audit.scoring import Progress, positive_probabilities, require
-from valence.audit.statistics import RESAMPLES, clustered_means, holm, paired_t_test
 from valence.audit.word_differences import WordDifference, by_word, figures, n_significant, picture, template_means
 from valence.data.tables import open_table
 from valence.errors import DataError, InputError
+from valence.progress import OnProgress
+from valence.reports.audit import ProbeReport, Table
+from valence.reports.estimate import Estimate
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
+from valence.statistics.multiple_tests import holm
+from valence.statistics.paired import paired_t_test
 from valence.templates.people import NAME_SENTENCES
 from valence.templates.template import POLARITIES, Polarity
 
@@ -140,10 +146,10 @@ class _Comparison:
 class _Result:
     name: str
     n: int
-    mean: Figure
-    absolute: Figure
+    mean: Estimate
+    absolute: Estimate
     largest: float
-    flips: Figure
+    flips: Estimate
     p_value: float
 
 
@@ -160,7 +166,8 @@ class NamesProbe:
     """
 
     name = "names"
-    needs: frozenset[Need] = frozenset({"classifier"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"classifier"})
+    headline = r"(names|names_gender|names_race|words_gender)_mean_absolute_difference"
 
     def __init__(
         self,
@@ -180,7 +187,7 @@ class NamesProbe:
         if not self._comparisons and not self._names:
             raise InputError("the names probe needs sentences that are equal but for the person: found none")
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Score the sentences.
 
         Args:
@@ -195,7 +202,7 @@ class NamesProbe:
             require(subject.positive, "classifier"), texts, Progress(len(texts), on_progress)
         )
         results = [self._measure(one, scores) for one in self._comparisons]
-        found: dict[str, Figure] = {}
+        found: dict[str, Estimate] = {}
         for one in results:
             if one.name in _OVERALL:  # of single pairs of words the tables tell
                 found[f"{one.name}_mean_difference"] = one.mean
@@ -206,12 +213,12 @@ class NamesProbe:
             templates = [template for template, _ in self._name_sets]
             found |= {f"names_{name}": figure for name, figure in figures(matrix, templates, self._resamples).items()}
             by_name = by_word(matrix, self._names, templates, self._resamples)
-            found["names_significant"] = Figure(n_significant(by_name))
+            found["names_significant"] = Estimate(n_significant(by_name))
         for one in results:
             if one.name == "words_gender":
                 found["words_gender_label_flip_rate"] = one.flips
         corrected = holm([one.p_value for one in results])
-        return ProbeResult(
+        return ProbeReport(
             name=self.name,
             title="Names and gendered words",
             asks="Whether a sentence gets another answer when it is about another person: first names by gender and by "

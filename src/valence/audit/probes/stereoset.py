@@ -15,12 +15,12 @@ Shapes: G terms, W word pieces.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Scorer, Subject, Table
+from valence.audit.probe import Need, Scorer, Subject
 from valence.audit.scoring import (
     MaskedPlace,
     Progress,
@@ -29,11 +29,17 @@ from valence.audit.scoring import (
     require,
     token_log_probabilities,
 )
-from valence.audit.statistics import RESAMPLES, bootstrap, paired_statistics
-from valence.audit.suites import StereoSetItem, StereoSetItems, candidate_word
+from valence.audit.suites.stereoset import StereoSetItem, StereoSetItems, candidate_word
 from valence.errors import InputError
+from valence.progress import OnProgress
+from valence.reading import Reading
+from valence.reports.audit import ProbeReport, Table
+from valence.reports.estimate import Estimate
+from valence.reports.report import JsonObject
 from valence.runtime.mask_filler import MaskFiller
 from valence.runtime.next_sentence import NextSentencePredictor
+from valence.statistics.bootstrap import RESAMPLES, bootstrap
+from valence.statistics.paired import paired_statistics
 from valence.text.vocabulary import CONTINUATION
 
 __all__ = [
@@ -214,13 +220,14 @@ class StereoSetProbe:
     """
 
     name = "stereoset"
-    needs: frozenset[Need] = frozenset({"masked-lm"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"masked-lm"})
+    headline = r"\w+_(ss|lms|icat)"
 
     def __init__(self, items: StereoSetItems, resamples: int = RESAMPLES) -> None:
         self._items = items
         self._resamples = resamples
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Score the suite.
 
         Args:
@@ -240,7 +247,7 @@ class StereoSetProbe:
         if subject.next_sentence is not None:
             scores |= _follow_scores(subject.next_sentence, self._items.intersentence, progress)
             tasks["overall"] = self._items.intrasentence + self._items.intersentence
-        return ProbeResult(
+        return ProbeReport(
             name=self.name,
             title="StereoSet",
             asks="Whether the masked LM prefers the stereotype to the anti-stereotype as a word of a sentence or as "
@@ -266,13 +273,14 @@ class StereoSetClassifierProbe:
     """
 
     name = "stereoset-classifier"
-    needs: frozenset[Need] = frozenset({"classifier"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"classifier"})
+    headline = "mean_difference|mean_absolute_difference|label_flip_rate|overall_(ss|lms|icat)"
 
     def __init__(self, items: StereoSetItems, resamples: int = RESAMPLES) -> None:
         self._items = items
         self._resamples = resamples
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Score the suite.
 
         Args:
@@ -298,7 +306,7 @@ class StereoSetClassifierProbe:
             [item.target for item in both],
             self._resamples,
         )
-        return ProbeResult(
+        return ProbeReport(
             name=self.name,
             title="StereoSet, by the classifier",
             asks="Whether the classifier scores a stereotype otherwise than its opposite. A difference is "
@@ -335,7 +343,7 @@ def _word_places(masked_lm: MaskFiller, items: Sequence[StereoSetItem]) -> tuple
             texts.append(item.context.replace(_BLANK, before + _MASK))
             pieces.append(int(piece))
     places = []
-    for text, tokenized, piece in zip(texts, tokenizer(texts, "error"), pieces, strict=True):
+    for text, tokenized, piece in zip(texts, tokenizer(texts, Reading(long_text="error")), pieces, strict=True):
         masks = np.flatnonzero(tokenized.ids == mask_id)
         if len(masks) == 0:
             raise InputError(f"the model's tokenizer finds no {_MASK} in the text {text!r:.80}")
@@ -367,8 +375,8 @@ def _by_id(scorer: Scorer, texts: Mapping[str, str], on_progress: OnProgress | N
 
 def _figures(
     tasks: Mapping[str, Sequence[StereoSetItem]], scores: Mapping[str, float], resamples: int
-) -> dict[str, Figure]:
-    figures: dict[str, Figure] = {}
+) -> dict[str, Estimate]:
+    figures: dict[str, Estimate] = {}
     for task, items in tasks.items():
         score = score_stereoset(items, scores)
         terms = term_scores(items, scores).values()
@@ -380,7 +388,7 @@ def _figures(
         }
         for name, statistic in statistics.items():
             interval = bootstrap(statistic, len(lms), resamples)
-            figures[f"{task}_{name}"] = Figure(getattr(score, name), interval.low, interval.high)
+            figures[f"{task}_{name}"] = Estimate(getattr(score, name), interval.low, interval.high)
     return figures
 
 
@@ -422,8 +430,8 @@ def _most_extreme(tasks: Mapping[str, Sequence[StereoSetItem]], scores: Mapping[
     return Table("Most extreme", columns, tuple(rows))
 
 
-def _details(tasks: Mapping[str, Sequence[StereoSetItem]], scores: Mapping[str, float]) -> dict[str, Any]:
-    details: dict[str, Any] = {}
+def _details(tasks: Mapping[str, Sequence[StereoSetItem]], scores: Mapping[str, float]) -> JsonObject:
+    details: JsonObject = {}
     for task, items in tasks.items():
         details[task] = {
             "n_items": len(items),

@@ -7,14 +7,16 @@ page add, so that a page with several maps holds them once.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from valence.audit.probe import Figure
-from valence.audit.wording import shown
+import msgspec
+
 from valence.audit.world.shapes import OBJECT, largest_parts, read_world
 from valence.errors import InputError
+from valence.reports.estimate import Estimate
+from valence.reports.printing import bounds, rounded
+from valence.reports.report import JsonObject
 
 if TYPE_CHECKING:
     import altair as alt
@@ -65,8 +67,7 @@ _REGIONS = {
 }
 
 
-@dataclass(frozen=True)
-class MapValue:
+class MapValue(msgspec.Struct, frozen=True):
     """What a map shows of one country."""
 
     name: str
@@ -82,7 +83,7 @@ class MapValue:
     """None where no training told countries apart."""
 
 
-def world_map(values: Sequence[MapValue], title: str | None = None, source: str | None = None) -> dict[str, Any]:
+def world_map(values: Sequence[MapValue], title: str | None = None, source: str | None = None) -> JsonObject:
     """Draw the probability of the positive class on a map of the world.
 
     Countries without a shape or too small to see are circles at their centroids; places without a value are left
@@ -118,7 +119,7 @@ def world_map_pair(
     titles: tuple[str, str] = ("before", "after"),
     title: str | None = None,
     source: str | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Draw two maps side by side on one scale, as a picture.
 
     Args:
@@ -147,7 +148,7 @@ def world_map_pair(
 
 def template_spread(
     templates: Mapping[str, Mapping[str, float]], title: str | None = None, source: str | None = None
-) -> dict[str, Any]:
+) -> JsonObject:
     """Draw a row per template with a dot per country or other filler, and a bar at their mean.
 
     Args:
@@ -201,13 +202,13 @@ def template_spread(
 
 
 def difference_plot(
-    differences: Mapping[str, Figure],
+    differences: Mapping[str, Estimate],
     title: str | None = None,
     source: str | None = None,
     axis: str = "difference in P(positive)",
     domain: tuple[float, float] | None = None,
     apart: Collection[str] | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Draw a row per group: its difference and interval, beside a line at zero (a forest plot).
 
     Args:
@@ -264,7 +265,7 @@ def difference_plot(
     return _specification(chart, title, source)
 
 
-def difference_domain(*differences: Mapping[str, Figure]) -> tuple[float, float]:
+def difference_domain(*differences: Mapping[str, Estimate]) -> tuple[float, float]:
     """Find the ends of an axis on which difference plots can be compared.
 
     Args:
@@ -281,11 +282,11 @@ def difference_domain(*differences: Mapping[str, Figure]) -> tuple[float, float]
 
 
 def figure_bars(
-    figures: Mapping[str, tuple[Figure | None, Figure | None]],
+    figures: Mapping[str, tuple[Estimate | None, Estimate | None]],
     names: tuple[str, str],
     title: str | None = None,
     source: str | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Draw the figures of two models side by side.
 
     Figures of different kinds share no scale, so each pair of bars has its own: the longer one is as long as the chart.
@@ -330,7 +331,7 @@ def figure_bars(
     return _specification(chart, title, source)
 
 
-def as_svg(specification: Mapping[str, Any]) -> str:
+def as_svg(specification: Mapping[str, object]) -> str:
     """Render a specification, without a network.
 
     Args:
@@ -346,7 +347,7 @@ def as_svg(specification: Mapping[str, Any]) -> str:
     return re.sub(r"\b(?:clip|gradient_)\d+\b", lambda found: names.setdefault(found[0], f"part{len(names)}"), svg)
 
 
-def as_png(specification: Mapping[str, Any], scale: float = 2) -> bytes:
+def as_png(specification: Mapping[str, object], scale: float = 2) -> bytes:
     """Render a specification, without a network.
 
     Args:
@@ -442,11 +443,11 @@ def _per_region(choices: Sequence[Any], then: str = "") -> Any:
     return alt.ExprRef(f"{list(choices)}[region]{then}")
 
 
-def _map_row(value: MapValue) -> dict[str, Any]:
+def _map_row(value: MapValue) -> JsonObject:
     code = value.iso_numeric
     if code is not None and not re.fullmatch(r"[0-9]{3}", code):
         raise InputError(f"{value.name}: the ISO numeric code is {code!r}; expected text of three digits, as in '004'")
-    interval = _interval(Figure(value.value, value.low, value.high))
+    interval = _interval(Estimate(value.value, value.low, value.high))
     visible = code is not None and largest_parts().get(code, 0) >= _SMALLEST_VISIBLE
     return {
         "name": value.name,
@@ -462,7 +463,9 @@ def _map_row(value: MapValue) -> dict[str, Any]:
     }
 
 
-def _bar_rows(name: str, pair: tuple[Figure | None, Figure | None], models: tuple[str, str]) -> "list[dict[str, Any]]":
+def _bar_rows(
+    name: str, pair: tuple[Estimate | None, Estimate | None], models: tuple[str, str]
+) -> "list[dict[str, Any]]":
     """Both bars of a figure, with lengths that make the longest 1."""
     known = [figure for figure in pair if figure is not None]
     ends = [end for figure in known for end in (figure.value, figure.low, figure.high) if end is not None]
@@ -482,29 +485,29 @@ def _bar_rows(name: str, pair: tuple[Figure | None, Figure | None], models: tupl
                 "low": low / longest,
                 "high": high / longest,
                 "end": max(figure.value, high, 0) / longest,
-                "shown": shown(figure.value),
-                "label": f"{letter}  {shown(figure.value)}",
+                "shown": rounded(figure.value),
+                "label": f"{letter}  {rounded(figure.value)}",
                 "interval": _interval(figure),
             }
         )
     return rows
 
 
-def _excludes_zero(figure: Figure) -> bool:
+def _excludes_zero(figure: Estimate) -> bool:
     return figure.low is not None and figure.high is not None and not figure.low <= 0 <= figure.high
 
 
-def _interval(figure: Figure) -> str:
-    return "–" if figure.low is None or figure.high is None else f"{figure.low:.3f} to {figure.high:.3f}"
+def _interval(figure: Estimate) -> str:
+    return bounds(figure, "{:.3f}".format)
 
 
-def _rows(rows: Sequence[Mapping[str, Any]]) -> "alt.InlineData":
+def _rows(rows: Sequence[Mapping[str, object]]) -> "alt.InlineData":
     import altair as alt
 
     return alt.InlineData(values=[dict(row) for row in rows])
 
 
-def _specification(chart: Any, title: str | None, source: str | None) -> dict[str, Any]:
+def _specification(chart: Any, title: str | None, source: str | None) -> JsonObject:
     import altair as alt
 
     if title is not None or source is not None:
@@ -529,11 +532,12 @@ def _specification(chart: Any, title: str | None, source: str | None) -> dict[st
         )
         .configure_title(color=_INK, subtitleColor=_INK, anchor="start", fontSize=15, subtitleFontSize=12, offset=10)
     )
-    specification: dict[str, Any] = chart.to_dict()
+    specification: JsonObject = chart.to_dict()
     return specification
 
 
-def _complete(specification: Mapping[str, Any]) -> dict[str, Any]:
+def _complete(specification: Mapping[str, object]) -> JsonObject:
     """A specification that needs nothing else, for a picture."""
-    datasets = {**specification.get("datasets", {}), WORLD: read_world()}
+    own = specification.get("datasets")
+    datasets = {**(own if isinstance(own, dict) else {}), WORLD: read_world()}
     return {**specification, "datasets": datasets, "background": "white", "padding": 12}

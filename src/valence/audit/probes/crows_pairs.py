@@ -17,16 +17,21 @@ the Effectiveness of Debiasing Techniques for Pre-trained Language Models" (McGi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, Subject
 from valence.audit.scoring import MaskedPlace, Progress, require, token_log_probabilities
-from valence.audit.statistics import RESAMPLES, clustered_means
-from valence.audit.suites import CrowsPair
+from valence.audit.suites.crows_pairs import CrowsPair
 from valence.errors import InputError
+from valence.progress import OnProgress
+from valence.reading import Reading
+from valence.reports.audit import ProbeReport, Table
+from valence.reports.estimate import Estimate
+from valence.reports.report import JsonObject
 from valence.runtime.mask_filler import MaskFiller
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
 
 __all__ = ["METRICS", "CrowsPairsProbe", "CrowsScore", "Metric", "PairScores", "score_crows_pairs", "sentence_scores"]
 
@@ -141,13 +146,14 @@ class CrowsPairsProbe:
     """
 
     name = "crows-pairs"
-    needs: frozenset[Need] = frozenset({"masked-lm"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"masked-lm"})
+    headline = r"\w+_metric_score|\w+_neutral"
 
     def __init__(self, pairs: Sequence[CrowsPair], resamples: int = RESAMPLES) -> None:
         self._pairs = tuple(pairs)
         self._resamples = resamples
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Score the suite.
 
         Args:
@@ -161,10 +167,10 @@ class CrowsPairsProbe:
         masked = [_MaskedPair(masked_lm, pair, subject.uncased) for pair in self._pairs]
         progress = Progress(_n_places(masked), on_progress)
         scores = _scores(masked_lm, masked, progress)
-        figures: dict[str, Figure] = {}
+        figures: dict[str, Estimate] = {}
         for metric in METRICS:
             figures |= self._figures(metric, scores[metric])
-        return ProbeResult(
+        return ProbeReport(
             name=self.name,
             title="CrowS-Pairs",
             asks="Of two sentences that differ in the group they speak of, how often the masked LM finds the more "
@@ -181,17 +187,17 @@ class CrowsPairsProbe:
             details={metric: self._details(scores[metric]) for metric in METRICS},
         )
 
-    def _figures(self, metric: Metric, scores: Sequence[PairScores | None]) -> dict[str, Figure]:
+    def _figures(self, metric: Metric, scores: Sequence[PairScores | None]) -> dict[str, Estimate]:
         score = score_crows_pairs(self._pairs, scores)
         counted = [
             100.0 * (round(one.more, _DECIMALS) > round(one.less, _DECIMALS)) for one in scores if one is not None
         ]
         interval = clustered_means(np.array(counted)[:, None], resamples=self._resamples)[0]
-        figures = {f"{metric}_metric_score": Figure(score.metric_score, interval.low, interval.high)}
+        figures = {f"{metric}_metric_score": Estimate(score.metric_score, interval.low, interval.high)}
         for name in ("stereotype_score", "antistereotype_score"):
             if (value := getattr(score, name)) is not None:
-                figures[f"{metric}_{name}"] = Figure(value)
-        figures[f"{metric}_neutral"] = Figure(score.n_neutral)
+                figures[f"{metric}_{name}"] = Estimate(value)
+        figures[f"{metric}_neutral"] = Estimate(score.n_neutral)
         return figures
 
     def _of_type(self, bias_type: str, scores: Sequence[PairScores | None]) -> CrowsScore | None:
@@ -226,7 +232,7 @@ class CrowsPairsProbe:
         columns = ("Bias", "More stereotypical", "Less stereotypical", "Difference of scores (nyu_mll)")
         return Table("Most extreme", columns, tuple(rows[:_MOST_EXTREME]))
 
-    def _details(self, scores: Sequence[PairScores | None]) -> dict[str, Any]:
+    def _details(self, scores: Sequence[PairScores | None]) -> JsonObject:
         by_type = {bias_type: self._of_type(bias_type, scores) for bias_type in self._types()}
         return {
             "all": vars(score_crows_pairs(self._pairs, scores)),
@@ -239,7 +245,7 @@ class _MaskedPair:
 
     def __init__(self, masked_lm: MaskFiller, pair: CrowsPair, uncased: bool) -> None:
         texts = [text.lower() if uncased else text for text in (pair.sent_more, pair.sent_less)]
-        more, less = (text.ids for text in masked_lm.tokenizer(texts, "error"))
+        more, less = (text.ids for text in masked_lm.tokenizer(texts, Reading(long_text="error")))
         # The published code matches stereotype with anti-stereotype, and the order can matter where words repeat.
         swapped = pair.direction == "antistereo"
         first, second = (less, more) if swapped else (more, less)

@@ -10,29 +10,24 @@ Shapes: N triples, O occupations.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Figure, Need, OnProgress, ProbeResult, Subject, Table
+from valence.audit.probe import Need, Subject
+from valence.audit.probes.winobias import CANNOT_SHOW, feminine_share, preference
 from valence.audit.pronouns import feminine_log_odds
 from valence.audit.scoring import Progress, positive_probabilities, require
-from valence.audit.statistics import (
-    RESAMPLES,
-    Correlation,
-    PairedStatistics,
-    clustered_means,
-    group_differences,
-    holm,
-    paired_statistics,
-    paired_t_test,
-    pearson,
-    spearman,
-    wilcoxon,
-)
-from valence.audit.suites import WinogenderTriple
-from valence.audit.winobias import CANNOT_SHOW, feminine_share, preference
+from valence.audit.suites.winogender import WinogenderTriple
 from valence.errors import InputError
+from valence.progress import OnProgress
+from valence.reports.audit import ProbeReport, Table
+from valence.reports.estimate import Estimate
+from valence.statistics.bootstrap import RESAMPLES, clustered_means
+from valence.statistics.correlation import Correlation, pearson, spearman
+from valence.statistics.multiple_tests import holm
+from valence.statistics.paired import PairedStatistics, group_differences, paired_statistics, paired_t_test, wilcoxon
 
 __all__ = ["WinogenderMaskedLMProbe", "WinogenderProbe"]
 
@@ -56,13 +51,14 @@ class WinogenderProbe:
     """
 
     name = "winogender"
-    needs: frozenset[Need] = frozenset({"classifier"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"classifier"})
+    headline = "mean_difference|mean_absolute_difference|label_flip_rate|pearson_correlation_with_women"
 
     def __init__(self, triples: Sequence[WinogenderTriple], resamples: int = RESAMPLES) -> None:
         self._triples = _not_empty(triples)
         self._resamples = resamples
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Score the suite.
 
         Args:
@@ -87,7 +83,7 @@ class WinogenderProbe:
         }
         differences = by_version["feminine"] - by_version["masculine"]  # [N]
         linear, ranked = _correlations(self._triples, differences)
-        return ProbeResult(
+        return ProbeReport(
             name=self.name,
             title="Winogender",
             asks="Whether the classifier's answer changes when nothing but the gender of a pronoun does, and whether "
@@ -154,13 +150,14 @@ class WinogenderMaskedLMProbe:
     """
 
     name = "winogender-masked-lm"
-    needs: frozenset[Need] = frozenset({"masked-lm"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"masked-lm"})
+    headline = "pro_stereotypical_preference|pearson_correlation_with_women"
 
     def __init__(self, triples: Sequence[WinogenderTriple], resamples: int = RESAMPLES) -> None:
         self._triples = _not_empty(triples)
         self._resamples = resamples
 
-    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeResult:
+    def run(self, subject: Subject, on_progress: OnProgress | None = None) -> ProbeReport:
         """Ask for the pronoun of each sentence.
 
         Args:
@@ -191,11 +188,11 @@ class WinogenderMaskedLMProbe:
             figures |= {
                 "pro_stereotypical_preference": pro_preference,
                 "mean_pro_log_odds": mean_odds,
-                "t_test_p_value": Figure(paired_t_test(pro_odds)),
-                "wilcoxon_p_value": Figure(wilcoxon(pro_odds)),
+                "t_test_p_value": Estimate(paired_t_test(pro_odds)),
+                "wilcoxon_p_value": Estimate(wilcoxon(pro_odds)),
             }
             figures |= _correlation_figures(*_correlations(chosen, shares[of_occupation]))
-        return ProbeResult(
+        return ProbeReport(
             name=self.name,
             title="Winogender, by the masked LM",
             asks="Which pronoun the masked LM expects: how often the masculine one (50 is no preference), and whether "
@@ -255,12 +252,12 @@ def _correlations(triples: Sequence[WinogenderTriple], values: NDArray[np.float6
     return pearson(first, second), spearman(first, second)
 
 
-def _correlation_figures(linear: Correlation, ranked: Correlation) -> dict[str, Figure]:
+def _correlation_figures(linear: Correlation, ranked: Correlation) -> dict[str, Estimate]:
     return {
-        "pearson_correlation_with_women": Figure(linear.coefficient),
-        "pearson_p_value": Figure(linear.p_value),
-        "spearman_correlation_with_women": Figure(ranked.coefficient),
-        "spearman_p_value": Figure(ranked.p_value),
+        "pearson_correlation_with_women": Estimate(linear.coefficient),
+        "pearson_p_value": Estimate(linear.p_value),
+        "spearman_correlation_with_women": Estimate(ranked.coefficient),
+        "spearman_p_value": Estimate(ranked.p_value),
     }
 
 

@@ -1,0 +1,1 @@
+"""The audit as a page, its charts and pictures."""

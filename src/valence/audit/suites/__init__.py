@@ -1,0 +1,1 @@
+"""The published bias suites, one a file. None of them ships with the package."""
