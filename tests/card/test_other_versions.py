@@ -76,14 +76,18 @@ def test_a_metric_that_this_version_does_not_know_is_not_checked(carded):
 
 
 @pytest.mark.parametrize("lacking", [*((name,) for name in METRICS), ("accuracy", "f1"), METRICS])
-@pytest.mark.parametrize("how", ["lacks", "null"])
+@pytest.mark.parametrize("how", ["format 0", "format 1", "null"])
 def test_a_metric_that_an_old_report_lacks_is_left_out(carded, lacking, how):
     report = carded.report("evaluation-reviews.json")
+    described = report.pop("metrics")
     for name in lacking:
-        if how == "null":
-            report[name] = None
-        else:
-            report.pop(name)
+        report[name] = None
+        if how != "null":
+            del report[name], described[name]
+    if how == "format 0":
+        report.pop("format")
+    else:
+        report["metrics"] = described
     write_json(carded.folder / "reports" / "evaluation-reviews.json", report)
     sources = read_sources(carded.model)
     text = render(sources)
