@@ -17,11 +17,10 @@ from valence.card.render import render
 from valence.card.sources import read_sources
 from valence.card.statement import Basis
 from valence.errors import DataError, InputError, ModelError
-from valence.files import write_json
 from valence.folder import ModelFolder
 from valence.hub import find_model
 from valence.reports.audit import AuditReport
-from valence.reports.codec import decode_report, read_report
+from valence.reports.codec import decode_report, read_report, write_report
 from valence.reports.evaluation import EvaluationReport
 
 MARK = re.compile(r"<!-- fact:(\S+) -->([^<]*)<!-- end -->")
@@ -178,7 +177,7 @@ def test_bias_is_measured_again_by_the_audit_itself(carded):
     pytest.importorskip("scipy")
     from valence.audit.run import run_audit
 
-    write_json(carded.folder / "reports" / "audit.json", run_audit(carded.model, probes=["names"]))
+    write_report(carded.folder / "reports" / "audit.json", run_audit(carded.model, probes=["names"]))
     for name in ("audit-before.json", "comparison.json"):
         (carded.folder / "reports" / name).unlink()
     facts = read_sources(carded.model)
