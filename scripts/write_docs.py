@@ -40,7 +40,8 @@ def command_reference() -> str:
     Returns:
         Markdown.
     """
-    context = click.Context(cli, info_name="valence", terminal_width=_WIDTH, max_content_width=_WIDTH)
+    settings = {**cli.context_settings, "terminal_width": _WIDTH, "max_content_width": _WIDTH}
+    context = click.Context(cli, info_name="valence", **settings)
     sections = [f"## valence\n\n```text\n{cli.get_help(context)}\n```\n"]
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)

@@ -51,7 +51,7 @@ PLACES = {
         "training/state.py",
     ),
     "scipy": ("statistics/",),
-    "sklearn": ("evaluation/metrics.py",),
+    "sklearn": ("evaluation/metrics.py", "evaluation/measure.py"),
     "tokenizers": ("text/",),
     "torch": (
         "model/",

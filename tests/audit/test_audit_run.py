@@ -109,6 +109,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made
 
 
+@pytest.mark.slow
 def test_a_planted_bias_is_caught_by_every_probe(suites, own_templates):
     model = fake(planted)
     content = encode_report(audit(model, plan_probes(model.offers, data=[suites], own_templates=own_templates)))
@@ -227,6 +228,7 @@ def test_a_card_measures_bias_again_and_finds_the_same(tiny_classifier, suites):
     assert again["model"] == first["model"]
 
 
+@pytest.mark.slow
 def test_a_raw_model_with_both_heads(raw, suites):
     content = audited(raw["bert"], data=[suites])
     assert tuple(figures(content)) == OF_MASKED_LMS
@@ -238,6 +240,7 @@ def test_a_raw_model_with_both_heads(raw, suites):
     audit_page(decode_report(content, AuditReport, "audit.json"))
 
 
+@pytest.mark.slow
 def test_a_raw_model_without_next_sentences_beside_one_with_them(raw, suites):
     content = audited(raw["bert"], ["stereoset"], [suites], against=raw["distilbert"])
     (other,) = content["against"]["probes"]

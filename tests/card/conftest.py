@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from one_thread import usual_environment
 from valence.data.examples import read_examples
 from valence.data.sources import find_source
 from valence.files import write_json
@@ -164,7 +164,7 @@ def card() -> Run:
     def run(*arguments: object, **options: object) -> subprocess.CompletedProcess:
         return subprocess.run(
             [sys.executable, "-m", "valence", "card", *map(str, arguments)],
-            capture_output=True, text=True, timeout=120, check=False, env=os.environ.copy(), **options,
+            capture_output=True, text=True, timeout=120, check=False, env=usual_environment(), **options,
         )  # fmt: skip
 
     return run

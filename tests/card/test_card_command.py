@@ -12,6 +12,7 @@ from valence.cli.card import command
 from valence.hub import find_model
 
 
+@pytest.mark.slow
 def test_a_card_is_written_and_checked(carded, card):
     done = card(carded.folder)
     assert done.returncode == 0, done.stderr
@@ -55,6 +56,7 @@ def without_audit(tmp_path):
     return Path(shutil.copytree(reports, tmp_path / "reports", ignore=shutil.ignore_patterns("audit*.json")))
 
 
+@pytest.mark.slow
 def test_the_embedded_default_is_never_written_to(card, tmp_path, without_audit):
     done = card("default")
     assert done.returncode == 1
@@ -67,6 +69,7 @@ def test_the_embedded_default_is_never_written_to(card, tmp_path, without_audit)
     assert "give the folder that holds it with --data" in checked.stdout
 
 
+@pytest.mark.slow
 def test_what_became_of_each_figure_as_json(card, tmp_path, without_audit):
     options = ("--reports", without_audit, "--out", tmp_path)
     assert card("default", *options).returncode == 0

@@ -162,6 +162,7 @@ def test_reports_of_an_earlier_version_are_rendered_and_checked(plain, abuse, tm
         assert "mean over classes" not in seen
 
 
+@pytest.mark.slow
 def test_a_comparison_of_an_earlier_version(carded):
     report = carded.report("comparison.json")
     report.pop("positive")
@@ -188,6 +189,7 @@ def test_a_new_comparison_has_f1(carded):
     assert "| macro F1 | 0." in seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from tiers import examples
 from valence.evaluation.measure import f1_of_classes, measure, measure_classes
 from valence.evaluation.metrics import CLASS_METRICS, METRICS, Draw, Predictions, _WeightedAuc
 
@@ -67,7 +68,7 @@ def assert_equal(found: dict, expected: dict) -> None:
             assert type(found[name].value) is float
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(cases(), st.sampled_from([None, 0, 1]))
 def test_figures_are_those_of_scikit_learn(case, positive):
     labels, probabilities = case
@@ -86,7 +87,7 @@ def test_figures_are_those_of_scikit_learn(case, positive):
     assert plain == pytest.approx([table[str(number)]["f1-score"] for number in classes], abs=1e-12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(cases())
 def test_resampled_figures_of_the_sample_itself_are_the_figures(case):
     """A resample that draws every text once must give what scikit-learn gives."""
@@ -101,6 +102,7 @@ def test_resampled_figures_of_the_sample_itself_are_the_figures(case):
             assert found == pytest.approx(value, abs=1e-12), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_classes", "n_texts"), [(2, 40), (2, 9), (4, 60)])
 def test_intervals_are_those_of_a_plain_bootstrap(n_classes, n_texts):
     random = np.random.default_rng(n_texts)
@@ -127,7 +129,7 @@ def test_intervals_are_those_of_a_plain_bootstrap(n_classes, n_texts):
     assert measure_classes(labels, probabilities.argmax(axis=1), n_classes, 120, 11) == figures.classwise
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=30))
 def test_weighted_auc_is_that_of_texts_repeated(rows):
     positive, scores, weights = (np.array(column) for column in zip(*rows, strict=True))
@@ -166,6 +168,7 @@ def test_same_seed_same_interval():
     assert measure(labels, probabilities, 50).by_name != measure(labels, probabilities, 50, seed=1).by_name
 
 
+@pytest.mark.slow
 def test_interval_covers():
     """The 95 % interval of the accuracy of many samples holds the true one about as often as it says."""
     random = np.random.default_rng(0)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fake_engine import FakeEngine
+from tiers import examples
 from valence.errors import InputError, ModelError
 from valence.explain.attribution import Attribution, WordAttribution, find_target
 from valence.explain.inputs import inputs_of
@@ -82,7 +83,7 @@ def test_words(tokenizer, text, expected):
     assert [word.text for word in words_of(tokenizer, text)] == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     text=st.text(
         st.sampled_from("ab1.,'-!\u2019 \u0301\u0130\u00df\u96fb\u200d\U0001f600\n") | st.characters(codec="utf-8")

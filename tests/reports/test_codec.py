@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tiers import examples
 from valence.errors import ModelError
 from valence.reports.audit import AuditReport
 from valence.reports.codec import decode_report, encode_report, read_report, write_report
@@ -166,7 +167,8 @@ ANY_JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@pytest.mark.slow
+@settings(deadline=None, max_examples=examples(200))
 @given(st.sampled_from(sorted(KINDS)), st.data())
 def test_whatever_is_changed_is_read_or_refused_in_one_line(name, data):
     content = old(name)

@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import valence
+from tiers import examples
 from valence.cli import cli
 from valence.errors import EngineError, InputError
 from valence.folder import ModelFolder
@@ -207,7 +208,7 @@ TEXTS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(texts=TEXTS)
 def test_texts_of_any_length(model, texts):
     engine, reference = model
@@ -215,7 +216,7 @@ def test_texts_of_any_length(model, texts):
     assert np.abs(together(engine, texts) - expected).max() < 0.05
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(texts=TEXTS, threads=st.sampled_from([1, 2, 3]), random=st.randoms(), side_by_side=st.booleans())
 def test_a_text_has_the_same_bits_in_any_company(model, texts, threads, random, side_by_side):
     engine, _ = model
@@ -244,6 +245,7 @@ def test_python_threads_share_it(model, side_by_side):
             assert np.array_equal(found, wanted)
 
 
+@pytest.mark.slow
 def test_the_parent_stays_well_and_children_agree(tmp_path):
     """Forks while helper threads sleep, wait and work; the child uses all threads again."""
     write_tensors(tmp_path / "m.safetensors", random_tensors(seed=5))
@@ -313,6 +315,7 @@ def script(code: str, folder: Path, **options) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_end_comes_while_helpers_sleep_or_work(tmp_path):
     write_tensors(tmp_path / "m.safetensors", random_tensors(seed=5))
     warm = "engine.sessions = 3\ntogether(engine, [text(60)])\n"
@@ -354,6 +357,7 @@ def test_the_same_tensors_are_the_same_bytes(tmp_path, tensors):
     assert len(contents) == 1
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(tmp_path):
     """Thousands of calls, and hundreds of engines opened and closed."""
     write_tensors(tmp_path / "m.safetensors", random_tensors(hidden=128, heads=4, wide=256, seed=5))

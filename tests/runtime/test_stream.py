@@ -55,6 +55,7 @@ def test_order_whatever_the_window(tokenizer, texts, window):
         assert classifier(texts) == expected
 
 
+@pytest.mark.slow
 def test_many_texts_in_order(classifier):
     texts = numbered(20_000)
     few = [classifier(text) for text in texts[::997]]
@@ -240,6 +241,7 @@ def test_an_empty_stream(classifier):
     assert list(classifier.stream(iter(()))) == []
 
 
+@pytest.mark.slow
 def test_a_stream_takes_flat_memory(tokenizer):
     """Ten times the texts take no more memory at the most."""
     peaks = []

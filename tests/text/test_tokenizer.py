@@ -12,13 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tiers import examples
 from valence.errors import InputError, ModelError, ModelNotFoundError
 from valence.folder import ModelFolder
 from valence.reading import Reading
 from valence.text.tokenizer import Text, Tokenizer
 
 LIMIT = 64
-PROPERTY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+PROPERTY = settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 
 # Pieces of which texts are made: what English text holds, and what it should not.
 PIECES = st.one_of(
@@ -150,7 +151,7 @@ def test_same_as_transformers_for_pairs(small_pair: tuple[Path, Any], pairs: lis
     assert_same(ours(folder, limit), reference, pairs)
 
 
-@settings(PROPERTY, max_examples=50)
+@settings(PROPERTY, max_examples=examples(50))
 @given(texts=st.lists(st.one_of(TEXTS, st.tuples(TEXTS, TEXTS)), min_size=1, max_size=12))
 def test_same_as_transformers_on_the_real_vocabulary(real_pair: tuple[Path, Any], texts: list[Text]):
     folder, reference = real_pair

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as RustTokenizer
 
+from tiers import examples
 from valence.folder import ModelFolder
 from valence.reading import TRUNCATED, Reading
 from valence.text import tokenizer as module
@@ -15,7 +16,7 @@ from words import WORDS
 
 WORD = st.sampled_from(["good", "film", "acting", "Naïve", "漢字", "x" * 120, "don't", "!", "[MASK]", "é", "\n", "\t"])
 TEXT = st.lists(WORD, max_size=60).map(" ".join)
-QUICK = settings(deadline=None, max_examples=80)
+QUICK = settings(deadline=None, max_examples=examples(80))
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +112,7 @@ def test_segments_are_the_text_cut_before_spaces(text, size):
         place += len(segment)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(text=TEXT, reading=st.sampled_from([TRUNCATED, Reading(stride=3)]))
 def test_a_very_long_text_is_read_as_a_short_one_is(opened, text, reading):
     """In segments of a few characters, where a text of this size would be tokenised whole."""
@@ -129,6 +130,7 @@ def test_a_very_long_text_is_read_as_a_short_one_is(opened, text, reading):
         assert (ours.start, ours.end, ours.n_tokens) == (theirs.start, theirs.end, theirs.n_tokens)
 
 
+@pytest.mark.slow
 def test_a_megabyte(opened):
     text = "good film " * 100_000
     found = opened[60]([text, "good"], Reading())
