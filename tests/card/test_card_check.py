@@ -223,6 +223,7 @@ def test_an_audit_gets_what_it_needs_and_may_refuse(facts, text, unchanged):
     assert "get them from there" in found["bias.names.mean_difference"].detail
 
 
+@pytest.mark.slow
 def test_bias_is_measured_again_by_the_audit_itself(carded):
     pytest.importorskip("scipy")
     from valence.audit.run import run_audit

@@ -9,8 +9,8 @@ from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
 from valence.card.anchors import read_anchors
-from valence.card.markdown import escape
-from valence.card.render import render
+from valence.card.markdown import Markdown, escape
+from valence.card.render import _template, render
 from valence.card.sources import read_sources
 from valence.errors import ModelError
 from valence.folder import ModelFolder
@@ -218,3 +218,20 @@ def test_the_embedded_default():
 )
 def test_escaping(text, expected):
     assert escape(text) == expected
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ text }}",
+        "{{ [text] | joined }}",
+        "{{ fine ~ text }}",
+        "{{ text if text else fine }}",
+        "{{ text | upper | lower }}",
+    ],
+)
+def test_whatever_a_template_inserts_is_escaped(template):
+    """Unless it is Markdown already; that and something else together is a text again."""
+    inserted = _template().environment.from_string(template).render(text="*a* <b>", fine=Markdown(""))
+    assert inserted == "\\*a\\* &lt;b&gt;"
+    assert _template().environment.from_string("{{ fine }}").render(fine=Markdown("*a*")) == "*a*"

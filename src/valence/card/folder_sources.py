@@ -37,7 +37,7 @@ class ConfigSource(Source):
         for what, keys in _SHAPE.items():
             found = {key: value for key in keys if isinstance(value := self.folder.config.get(key), int)}
             for key, value in list(found.items())[:1]:
-                yield self.state_count(what, value, key, "stated")
+                yield self.state(what, value, key)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class ParametersSource(Source):
 
     def statements(self) -> Iterator[Statement]:
         """Give the number."""
-        yield self.state_count("parameters", self.count, self.key)
+        yield self.state("parameters", self.count, self.key, "exact")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class WeightsSource(Source):
 
     def statements(self) -> Iterator[Statement]:
         """Give the size."""
-        yield self.state("weights", self.n_bytes, megabytes(self.n_bytes), "size", "exact", "bytes")
+        yield self.state("weights", self.n_bytes, "size", "exact", "bytes", megabytes(self.n_bytes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ class ExportSource(Source):
     def statements(self) -> Iterator[Statement]:
         """Give its size."""
         file, n_bytes = self.export.file, self.export.bytes
-        yield self.state(slug(file), n_bytes, megabytes(n_bytes), f"exports.{file}.bytes", "exact", "bytes")
+        yield self.state(slug(file), n_bytes, f"exports.{file}.bytes", "exact", "bytes", megabytes(n_bytes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +106,8 @@ class AgreementSource(Source):
         """List what the manifest says."""
         found, key = self.export.agreement[self.engine], f"exports.{self.export.file}.agreement.{self.engine}"
         n_texts, labels = int(found["n_texts"]), float(found["labels"])
-        yield self.state_count("n_texts", n_texts, f"{key}.n_texts", unit="texts")
-        yield self.state("labels", labels, f"{labels:.2%}", f"{key}.labels", Basis("labels", n_texts))
+        yield self.state("n_texts", n_texts, f"{key}.n_texts", "exact", "texts")
+        yield self.state("labels", labels, f"{key}.labels", Basis("labels", n_texts), text=f"{labels:.2%}")
         for what in ("p99_difference", "largest_difference"):
             value = float(found[what])
-            yield self.state(what, value, fixed(value), f"{key}.{what}", Basis("score", n_texts))
+            yield self.state(what, value, f"{key}.{what}", Basis("score", n_texts), text=fixed(value))

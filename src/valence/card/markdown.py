@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from valence.reports.printing import markdown_table
 
-__all__ = ["Markdown", "code", "escape", "fenced", "joined", "table"]
+__all__ = ["Markdown", "code", "escape", "fenced", "joined", "one_line", "table"]
 
 _MOST_CHARACTERS = 1000  # of a text that somebody else wrote
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~#!$])")
@@ -29,9 +29,21 @@ def escape(text: object) -> Markdown:
     """
     if isinstance(text, Markdown):
         return text
-    plain = "".join(character if character.isprintable() else " " for character in str(text))
+    plain = one_line(str(text))
     shown = plain if len(plain) <= _MOST_CHARACTERS else f"{plain[:_MOST_CHARACTERS]}…"
     return Markdown(_SPECIAL.sub(r"\\\1", re.sub("[&<>]", lambda match: _ENTITIES[match[0]], shown)))
+
+
+def one_line(text: str) -> str:
+    """Keep a text within its line.
+
+    Args:
+        text: any text.
+
+    Returns:
+        The text, with blanks for what cannot be printed.
+    """
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def code(text: str) -> Markdown:

@@ -14,7 +14,7 @@ import jinja2
 
 from valence.card.anchors import anchored, slug
 from valence.card.front_matter import Result, write_front_matter
-from valence.card.markdown import Markdown, code, escape, fenced, joined, table
+from valence.card.markdown import Markdown, code, escape, fenced, joined, one_line, table
 from valence.card.report_sources import ComparisonSource, EvaluationSource, ProbeSource
 from valence.card.sources import MAPS, RISKS, Sources
 from valence.card.statement import Source, Statement
@@ -22,10 +22,9 @@ from valence.evaluation.metrics import CLASS_METRICS
 from valence.reports.model_ref import model_name
 from valence.reports.report import JsonObject
 
-__all__ = ["index_value", "render"]
+__all__ = ["render"]
 
 _TEMPLATE = Path(__file__).parent / "card.md.j2"
-_EXAMPLE = "Hello, my dog is cute"
 _FAMILIES = {"distilbert": "DistilBERT", "bert": "BERT"}
 _MAPS = dict(zip(MAPS, ("Map of the positive score by country", "The same map before"), strict=True))
 _SHOWN_CLASSES = 30  # of each data set; the report has all
@@ -64,7 +63,7 @@ def render(sources: Sources, name: str | None = None) -> str:
     Returns:
         The content of README.md.
     """
-    page = _Page(sources, name or _one_line(model_name(sources.folder)) or "model")
+    page = _Page(sources, name or one_line(model_name(sources.folder)) or "model")
     text = _template().render(page.content())
     assert "\n<!--" not in text, "a line that begins with an anchor is read as HTML"
     return write_front_matter(page.metadata(), page.name, page.results(), text)
@@ -89,10 +88,6 @@ def _paragraph(markdown: str) -> str:
     """Put lines of Markdown into one, after a blank line; nothing at all if they are empty."""
     said = " ".join(filter(None, map(str.strip, markdown.split("\n"))))
     return f"\n{said}\n" if said else ""
-
-
-def _one_line(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 class _Page:
@@ -123,7 +118,6 @@ class _Page:
             "labels": self.labels,
             "loaded": Markdown(loaded),
             "option": Markdown(option),
-            "example": Markdown(_EXAMPLE),
             "family": _FAMILIES.get(self.model_type, "transformer"),
             "shape": [
                 Markdown(f"{self.figure(sources.config, what)} {words}")
@@ -192,8 +186,7 @@ class _Page:
         return [*found, *([weights] if isinstance(weights := stage.get("weights"), str) else [])]
 
     def hyper_parameters(self) -> list[_Row]:
-        training = self.sources.training
-        settings = () if training is None else training.hyper_parameters()
+        settings = () if self.sources.training is None else self.sources.training.hyper_parameters()
         return [["hyper-parameter", "value"], *([one.key.replace("_", " "), _shown(one)] for one in settings)]
 
     def metrics(self) -> list[str]:
@@ -305,7 +298,7 @@ class _Page:
             Result(
                 source.title,
                 metric,
-                index_value(statement),
+                statement.indexed,
                 source.title,
                 shown[0].upper() + shown[1:],
                 sha256=source.report.data.sha256,
@@ -313,20 +306,8 @@ class _Page:
             for source in self.sources.evaluations
             for metric in source.report.metrics
             if (statement := self.sources.statements.get(f"{source.anchor}.{source.headline(metric)}")) is not None
-            for shown in [_one_line(source.metric_title(metric))]
+            for shown in [one_line(source.metric_title(metric))]
         ]
-
-
-def index_value(statement: Statement) -> float:
-    """Round a number for the model-index, to digits of which each one counts.
-
-    Args:
-        statement: a number.
-
-    Returns:
-        The number with six digits after the point; in full, its last digits would not tell one number from another.
-    """
-    return round(statement.number, 6)
 
 
 def _shown(statement: Statement) -> Markdown:

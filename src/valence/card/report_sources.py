@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from valence.card.anchors import slug
+from valence.card.markdown import one_line
 from valence.card.statement import Basis, Kind, Source, Statement, Value
 from valence.errors import ModelError
 from valence.evaluation.metrics import CLASS_METRICS
@@ -42,14 +43,9 @@ class EvaluationSource(Source):
         Where an earlier version did not say it, it was the second of two classes.
         """
         labels = self.report.confusion_matrix.labels
-        if self.says_positive:
-            return self.report.positive or None
+        if self.report.positive is None or isinstance(self.report.positive, str):
+            return self.report.positive
         return labels[1] if len(labels) == 2 else None
-
-    @property
-    def says_positive(self) -> bool:
-        """Whether the report says what precision, recall and F1 are of, which earlier versions did not."""
-        return self.report.positive is None or isinstance(self.report.positive, str)
 
     def headline(self, metric: str) -> str:
         """Find what stands for a classifier: without a positive class its mean over classes.
@@ -92,8 +88,9 @@ class EvaluationSource(Source):
         report, n_texts = self.report, self.report.n_texts
         sizes = _class_sizes(report)
         smallest = min(size for pair in sizes for size in pair if size > 0)
-        yield self.state_count("n_texts", n_texts, "n_texts", unit="texts")
-        yield self.state("level", report.interval.level, f"{report.interval.level * 100:g} %", "interval.level")
+        yield self.state("n_texts", n_texts, "n_texts", "exact", "texts")
+        level = report.interval.level
+        yield self.state("level", level, "interval.level", text=f"{level * 100:g} %")
         for name, metric in report.metrics.items():
             basis = Basis(metric.kind, n_texts, n_texts if name == "accuracy" else smallest)
             if name not in hidden:
@@ -105,7 +102,7 @@ class EvaluationSource(Source):
                 yield from self.state_estimate(name, estimate, name, over_classes)
         for number, (one, pair) in enumerate(zip(report.per_class or (), sizes, strict=False)):
             what, key = f"class.{number}", f"per_class.{number}"
-            yield self.state_count(f"{what}.support", one.support, f"{key}.support", unit="texts")
+            yield self.state(f"{what}.support", one.support, f"{key}.support", "exact", "texts")
             of_class = Basis("share", n_texts, max(1, min(pair)))
             for metric_name in CLASS_METRICS:
                 estimate = getattr(one, metric_name)
@@ -127,7 +124,7 @@ def data_titles(reports: dict[str, EvaluationReport]) -> dict[str, str]:
     Returns:
         Titles by the same slugs: the name of the data, and where several have the same, what tells them apart.
     """
-    names = {slug_: _one_line(report.data.name) for slug_, report in reports.items()}
+    names = {slug_: one_line(report.data.name) for slug_, report in reports.items()}
     titles = dict(names)
     for name in [name for name, count in Counter(names.values()).items() if count > 1]:
         alike = [slug_ for slug_ in names if names[slug_] == name]
@@ -145,16 +142,12 @@ def _told_apart_by(report: EvaluationReport) -> dict[str, str]:
     in_windows = f"longer ones in windows, stride {reading.stride}, {reading.aggregation}"
     read = columns and {"text": list(columns.text or ()), "pair": columns.pair, "label": columns.label}
     return {
-        "data": f"SHA-256 {_one_line(report.data.sha256)[:_DIGITS]}",
-        "columns": _one_line(f"columns {read}"),
-        "engine": _one_line(report.model.engine),
+        "data": f"SHA-256 {one_line(report.data.sha256)[:_DIGITS]}",
+        "columns": one_line(f"columns {read}"),
+        "engine": one_line(report.model.engine),
         "length": f"{report.max_length} tokens",
-        "reading": in_windows if reading.how == "window" else _one_line(f"longer ones: {reading.how}"),
+        "reading": in_windows if reading.how == "window" else one_line(f"longer ones: {reading.how}"),
     }
-
-
-def _one_line(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +181,7 @@ class ComparisonSource(Source):
         report, n_texts = self.report, self.report.data.texts
         assert n_texts is not None, "seen to when it was read"
         share = Basis("share", n_texts, n_texts)
-        yield self.state_count("n_texts", n_texts, "data.texts", unit="texts")
+        yield self.state("n_texts", n_texts, "data.texts", "exact", "texts")
         for side, model in zip(_SIDES, report.models, strict=True):
             key = f"models.{side}"
             yield from self.state_estimate(f"{side}.accuracy", model.accuracy, f"{key}.accuracy", share)
@@ -201,21 +194,20 @@ class ComparisonSource(Source):
                     estimate = getattr(model, metric) or None
                     yield from self.state_estimate(f"{side}.{metric}", estimate, f"{key}.{metric}", of_classes)
             if model.parameters is not None:
-                yield self.state_count(f"{side}.parameters", model.parameters, f"{key}.parameters")
-            yield self.state(f"{side}.bytes", model.bytes, megabytes(model.bytes), f"{key}.bytes", "exact", "bytes")
+                yield self.state(f"{side}.parameters", model.parameters, f"{key}.parameters", "exact")
+            yield self.state(f"{side}.bytes", model.bytes, f"{key}.bytes", "exact", "bytes", megabytes(model.bytes))
             speed, what = model.texts_per_second, "texts_per_second"
-            yield self.state(f"{side}.{what}", speed, f"{speed:,.0f}", f"{key}.{what}", "speed", "texts/s")
+            yield self.state(f"{side}.{what}", speed, f"{key}.{what}", "speed", "texts/s", f"{speed:,.0f}")
         first, second = (model.texts_per_second for model in report.models)
         if second > 0:
-            yield self.state(
-                "speed_ratio", first / second, f"{first / second:.2f}", "models.*.texts_per_second", "speed"
-            )
+            ratio = first / second
+            yield self.state("speed_ratio", ratio, "models.*.texts_per_second", "speed", text=f"{ratio:.2f}")
         yield from self.state_estimate("difference", report.difference, "difference", share, form="{:+.4f}".format)
         test = report.mcnemar
         for what, count in (("mcnemar.only_first", test.only_first), ("mcnemar.only_second", test.only_second)):
-            yield self.state_count(what, count, what, Basis("count", n_texts))
-        yield self.state("mcnemar.p_value", test.p_value, f"{test.p_value:.3g}", "mcnemar.p_value", "p-value")
-        yield self.state("agreement", report.agreement, f"{report.agreement:.2%}", "agreement", share)
+            yield self.state(what, count, what, Basis("count", n_texts))
+        yield self.state("mcnemar.p_value", test.p_value, "mcnemar.p_value", "p-value", text=f"{test.p_value:.3g}")
+        yield self.state("agreement", report.agreement, "agreement", share, text=f"{report.agreement:.2%}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +229,7 @@ class ProbeSource(Source):
         """List what the card can state; a score that is not defined for this model is left out."""
         key = f"probes.{self.number}"
         if self.probe.n_texts is not None:
-            yield self.state_count("n_texts", self.probe.n_texts, f"{key}.n_texts", unit="texts")
+            yield self.state("n_texts", self.probe.n_texts, f"{key}.n_texts", "exact", "texts")
         for name, estimate in self.probe.figures.items():
             kind: Kind = "p-value" if _is_p_value(name) else "bias"
             yield from self.state_estimate(slug(name), estimate, f"{key}.figures.{name}", Basis(kind), form=significant)
@@ -312,21 +304,21 @@ class TrainingSource(Source):
             }
         )
         if isinstance(seconds := report.seconds, int | float):
-            yield self.state("seconds", seconds, f"{seconds:,.0f}", "seconds", unit="s")
-            yield self.state("minutes", seconds / 60, f"{seconds / 60:,.1f}", "seconds", unit="min")
+            yield self.state("seconds", seconds, "seconds", unit="s", text=f"{seconds:,.0f}")
+            yield self.state("minutes", seconds / 60, "seconds", unit="min", text=f"{seconds / 60:,.1f}")
         for unit, speed in (("examples", report.examples_per_second), ("tokens", report.tokens_per_second)):
             key = f"{unit}_per_second"
             if isinstance(speed, int | float):
-                yield self.state(key, speed, f"{speed:,.0f}", key, unit=f"{unit}/s")
+                yield self.state(key, speed, key, unit=f"{unit}/s", text=f"{speed:,.0f}")
         machine = report.machine
         yield from self._numbers({"machine.processors": machine.processors, "machine.threads": machine.threads})
         if isinstance(report.teachers, tuple):
-            yield self.state_count("teachers", len(report.teachers), "teachers", "stated")
+            yield self.state("teachers", len(report.teachers), "teachers")
 
     def _numbers(self, found: Mapping[str, object]) -> Iterator[Statement]:
         for key, number in found.items():
             if isinstance(number, int | float):
-                yield self.state(key, number, f"{number:,}", key)
+                yield self.state(key, number, key)
 
 
 def _flat(settings: JsonObject, start: str = "") -> Iterator[tuple[str, Value]]:

@@ -29,7 +29,7 @@ from valence.reports.evaluation import EvaluationReport
 from valence.reports.origin import Origin
 from valence.reports.report import JsonObject, Report
 from valence.reports.training import TrainingReport
-from valence.runtime.manifest import Export, Manifest, read_manifest
+from valence.runtime.manifest import Export, read_manifest
 
 __all__ = [
     "MAPS",
@@ -94,8 +94,8 @@ class Sources:
         hashes: what its weights and engines can be known by.
         statements: of all sources, by name.
         missing: what is not known.
-        manifest: of its exported engines.
         config: the shape.
+        export: the engine that runs unless another is asked for.
         exports: the exported engines.
         agreements: of these with the weights that they were made from.
         weights: their size.
@@ -114,8 +114,8 @@ class Sources:
     hashes: frozenset[str]
     statements: dict[str, Statement]
     missing: tuple[Missing, ...]
-    manifest: Manifest | None
     config: ConfigSource
+    export: Export | None
     exports: tuple[ExportSource, ...]
     agreements: tuple[AgreementSource, ...]
     weights: WeightsSource | None
@@ -145,11 +145,6 @@ class Sources:
     def engines(self) -> list[Export]:
         """The exported engines, as the manifest describes them."""
         return [source.export for source in self.exports]
-
-    @property
-    def export(self) -> Export | None:
-        """The engine that runs unless another is asked for."""
-        return None if self.manifest is None else self.manifest.exports[self.manifest.default]
 
 
 def read_sources(folder: ModelFolder, reports: Path | None = None) -> Sources:
@@ -237,8 +232,8 @@ class _Reader:
             self.hashes,
             self.statements,
             tuple(self.missing),
-            self.manifest,
             config,
+            None if self.manifest is None else self.manifest.exports[self.manifest.default],
             exports,
             agreements,
             weights,

@@ -64,40 +64,24 @@ class Source:
         yield from ()
 
     def state(
-        self, what: str, value: Value, text: str, key: str, basis: Basis | Kind = "stated", unit: str = ""
+        self, what: str, value: Value, key: str, basis: Basis | Kind = "stated", unit: str = "", text: str | None = None
     ) -> "Statement":
         """Make a statement.
 
         Args:
             what: the end of its anchor.
             value: as it stands in the file.
-            text: as a card prints it.
             key: where in the file.
             basis: how it can be checked.
             unit: of the value.
+            text: as a card prints it; None for a number in full.
 
         Returns:
             The statement.
         """
         rests_on = basis if isinstance(basis, Basis) else Basis(basis)
-        return Statement(f"{self.anchor}.{what}", value, text, self, key, rests_on, unit)
-
-    def state_count(
-        self, what: str, value: int, key: str, basis: Basis | Kind = "exact", unit: str = ""
-    ) -> "Statement":
-        """State a whole number.
-
-        Args:
-            what: the end of its anchor.
-            value: the number.
-            key: where in the file.
-            basis: how it can be checked.
-            unit: of the number.
-
-        Returns:
-            The statement.
-        """
-        return self.state(what, value, f"{value:,}", key, basis, unit)
+        shown = f"{value:,}" if text is None else text
+        return Statement(f"{self.anchor}.{what}", value, shown, self, key, rests_on, unit)
 
     def state_estimate(
         self,
@@ -157,6 +141,11 @@ class Statement:
         """The value of a statement that is a number."""
         assert isinstance(self.value, int | float), f"{self.name} is no number"
         return float(self.value)
+
+    @property
+    def indexed(self) -> float:
+        """The number in a model-index: rounded, for in full its last digits would not tell one number from another."""
+        return round(self.number, 6)
 
     def as_json(self) -> dict[str, Value]:
         """Describe it for programs.

@@ -108,16 +108,14 @@ def _spare(path: Path) -> None:
 
 def _check(folder: ModelFolder, reports: Path | None, path: Path, data: tuple[Path, ...], as_json: bool) -> None:
     from valence.card.check.compare import check_card
-    from valence.card.check.published import check_model_index, check_published, find_published
+    from valence.card.check.published import check_published, find_published
     from valence.card.check.remeasure import Remeasurer
 
     readme = read_readme(path) if path.is_file() else None
     published = None if _is_rendered(readme) else find_published(folder, readme)
     with progress_bars() as on_progress:
-        if published is not None:
+        if published is not None or (readme is not None and readme.card.results and not _is_rendered(readme)):
             checked = check_published(folder, published, readme, data, on_progress)
-        elif readme is not None and readme.card.results and not _is_rendered(readme):
-            checked = check_model_index(readme)
         else:
             sources, _ = with_pictures(read_sources(folder, reports))
             checked = check_card(

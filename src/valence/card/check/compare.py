@@ -13,12 +13,12 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import takewhile, zip_longest
 
-from valence.card.check.remeasure import Measured, Refuted, Remeasurer
+from valence.card.check.remeasure import Measured, NotMeasured, Remeasurer
 from valence.card.check.result import CheckedStatement, CheckResult, Outcome
 from valence.card.check.tolerances import SPEED_FACTOR, tolerance
 from valence.card.markdown import escape
 from valence.card.readme import Readme, parse_readme
-from valence.card.render import index_value, render
+from valence.card.render import render
 from valence.card.report_sources import ProbeSource
 from valence.card.sources import WRITTEN_BY, Sources
 from valence.card.statement import Statement
@@ -105,10 +105,8 @@ class _Check:
         if isinstance(source, ProbeSource) and source.is_before:
             return "equal to its report", f"{source.file}, of the model as it was before"
         result = self.remeasurer.measure(source)
-        if isinstance(result, Refuted):
-            return "fails", result.why
-        if not isinstance(result, Measured):
-            return "not checked", result.why
+        if isinstance(result, NotMeasured):
+            return "fails" if result.is_refuted else "not checked", result.why
         again = result.statements.get(statement.name)
         if again is None:
             why = result.missing.get(source.anchor)
@@ -154,8 +152,8 @@ class _Check:
             outcome: tuple[Outcome, str]
             if statement is None:
                 outcome = "fails", "no report of the model gives this figure"
-            elif isinstance(result.value, bool) or result.value != index_value(statement):
-                outcome = "fails", f"{statement.source.file} says {index_value(statement)} ({statement.key})"
+            elif isinstance(result.value, bool) or result.value != statement.indexed:
+                outcome = "fails", f"{statement.source.file} says {statement.indexed} ({statement.key})"
             elif (row := rows[result.data, result.metric]) != replace(result, value=row.value):
                 outcome = "fails", f"its data are not described as in the report: {row}"
             else:

@@ -65,10 +65,7 @@ class DataFiles:
                 return path
         return None
 
+    @property
     def where(self) -> str:
-        """Name the folders.
-
-        Returns:
-            For a message.
-        """
+        """The names of the folders, for a message."""
         return ", ".join(map(str, self.folders))

@@ -30,14 +30,7 @@ from valence.reports.evaluation import EvaluationReport
 from valence.reports.report import Report
 from valence.runtime.classifier import Classifier
 
-__all__ = [
-    "PublishedCard",
-    "PublishedStatement",
-    "check_model_index",
-    "check_published",
-    "find_published",
-    "read_published",
-]
+__all__ = ["PublishedCard", "PublishedStatement", "check_published", "find_published", "read_published"]
 
 _FOLDER = Path(__file__).parent / "published_cards"
 _KINDS: tuple[str, ...] = ("metric", "score", "stated", "other model")
@@ -146,7 +139,7 @@ def find_published(folder: ModelFolder, readme: Readme | None) -> PublishedCard 
 
 def check_published(
     folder: ModelFolder,
-    card: PublishedCard,
+    card: PublishedCard | None,
     readme: Readme | None,
     data: Sequence[Path] = (),
     on_progress: OnProgress = silent,
@@ -155,7 +148,7 @@ def check_published(
 
     Args:
         folder: the model.
-        card: what it stated when that was written down.
+        card: what it stated when that was written down; None where nobody did.
         readme: the card as it lies in the folder, if one does.
         data: folders in which data are found by their hash.
         on_progress: is told what is measured.
@@ -163,27 +156,11 @@ def check_published(
     Returns:
         What became of each statement, and of each row of the model-index that is none of them.
     """
-    check = _Check(folder, card, data, on_progress)
-    checked = []
-    for statement in card.statements:
-        stated, line = _in_card(statement, readme)
-        shown = f"{stated!s:.60}{' %' if statement.unit == '%' else ''}"
-        checked.append(CheckedStatement(statement.name, shown, *check.judge(statement, stated), line))
-    known = {statement.row for statement in card.statements}
+    statements = () if card is None else card.statements
+    checked = [] if card is None else list(_Check(folder, card, data, on_progress).run(readme))
+    known = {statement.row for statement in statements}
     rows = () if readme is None else _rows(readme)
     return CheckResult((*checked, *(one for row, one in rows if row not in known)))
-
-
-def check_model_index(readme: Readme) -> CheckResult:
-    """List the model-index of a card of which nothing else is known.
-
-    Args:
-        readme: the card.
-
-    Returns:
-        Each row as not checked.
-    """
-    return CheckResult(tuple(one for _, one in _rows(readme)))
 
 
 def _rows(readme: Readme) -> Iterator[tuple[tuple[str, ...], CheckedStatement]]:
@@ -217,6 +194,12 @@ class _Check:
         self.has_data = bool(data)
         self.files = DataFiles(data)
         self.evaluations: dict[str, _Measured | NotMeasured] = {}
+
+    def run(self, readme: Readme | None) -> Iterator[CheckedStatement]:
+        for statement in self.card.statements:
+            stated, line = _in_card(statement, readme)
+            shown = f"{stated!s:.60}{' %' if statement.unit == '%' else ''}"
+            yield CheckedStatement(statement.name, shown, *self.judge(statement, stated), line)
 
     def judge(self, statement: PublishedStatement, stated: object) -> tuple[Outcome, str]:
         if isinstance(stated, bool) or stated != statement.value:
@@ -264,7 +247,7 @@ class _Check:
         self.on_progress(0, 1, f"looking for {name}")
         path = self.files.find(digest, name)
         if path is None:
-            return NotMeasured(f"missing: {what}: no file below {self.files.where()} has the SHA-256 {digest}")
+            return NotMeasured(f"missing: {what}: no file below {self.files.where} has the SHA-256 {digest}")
         try:
             if find_spec("sklearn") is None:
                 raise MissingExtraError("evaluate", "Evaluating")

@@ -30,11 +30,10 @@ from valence.files import sha256, tensor_shapes
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
 from valence.progress import OnProgress, silent, step
-from valence.reading import Aggregation, Text
-from valence.reading import LongText as LongTextPolicy
+from valence.reading import Aggregation, LongText, Text
 from valence.reports.audit import AuditReport
 from valence.reports.data_ref import DataRef
-from valence.reports.evaluation import EvaluationReport, LongText
+from valence.reports.evaluation import EvaluationReport
 from valence.reports.model_ref import ModelRef
 from valence.reports.training import AgreementSample
 from valence.runtime.choice import EngineName
@@ -44,7 +43,7 @@ from valence.runtime.export.sample import BUILT_IN, Sample
 from valence.runtime.load import load_folder
 from valence.runtime.manifest import Export
 
-__all__ = ["Auditor", "Measured", "NotMeasured", "Refuted", "Remeasurer", "load_like"]
+__all__ = ["Auditor", "Measured", "NotMeasured", "Remeasurer", "load_like"]
 
 _ROUNDS = 7  # in which the models of a comparison are timed in turn: on a busy machine the median needs some
 _MOST_RESAMPLES = 100_000
@@ -74,24 +73,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class NotMeasured:
-    """What is missing.
+    """Nothing came out.
 
     Args:
-        why: what, and where to get it.
+        why: what is missing, and where to get it.
+        is_refuted: whether that shows that the card is wrong, without measuring.
     """
 
     why: str
-
-
-@dataclass(frozen=True)
-class Refuted:
-    """What shows that a statement is wrong, without measuring.
-
-    Args:
-        why: what.
-    """
-
-    why: str
+    is_refuted: bool = False
 
 
 class Remeasurer:
@@ -117,10 +107,10 @@ class Remeasurer:
         self.auditor = auditor or _audit_again
         self.files = DataFiles(data)
         self.has_data = bool(data)
-        self._measured: dict[object, Measured | NotMeasured | Refuted] = {}
+        self._measured: dict[object, Measured | NotMeasured] = {}
         self._expected: dict[str, NDArray[np.float64]] = {}
 
-    def measure(self, source: Source) -> Measured | NotMeasured | Refuted:
+    def measure(self, source: Source) -> Measured | NotMeasured:
         """Measure again what a source says.
 
         Args:
@@ -134,7 +124,7 @@ class Remeasurer:
             self._measured[key] = self._guarded(source)
         return self._measured[key]
 
-    def _guarded(self, source: Source) -> Measured | NotMeasured | Refuted:
+    def _guarded(self, source: Source) -> Measured | NotMeasured:
         try:
             match source:
                 case EvaluationSource():
@@ -186,7 +176,7 @@ class Remeasurer:
         self.on_progress(0, 1, f"looking for {name}")
         path = self.files.find(digest, name)
         if path is None:
-            raise _MissingError(f"no file below {self.files.where()} is the data {name} (SHA-256 {digest}){had_from}")
+            raise _MissingError(f"no file below {self.files.where} is the data {name} (SHA-256 {digest}){had_from}")
         return path
 
     def _examples(self, path: Path, labels: tuple[str, ...], data: DataRef | AgreementSample) -> Examples:
@@ -196,14 +186,13 @@ class Remeasurer:
     def _classifier(self, report: EvaluationReport) -> tuple[Classifier, Setting]:
         """Load the model as it was measured; with another engine where that one does not run here."""
         reading = report.long_text
-        usual = LongText(how="window", stride=0, aggregation="mean")
         load = functools.partial(
             load_folder,
             labels=report.confusion_matrix.labels or None,
             max_length=report.max_length,
-            long_text=cast(LongTextPolicy, reading.how or usual.how),
+            long_text=cast(LongText, reading.how or "window"),
             stride=reading.stride or 0,
-            aggregation=cast(Aggregation, reading.aggregation or usual.aggregation),
+            aggregation=cast(Aggregation, reading.aggregation or "mean"),
         )
         classifier = load_like(self.folder, report.model.engine, load)
         return classifier, setting_of(report.model.engine, classifier.engine.name)
@@ -258,18 +247,18 @@ class Remeasurer:
         for parent in [] if path is None else path.parents[:2]:
             if (parent / "config.json").is_file():
                 return ModelFolder(parent, str(parent))
-        raise _MissingError(f"{what}: no model below {self.files.where()} has this SHA-256: {digest}")
+        raise _MissingError(f"{what}: no model below {self.files.where} has this SHA-256: {digest}")
 
     def _kept_weights(self) -> Iterator[Path]:
         """In a checkout the embedded model's weights lie beside the package, in models/."""
         if self.folder.embedded and len(self.folder.path.parents) > 2:
             yield from sorted((self.folder.path.parents[2] / "models").glob("*/model.safetensors"))
 
-    def _size(self, source: ExportSource) -> Measured | Refuted:
+    def _size(self, source: ExportSource) -> Measured | NotMeasured:
         export = source.export
         paths = [self.folder.manifest_file.parent / file for file in export.files]
         if sha256(paths) != export.sha256:
-            return Refuted(f"{export.file} is not the file that the manifest describes (SHA-256)")
+            return NotMeasured(f"{export.file} is not the file that the manifest describes (SHA-256)", is_refuted=True)
         n_bytes = sum(path.stat().st_size for path in paths)
         return _measured(
             replace(source, export=replace(export, bytes=n_bytes)).statements(), "exact", "the files counted"
