@@ -234,7 +234,7 @@ def structs_of(content):
     ],
 )
 def test_details_that_cannot_be_drawn_are_named(details):
-    with pytest.raises(ModelError, match="the details of a probe cannot be drawn: .*; audit the model again"):
+    with pytest.raises(ModelError, match=r"the details of a probe cannot be drawn: .*; audit the model again"):
         audit_page(read(small(details=details)))
 
 
