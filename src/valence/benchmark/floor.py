@@ -8,7 +8,8 @@ its product is better than oneDNN's.
 import time
 import warnings
 from collections.abc import Mapping
-from typing import Any
+
+from valence.benchmark.results import Answer
 
 __all__ = ["FLOOR_SHAPE", "int8_product", "product_operations"]
 
@@ -16,7 +17,7 @@ FLOOR_SHAPE = (512, 768, 3072)
 """Rows of activations, width before, width after: a batch of 512 tokens in the usual feed-forward layer."""
 
 
-def int8_product(rows: int, inner: int, outer: int, calls: int) -> dict[str, Any]:
+def int8_product(rows: int, inner: int, outer: int, calls: int) -> Answer:
     """Measure.
 
     Args:
@@ -49,7 +50,7 @@ def int8_product(rows: int, inner: int, outer: int, calls: int) -> dict[str, Any
     return {"gops": operations / seconds[len(seconds) // 2], "best_gops": operations / seconds[0]}
 
 
-def product_operations(config: Mapping[str, Any], first_token_alone: bool = False) -> float:
+def product_operations(config: Mapping[str, int], first_token_alone: bool = False) -> float:
     """Count the operations of a model's products with weights, per token.
 
     Args:
