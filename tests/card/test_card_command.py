@@ -141,9 +141,9 @@ def test_a_map_that_is_not_there_is_drawn(carded, monkeypatch, module, said):
     audit = carded.report("audit.json")
     audit["probes"][0]["details"] = {"maps": {"a template": [{"name": "France", "value": 0.5}]}}
     carded.change("audit.json", probes=audit["probes"])
-    pictures = types.ModuleType("valence.audit.pictures")
+    pictures = types.ModuleType("valence.audit.page.pictures")
     exec(module, pictures.__dict__)
-    monkeypatch.setitem(sys.modules, "valence.audit.pictures", pictures)
+    monkeypatch.setitem(sys.modules, "valence.audit.page.pictures", pictures)
     done = CliRunner().invoke(command, [str(carded.folder)])
     assert done.exit_code == 0, done.output
     text = (carded.folder / "README.md").read_text()
