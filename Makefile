@@ -1,15 +1,17 @@
-# Everything a developer types. `make demo` and `make test` work on a fresh machine with Python 3.11 or newer.
+# Everything a developer types. `make demo` and the tests work on a fresh machine with Python 3.11 or newer.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check fix docs default-model bench clean
+.PHONY: help demo test test-all test-long check fix docs default-model bench clean
 
 help:
 	@echo "make demo           install the light package into .venv and classify a few sentences"
-	@echo "make test           install what the tests need and run them all"
+	@echo "make test           install what the tests need and run the quick ones, two minutes"
+	@echo "make test-all       all that must pass before a change goes in, a quarter of an hour"
+	@echo "make test-long      what proves something once, hours; goes on where it was stopped (AGAIN=1: from the start)"
 	@echo "make check          lint, format, types and docstrings"
 	@echo "make fix            let the linter mend what it can"
 	@echo "make docs           write the command reference and the tables of figures anew"
@@ -25,8 +27,18 @@ demo: $(VENV)/.light
 		"I would not recommend it to anyone" \
 		"It broke after two days"
 
+# One process for each usable processor; who has nothing left takes tests over from another.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(PYTEST) --tier quick
+
+test-all: $(VENV)/.test
+	$(PYTEST) --tier full --durations=30 --durations-min=1
+
+# One after the other. What passed on these sources, tests/long-report.json says, is not run again but with AGAIN=1.
+test-long: $(VENV)/.test
+	$(BIN)/python -m pytest --tier long --timeout 7200 -v $(if $(AGAIN),--again)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

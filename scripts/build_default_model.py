@@ -14,7 +14,6 @@ again. Nothing is chosen on any data but SST-2 dev, on which the best of the fir
 """
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -35,7 +34,7 @@ from default_texts import (
     UNLABELLED,
     gather_texts,
 )
-from valence.card.facts import collect_facts
+from valence.card.sources import read_sources
 from valence.card.write import write_card
 from valence.checkpoint.checkpoint import load_model, save_model
 from valence.data.examples import read_examples
@@ -43,6 +42,9 @@ from valence.data.sources import find_source
 from valence.evaluation.evaluate import evaluate
 from valence.files import write_json
 from valence.folder import ModelFolder
+from valence.reports.codec import encode_report, read_report, write_report
+from valence.reports.printing import interval
+from valence.reports.training import TrainingReport
 from valence.runtime.export.export import export_model
 from valence.runtime.export.sample import Sample
 from valence.runtime.load import load_folder
@@ -190,6 +192,7 @@ def keep_checkpoint(work: Path) -> None:
     firsts = ("base", "base_sha256", "kept_epoch", "chosen_on", "agreement_sample")
     report |= {key: earlier[FIRST][key] for key in firsts}
     report["kept_as"] = {"dtype": "float16", "weights_sha256": ModelFolder(CHECKPOINT, "default").weights_hash()}
+    report["hyper_parameters"] = [*report["hyper_parameters"], "weights", "earlier_stages"]
     report["earlier_stages"] = {
         name: {"examples": found["train"]["examples"] + (found.get("unlabelled") or {}).get("documents", 0)}
         | {key: found[key] for key in _TOLD if found.get(key) is not None}
@@ -207,8 +210,9 @@ def training_report(run: Path) -> dict[str, Any]:
     Returns:
         reports/training.json.
     """
-    report: dict[str, Any] = json.loads((run / "reports" / "training.json").read_text(encoding="utf-8"))
-    return report
+    report = read_report(run / "reports" / "training.json", TrainingReport)
+    assert report is not None, f"{run}: no report of its training"
+    return encode_report(report)
 
 
 def ship(work: Path) -> None:
@@ -248,14 +252,13 @@ def measure() -> None:
     for name, path in EVALUATION.items():
         data = read_examples(find_source(str(path), "eval"), known=classifier.labels)
         report = evaluate(classifier, data, shipped)
-        write_json(EMBEDDED / "reports" / f"evaluation-{name}.json", report)
-        figure = report["accuracy"]
-        print(f"{name}: accuracy {figure['value']:.4f} ({figure['low']:.4f} to {figure['high']:.4f})")
+        write_report(EMBEDDED / "reports" / f"evaluation-{name}.json", report)
+        print(f"{name}: accuracy {interval(report.metrics['accuracy'].estimate)}")
 
 
 def write_default_card() -> None:
     """Write the card from the reports, for the package and for the checkpoint."""
-    write_card(collect_facts(ModelFolder(EMBEDDED, "default", embedded=True)), EMBEDDED)
+    write_card(read_sources(ModelFolder(EMBEDDED, "default", embedded=True)), EMBEDDED)
     for name in ("README.md", "map.png", "map-before.png"):
         shutil.copy(EMBEDDED / name, CHECKPOINT / name)
 

@@ -17,6 +17,8 @@ from valence.benchmark.chart import throughput_chart
 from valence.benchmark.results import Report
 from valence.cli import cli
 from valence.evaluation.compare import as_markdown
+from valence.reports.codec import decode_report
+from valence.reports.comparison import ComparisonReport
 from valence.templates.countries import COUNTRIES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +41,8 @@ def command_reference() -> str:
     Returns:
         Markdown.
     """
-    context = click.Context(cli, info_name="valence", terminal_width=_WIDTH, max_content_width=_WIDTH)
+    settings = {**cli.context_settings, "terminal_width": _WIDTH, "max_content_width": _WIDTH}
+    context = click.Context(cli, info_name="valence", **settings)
     sections = [f"## valence\n\n```text\n{cli.get_help(context)}\n```\n"]
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
@@ -304,7 +307,9 @@ def comparison_table() -> str:
         Markdown.
     """
     path = RESULTS / "comparison.json"
-    return as_markdown(_read(path), n_texts=5).rstrip() if path.is_file() else "Not measured yet."
+    if not path.is_file():
+        return "Not measured yet."
+    return as_markdown(decode_report(_read(path), ComparisonReport, path), n_texts=5).rstrip()
 
 
 def stages_table() -> str:

@@ -1,56 +1,16 @@
-"""A classifier with an export for every engine, a raw model, and scripts that must end in time."""
+"""What runs every engine: scripts that must end in time."""
 
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from tiny import tiny_config
-from valence.folder import ModelFolder
+from one_thread import usual_environment
 
-RUNS = int(os.environ.get("VALENCE_HANG_RUNS", "3"))
-"""How often in a row what might hang is tried."""
 TEXTS = [f"film {number} {'good ' * (number % 50)}" for number in range(150)]
-
-
 _UNSET = ("TOKENIZERS_PARALLELISM", "MKL_DISABLE_FAST_MM")  # valence sets the second; a test may, too
-
-
-def make_classifier(path: Path, vocabulary: Path) -> None:
-    """Write a random classifier of three classes with every kind of export."""
-    import torch
-
-    from valence.checkpoint.checkpoint import save_model
-    from valence.model.heads import TaskModel
-    from valence.runtime.export.export import export_model
-    from valence.runtime.export.sample import Sample
-
-    shape = {"hidden_size": 64, "n_heads": 4, "intermediate_size": 128, "initializer_range": 0.12}
-    model = TaskModel(tiny_config(max_positions=128, **shape), "classification", 3)
-    model.initialise(seed=3)
-    save_model(model, path, ("a", "b", "c"), torch.float32)
-    (path / "vocab.txt").write_bytes(vocabulary.read_bytes())
-    folder = ModelFolder(path, str(path))
-    sample = Sample(["good film", "the plot was awful and the acting bad"])
-    export_model(folder, "int8", sample, allow_disagreement=True, two_steps=[])
-    if find_spec("openvino"):
-        export_model(folder, "fp32", sample, file_format="openvino")
-
-
-def make_raw(path: Path, vocabulary: Path) -> None:
-    """Write a random raw BERT."""
-    import torch
-
-    from valence.checkpoint.checkpoint import save_model
-    from valence.model.heads import TaskModel
-
-    model = TaskModel(tiny_config("bert", max_positions=128), "pretraining")
-    model.initialise(seed=3)
-    save_model(model, path, None, torch.float32)
-    (path / "vocab.txt").write_bytes(vocabulary.read_bytes())
 
 
 def skip_unless(engine: str) -> None:
@@ -66,8 +26,8 @@ def skip_unless(engine: str) -> None:
 
 def script(code: str | Path, *arguments: object, seconds: float, **environment: str) -> str:
     """Run code, or a file of it, in a process of its own; fail where it does not end in time, or not well."""
-    variables = {name: value for name, value in os.environ.items() if name not in _UNSET}
-    variables["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    variables = usual_environment(PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), *sys.path]))
+    variables = {name: value for name, value in variables.items() if name not in _UNSET}
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", *(["-c", code] if isinstance(code, str) else [code]), *map(str, arguments)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

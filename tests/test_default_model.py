@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import valence
+from tiers import examples
 from valence.data.examples import read_examples
 from valence.data.sources import find_source
 from valence.files import sha256
@@ -56,7 +57,7 @@ TEXTS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(texts=TEXTS, random=st.randoms())
 def test_a_text_alone_and_in_any_batch(default, texts, random):
     random.shuffle(texts)
@@ -90,6 +91,7 @@ def test_the_kept_checkpoint_is_the_source_of_the_engine():
     assert manifest.exports[manifest.default].source_sha256 == sha256(checkpoint / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_accuracy_on_sst2_dev(default, shared):
     data = read_examples(find_source(str(shared / "data" / "sst2" / "dev.tsv"), "eval"), known=default.labels)
     accuracy = float((default.logits(data.texts).argmax(axis=1) == data.labels).mean())
@@ -130,6 +132,7 @@ def test_the_card_has_the_figures_of_the_reports():
         assert f"{json.loads(path.read_text())['accuracy']['value']:.4f}" in card
 
 
+@pytest.mark.slow
 def test_neutral_sentences_get_the_same_answer_in_any_country(default):
     """The limits that the default was debiased to, on sentences that training never saw; docs/default-model.md."""
     templates = select(COUNTRY_TEMPLATES, "audit", "neutral")
@@ -144,6 +147,7 @@ def test_neutral_sentences_get_the_same_answer_in_any_country(default):
         assert deviations.max() <= 0.04
 
 
+@pytest.mark.slow
 def test_clear_sentences_keep_their_label_in_any_country(default):
     """A constant answer wherever a country is named would pass the test above."""
     templates = [one for one in select(COUNTRY_TEMPLATES, "audit") if one.polarity != "neutral"]

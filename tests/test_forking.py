@@ -25,7 +25,7 @@ def inside():
 """
 
 
-@pytest.mark.parametrize(
+EACH_SITUATION = pytest.mark.parametrize(
     "code",
     [
         # A fork waits for a thread that is inside, and the child finds its lock open.
@@ -92,5 +92,15 @@ assert child(lambda: child(is_forked) == 0) == 0
     ],
     ids=["a lock", "starving", "a signal", "many forks", "a property"],
 )
+
+
+@EACH_SITUATION
 def test_fork(code):
     script(START + code, seconds=60)
+
+
+@pytest.mark.long("test_fork")
+@EACH_SITUATION
+def test_many_forks(code, runs):
+    for _ in range(runs):
+        test_fork(code)

@@ -557,6 +557,7 @@ def test_models_command(library: HubServer, tmp_path: Path):
 # As a user does it, in a process of its own.
 
 
+@pytest.mark.slow
 def test_classify_with_a_hub_model_then_without_the_hub(hub: HubServer, tmp_path: Path, tiny_classifier: Path):
     hub.add("someone/tiny", tiny_classifier)
     command = (*MAIN, "classify", "--model", "someone/tiny", "a good film")

@@ -25,8 +25,8 @@ LEVELS = (
     {"reports"},
     {"hub"},
     {"folder"},
-    {"files", "rust"},
-    {"errors", "forking", "processors", "versions"},
+    {"files", "rust", "reading"},
+    {"errors", "forking", "processors", "progress", "versions"},
 )
 LEVEL_OF = {name: -depth for depth, names in enumerate(LEVELS) for name in names}
 # Package -> the only files, or folders, that import it.
@@ -36,9 +36,9 @@ PLACES = {
     "captum": ("explain/integrated_gradients.py",),
     "click": ("cli/",),
     "ctranslate2": ("benchmark/peers.py",),
-    "huggingface_hub": ("hub.py", "card/metadata.py"),
+    "huggingface_hub": ("hub.py", "card/front_matter.py"),
     "jinja2": ("card/", "audit/"),
-    "msgspec": ("reports/", "audit/", "cli/audit.py"),
+    "msgspec": ("reports/", "evaluation/", "training/", "audit/", "card/", "cli/audit.py"),
     "nncf": ("runtime/export/openvino_export.py", "benchmark/peers.py"),
     "onnx": ("runtime/export/",),
     "onnxruntime": ("runtime/onnx_engine.py", "benchmark/peers.py"),
@@ -51,7 +51,7 @@ PLACES = {
         "training/state.py",
     ),
     "scipy": ("statistics/",),
-    "sklearn": ("evaluation/metrics.py",),
+    "sklearn": ("evaluation/metrics.py", "evaluation/measure.py"),
     "tokenizers": ("text/",),
     "torch": (
         "model/",
@@ -142,6 +142,15 @@ def test_classify_loads_no_heavy_package(tiny_classifier):
     loaded = modules_after(code, "classify", "--model", str(tiny_classifier), "good film")
     assert {"onnxruntime", "tokenizers", "numpy", "click"} <= loaded
     assert not loaded & set(PLACES) - {"onnxruntime", "tokenizers", "click"}
+
+
+@pytest.mark.parametrize("arguments", [["good film"], ["--json", "good film"]])
+def test_classify_loads_no_reports(tiny_classifier, arguments):
+    code = (
+        "import sys; from valence.cli import cli; cli.main(standalone_mode=False)\n"
+        "assert not [name for name in sys.modules if name.startswith(('valence.reports', 'valence.statistics'))]"
+    )
+    modules_after(code, "classify", "--model", str(tiny_classifier), *arguments)
 
 
 def test_reading_a_plain_file_loads_no_pyarrow(tiny_classifier, tmp_path):

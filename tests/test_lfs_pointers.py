@@ -210,6 +210,7 @@ def test_a_card_of_pointers(tmp_path: Path, file: str, options: tuple[str, ...])
     assert lfs_pointer(folder / file)  # and it is not written over
 
 
+@pytest.mark.slow
 def test_a_map_that_is_a_pointer_is_left_out_of_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("sklearn")
     folder = Path(shutil.copytree(hub._DEFAULT_FOLDER, tmp_path / "default"))

@@ -84,6 +84,7 @@ def check_resumed(out: Path, capsys: pytest.CaptureFixture[str], step: int) -> N
     assert not (out / "training_state").exists()
 
 
+@pytest.mark.slow
 def test_an_unfinished_training_goes_on(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = old / "unfinished-train"
     data = (old / "train.tsv", "--eval", old / "dev.tsv")

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from one_thread import usual_environment
 from valence.runtime.native_engine import why_not_native
+
+pytestmark = pytest.mark.slow  # it builds and installs
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNELS = "valence/runtime/native/_encoder.so"
@@ -35,7 +38,7 @@ def source(tmp_path_factory) -> Path:
 def build(source: Path, out: Path, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)],
-        capture_output=True, text=True, check=False, env=os.environ | environment,
+        capture_output=True, text=True, check=False, env=usual_environment(**environment),
     )  # fmt: skip
 
 
@@ -107,7 +110,7 @@ def test_the_wheel_carries_every_file_of_the_package(wheel, source):
         "valence/audit/page/page.js",
         "valence/audit/world/countries-50m.json",
         "valence/audit/world/LICENSE",
-        "valence/card/claims/distilbert-base-uncased-finetuned-sst-2-english.json",
+        "valence/card/check/published_cards/distilbert-base-uncased-finetuned-sst-2-english.json",
     } <= names
 
 

@@ -3,8 +3,8 @@
 `valence.load()` gives a classifier; called with a text it gives a `Prediction`, with texts a list of them.
 """
 
-import os
-from typing import TYPE_CHECKING, Any
+import os as _os
+from typing import TYPE_CHECKING
 
 from valence.errors import (
     CheckpointError,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # MKL, inside PyTorch, keeps lists of buffers by thread; a forked process was seen to search one for ever. Without
 # them it allocates as everybody does. Read when PyTorch is imported; somebody else's choice stays.
-os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")
+_os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")
 
 __version__ = "0.1.0"
 
@@ -74,7 +74,7 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _LAZY:
         raise AttributeError(f"module 'valence' has no attribute {name!r}")
     import importlib

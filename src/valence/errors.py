@@ -55,7 +55,17 @@ class ValenceError(Exception):
 
 
 class InputError(ValenceError):
-    """A text, option or argument that cannot be used."""
+    """A text, option or argument that cannot be used.
+
+    Args:
+        message: what was expected and what came; of a text among several what follows "text 3".
+        index: which of several texts is at fault, counted from 0.
+    """
+
+    def __init__(self, message: str, index: int | None = None) -> None:
+        super().__init__(message if index is None else f"text {index + 1:d} {message}")
+        self.message = message
+        self.index = index
 
 
 class DataError(ValenceError):

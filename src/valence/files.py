@@ -9,7 +9,6 @@ import struct
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from valence.errors import CheckpointError, DataError, ModelError, ValenceError
 
@@ -22,6 +21,7 @@ __all__ = [
     "sha256",
     "sync_folder",
     "tensor_shapes",
+    "why_not_unicode",
     "why_not_writable",
     "write_json",
     "write_text",
@@ -79,7 +79,7 @@ def refuse_lfs_pointer(path: Path, error: type[ValenceError] = ModelError) -> No
     raise DataError(message, path) if issubclass(error, DataError) else error(f"{path}: {message}")
 
 
-def read_json(path: Path, error: type[ModelError] = ModelError) -> dict[str, Any]:
+def read_json(path: Path, error: type[ModelError] = ModelError) -> dict[str, object]:
     """Read a JSON file that holds one object.
 
     Args:
@@ -172,7 +172,7 @@ def _is_special(path: Path) -> bool:
     return not os.path.isfile(path) or (os.path.islink(path) and path.absolute().is_relative_to("/dev"))
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: object) -> None:
     """Write one JSON value, indented, with a final line break; see `write_text`.
 
     Args:
@@ -268,8 +268,21 @@ def is_unicode(text: str) -> bool:
     Returns:
         Whether it can be written as UTF-8.
     """
+    return why_not_unicode(text) is None
+
+
+def why_not_unicode(text: str) -> str | None:
+    """Find half of a surrogate pair, which JSON can spell and command lines can bring.
+
+    Args:
+        text: any text.
+
+    Returns:
+        What is wrong with it, or None if it can be written as UTF-8.
+    """
     try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+        _ = text.isascii() or text.encode("utf-8")
+    except UnicodeEncodeError as problem:
+        half = f"character {problem.start + 1} is {text[problem.start]!r}, half of a surrogate pair"
+        return f"is not valid Unicode: {half}"
+    return None

@@ -4,7 +4,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from valence.errors import CheckpointError, ConfigError, ModelNotFoundError, listed
 from valence.files import is_unicode, read_json, refuse_lfs_pointer, sha256, tensor_shapes
@@ -49,7 +49,7 @@ class ModelFolder:
             )
 
     @cached_property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, object]:
         """The content of config.json."""
         return read_json(self.path / "config.json", ConfigError)
 
@@ -81,7 +81,7 @@ class ModelFolder:
             raise ConfigError(f"{self.path / 'config.json'}: id2label holds what is not valid Unicode: {broken!r}")
         return listed
 
-    def _count(self, value: Any) -> int:
+    def _count(self, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ConfigError(f"{self.path / 'config.json'}: num_labels must be a positive number, found {value!r}")
         return value

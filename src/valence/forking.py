@@ -121,7 +121,7 @@ def forget_in_children(thing: _Forgetful) -> None:
     _forgetful.add(thing)
 
 
-def keep_for_ever(thing: Any) -> None:
+def keep_for_ever(thing: object) -> None:
     """Let nothing ever close what belongs to threads that are gone, for even that would wait for them.
 
     Args:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from valence.errors import DataError, HubError, InputError, ModelNotFoundError, ValenceError
 from valence.folder import TOKENIZER_FILES, ModelFolder
@@ -200,7 +200,7 @@ def _list(family: str, query: str | None, limit: int) -> Iterator[HubModel]:
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     url = f"{constants.ENDPOINT}/api/models"
-    parameters: dict[str, Any] | None = {
+    parameters: dict[str, str | int | list[str]] | None = {
         "filter": ["text-classification", family],
         "sort": "downloads",
         "limit": limit,

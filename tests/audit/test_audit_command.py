@@ -1,7 +1,6 @@
 """valence audit: what a user gets, and how it is refused."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -19,6 +18,7 @@ pytest.importorskip("scipy")
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
+from one_thread import usual_environment
 from valence.audit.plan import PROBES
 from valence.cli.audit import command
 from valence.hub import find_model
@@ -29,7 +29,7 @@ MAIN = [sys.executable, "-m", "valence", "audit"]
 def audit(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [*MAIN, *map(str, arguments)],
-        capture_output=True, text=True, timeout=120, check=False, cwd=cwd, env=os.environ | environment,
+        capture_output=True, text=True, timeout=120, check=False, cwd=cwd, env=usual_environment(**environment),
     )  # fmt: skip
 
 
@@ -66,6 +66,7 @@ def own(tmp_path) -> list[object]:
     return ["--probe", "own-templates", "--templates", tmp_path / "mine.txt", "--words", words]
 
 
+@pytest.mark.slow
 def test_the_embedded_default(tmp_path):
     folder = find_model("default").path
     if not (folder / "onnx").is_dir():
@@ -95,6 +96,7 @@ def test_the_embedded_default(tmp_path):
     assert done.stderr.splitlines() == ["auditing: countries"]
 
 
+@pytest.mark.slow
 def test_own_templates_and_the_report_in_the_models_folder(model, own, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
@@ -112,10 +114,12 @@ def test_own_templates_and_the_report_in_the_models_folder(model, own, tmp_path)
     assert set(groups) == {"north", "south"}
 
 
+@pytest.mark.slow
 def test_json_prints_what_the_file_holds(model, own, tmp_path):
     assert audit_here(model, *own, "--out", tmp_path / "out", "--json") == (tmp_path / "out" / "audit.json").read_text()
 
 
+@pytest.mark.slow
 def test_two_models_side_by_side(model, tiny_classifier, own, tmp_path):
     out = tmp_path / "out"
     done = audit(model, *own, "--against", tiny_classifier, "--out", out)
@@ -134,6 +138,7 @@ def test_two_models_side_by_side(model, tiny_classifier, own, tmp_path):
     assert "against" not in json.loads((model / "reports" / "audit.json").read_text())
 
 
+@pytest.mark.slow
 def test_maps_of_two_models_are_one_picture(model, tiny_classifier, tmp_path):
     (tmp_path / "mine.txt").write_text("the film was good in {country}\n")
     options = ["--probe", "own-templates", "--templates", tmp_path / "mine.txt", "--against", tiny_classifier]
@@ -143,6 +148,7 @@ def test_maps_of_two_models_are_one_picture(model, tiny_classifier, tmp_path):
     assert ">B: classifier<" in drawn
 
 
+@pytest.mark.slow
 def test_probes_of_an_earlier_report_on_the_same_model_are_kept(model, own, tmp_path):
     report = model / "reports" / "audit.json"
     audit_here(model, *own, "--out", tmp_path / "out")
@@ -161,6 +167,7 @@ def test_probes_of_an_earlier_report_on_the_same_model_are_kept(model, own, tmp_
         assert len(json.loads(report.read_text())["probes"]) == 1, "of other weights, or no report at all"
 
 
+@pytest.mark.slow
 def test_maps_of_an_earlier_audit_go(model, own, tmp_path):
     (tmp_path / "countries.txt").write_text("the film was good in {country}\n")
     out = tmp_path / "out"
@@ -174,12 +181,14 @@ def test_maps_of_an_earlier_audit_go(model, own, tmp_path):
     assert (model / "map.png").read_bytes() == b"of a card", "no audit was there before"
 
 
+@pytest.mark.slow
 def test_out_may_be_the_folder_of_reports(model, own, tiny_classifier):
     said = audit_here(model, *own, "--against", tiny_classifier, "--out", model / "reports")
     assert said.endswith(f"report: {model / 'reports' / 'audit.json'}\n")
     assert "against" in json.loads((model / "reports" / "audit.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_model_of_the_hub_is_not_written_to(tiny_classifier, own, tmp_path):
     environment = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1", "NO_PROXY": "127.0.0.1"}
     with HubServer() as hub:
@@ -194,6 +203,7 @@ def test_a_model_of_the_hub_is_not_written_to(tiny_classifier, own, tmp_path):
     assert list((tmp_path / "hf").rglob("audit.json")) == []
 
 
+@pytest.mark.slow
 def test_suites_are_looked_for_in_the_working_directory(model, tmp_path):
     place = tmp_path / "place"
     (place / "data").mkdir(parents=True)
@@ -203,6 +213,7 @@ def test_suites_are_looked_for_in_the_working_directory(model, tmp_path):
     assert json.loads((place / "out" / "audit.json").read_text())["probes"][0]["n_texts"] == 720
 
 
+@pytest.mark.slow
 def test_what_did_not_run_is_said_once_for_each_reason(model, own, tmp_path):
     write_winogender(tmp_path / "winogender")
     options = [one for one in own if one not in ("--probe", "own-templates")]
@@ -219,6 +230,7 @@ def test_what_did_not_run_is_said_once_for_each_reason(model, own, tmp_path):
     assert ran == ["countries", "kept-labels", "names", "identities", "own-templates", "winogender"]
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_nothing_behind(model, tmp_path):
     with subprocess.Popen(
         [*MAIN, str(model), "--out", str(tmp_path / "out")], stderr=subprocess.PIPE, stdout=subprocess.PIPE
@@ -235,6 +247,7 @@ def test_an_interrupt_leaves_nothing_behind(model, tmp_path):
     assert not (model / "reports" / "audit.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said", "code"),
     [

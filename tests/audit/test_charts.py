@@ -60,6 +60,7 @@ def test_a_map_has_its_title_its_source_and_a_legend_from_0_to_1(map_svg):
     assert {"Where films are filmed", charts.SHAPES_SOURCE, "P(positive)", "0.00", "1.00"} <= set(texts(map_svg))
 
 
+@pytest.mark.slow
 def test_a_map_is_drawn_alike_each_time():
     france = MapValue("France", "250", 0.89)
     assert charts.as_svg(charts.world_map([france])) == charts.as_svg(charts.world_map([france]))
@@ -82,6 +83,7 @@ def test_a_code_that_would_match_no_shape_is_an_error(code):
         charts.world_map([MapValue("Afghanistan", code, 0.08)])
 
 
+@pytest.mark.slow
 def test_a_place_without_a_code_is_a_circle_and_one_without_a_place_is_left_out():
     svg = charts.as_svg(charts.world_map([MapValue("Kosovo", None, 0.5, latitude=42.6, longitude=20.9)]))
     assert labels(svg).count("Kosovo: 0.500") == 1
@@ -89,6 +91,7 @@ def test_a_place_without_a_code_is_a_circle_and_one_without_a_place_is_left_out(
     assert not any("Atlantis" in label for label in labels(svg))
 
 
+@pytest.mark.slow
 def test_colours_keep_their_order_in_greyscale_and_their_meaning_from_map_to_map():
     def fills(values):
         svg = charts.as_svg(charts.world_map([MapValue(name, code, value) for name, code, value in values]))
@@ -104,6 +107,7 @@ def test_colours_keep_their_order_in_greyscale_and_their_meaning_from_map_to_map
     assert fills([("China", "156", 0.5)])["China"] == colours["China"]
 
 
+@pytest.mark.slow
 def test_a_pair_of_maps_has_both_on_one_scale():
     specification = charts.world_map_pair(everywhere(0.2), everywhere(0.6), ("base", "even"), "Title", "Source")
     svg = charts.as_svg(specification)

@@ -236,6 +236,7 @@ class TestKeptLabels:
         assert {result.figures["kept_positive"].value, result.figures["kept_negative"].value} == {0.0, 1.0}
         assert result.details["passed"] is False
 
+    @pytest.mark.slow
     def test_an_answer_that_is_constant_where_a_country_is_named_fails_here_alone(self):
         def hides(texts: Sequence[str]) -> np.ndarray:
             named = re.compile("|".join(re.escape(one.name) for one in COUNTRIES), re.IGNORECASE)

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tiers import examples
+
 pytest.importorskip("scipy")
 
 from fake_masked_lm import fake_masked_lm, scrambled
@@ -125,7 +127,7 @@ def test_scores_beside_a_plain_loop(uncased):
 SENTENCE = st.lists(st.sampled_from(WORDS[:-1]), min_size=1, max_size=7).map(" ".join)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     pairs=st.lists(
         st.builds(pair, SENTENCE, SENTENCE, st.sampled_from(["stereo", "antistereo"])), min_size=1, max_size=4

@@ -164,6 +164,7 @@ def test_the_shapes_are_in_the_page_once(two):
             assert json.loads(text)
 
 
+@pytest.mark.slow
 def test_a_page_without_a_map_goes_without_the_shapes():
     assert len(audit_page(read(small()))) < 1_000_000 < len(audit_page(report()))
 
@@ -176,6 +177,7 @@ def test_two_models_stand_side_by_side(two):
     assert two.text.count("Both models") == 3
 
 
+@pytest.mark.slow
 def test_a_probe_that_only_one_model_can_take_is_shown_for_that_one():
     content = audit(against=True)
     content["against"]["probes"] = [*content["against"]["probes"][1:], *small(name="only-b")["probes"]]
@@ -184,6 +186,7 @@ def test_a_probe_that_only_one_model_can_take_is_shown_for_that_one():
     assert "kept – – 0.990 – –" in page.text
 
 
+@pytest.mark.slow(keep=3)
 @pytest.mark.parametrize(
     "evil", ["<script>alert(1)</script>", "</script><img src=x onerror=alert(1)>", "\"'><b>", "<!--<script>", "\ud800"]
 )
@@ -275,6 +278,7 @@ def test_crowded_charts_keep_their_ends_and_say_that_they_are_thinned():
         assert {"word 0", "word 5000"} <= names
 
 
+@pytest.mark.slow
 def test_maps_are_also_files_and_two_models_share_one():
     details = audit()["probes"][0]["details"]
     title, places = next(iter(details["maps"].items()))

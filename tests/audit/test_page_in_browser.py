@@ -18,6 +18,8 @@ from valence.audit.page.render import audit_page  # noqa: E402  after the skips:
 from valence.reports.audit import AuditReport  # noqa: E402
 from valence.reports.codec import decode_report  # noqa: E402
 
+pytestmark = pytest.mark.slow  # it starts a browser
+
 DRAWN = "html[data-drawn=yes]"
 # A pixel inside a shape's mainland: the middle of its box may be at sea.
 INSIDE = """(shape) => {
@@ -155,6 +157,7 @@ def test_printing_opens_every_table(opened, page_file):
         assert page.locator("details:not([open])").count() == 2
 
 
+@pytest.mark.slow
 def test_two_models_are_side_by_side_and_on_a_phone_one_below_the_other(opened, tmp_path):
     path = tmp_path / "two.html"
     path.write_text(audit_page(report(against=True)), encoding="utf-8")
@@ -190,6 +193,7 @@ def test_hostile_names_do_nothing(opened, tmp_path):
         assert evil in page.inner_text("h1")
 
 
+@pytest.mark.slow
 def test_the_policy_stops_what_is_smuggled_in(browser, tmp_path):
     path = tmp_path / "smuggled.html"
     smuggled = "<script>window.smuggled = 1</script><img src='https://example.org/x.png'>"

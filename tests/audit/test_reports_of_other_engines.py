@@ -40,6 +40,7 @@ def names(report: dict) -> list[str]:
     return [probe["name"] for probe in report["probes"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [("--engine", "torch"), ("--labels", "POSITIVE,NEGATIVE")])
 def test_another_engine_or_another_positive_class(model, tmp_path, other):
     first = audit(model, tmp_path)
@@ -57,6 +58,7 @@ def test_another_engine_or_another_positive_class(model, tmp_path, other):
     assert set(kept(model)) == {"audit.json", aside}
 
 
+@pytest.mark.slow
 def test_other_weights_write_over_what_is_gone(model, tmp_path):
     report = audit(model, tmp_path)
     path = model / "reports" / "audit.json"
@@ -66,6 +68,7 @@ def test_other_weights_write_over_what_is_gone(model, tmp_path):
     assert kept(model) == {"audit.json": latest}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"model": 1, "probes": []}', '{"model": {}, "probes": [1]}'])
 def test_a_damaged_report_is_set_aside(model, tmp_path, content):
     path = model / "reports" / "audit.json"

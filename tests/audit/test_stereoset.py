@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tiers import examples
+
 pytest.importorskip("scipy")
 
 from fake_masked_lm import fake_masked_lm, scrambled
@@ -126,7 +128,7 @@ def test_figures_need_items_and_all_their_scores():
         score_stereoset([item(0)], {"0s": 1, "0u": 1})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     rows=st.lists(
         st.tuples(st.sampled_from("abc"), st.sampled_from("xy"), st.tuples(*[st.integers(0, 3).map(float)] * 3)),

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tiers import examples
 from valence.audit.plan import SUITES, plan_probes
 from valence.audit.pronouns import pronoun_places
 from valence.audit.suites.crows_pairs import read_crows_pairs
@@ -429,7 +430,7 @@ def test_winogender_statistics_that_are_not_the_published_ones(change, message, 
         read_winogender(folder)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(sorted(READERS)), content=st.binary(max_size=200), data=st.data())
 def test_no_content_ends_in_anything_but_a_data_error(name, content, data, tmp_path):
     if name in ("stereoset", "crows_pairs"):
@@ -452,7 +453,8 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=JSON, place=st.sampled_from(["", "data", "task", "example", "sentences", "sentence"]))
 def test_no_json_ends_in_anything_but_a_data_error(value, place, tmp_path):
     content = made_up_stereoset(1)

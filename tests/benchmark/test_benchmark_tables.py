@@ -9,6 +9,8 @@ from valence.benchmark.chart import throughput_chart
 from valence.benchmark.floor import product_operations
 from valence.reports.environment import Environment
 
+pytestmark = pytest.mark.slow  # the report is one of a real run
+
 
 def cells(table):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]

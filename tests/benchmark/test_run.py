@@ -25,12 +25,14 @@ def rows(report, workload, key, mode="list"):
     ]
 
 
+@pytest.mark.slow
 def test_every_row_of_a_contender_is_there(report):
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     found = {(row["key"], row["mode"]) for row in report["rows"] if (row["model"], row["workload"]) == (TINY, "short")}
     assert found == {(key, mode) for key in ("transformers", "valence-onnx-fp32") for mode in CONTENDERS[key].modes}
 
 
+@pytest.mark.slow
 def test_the_same_weights_in_fp32_give_the_same_answers(report):
     for workload in ("short", "long"):
         for row in report["rows"]:
@@ -41,6 +43,7 @@ def test_the_same_weights_in_fp32_give_the_same_answers(report):
     assert len(accuracies) == 1
 
 
+@pytest.mark.slow
 def test_figures_follow_from_the_times(report):
     (pipeline,) = rows(report, "short", "transformers")
     (ours,) = rows(report, "short", "valence-onnx-fp32")
@@ -53,12 +56,14 @@ def test_figures_follow_from_the_times(report):
     )
 
 
+@pytest.mark.slow
 def test_the_default_model_is_compared_with_the_pipeline_of_another(report):
     (embedded,) = [row for row in report["rows"] if row["model"] == "default" and row["workload"] == "long"]
     assert set(embedded["ratios"]) == {TINY}
     assert "agreement" not in embedded
 
 
+@pytest.mark.slow
 def test_single_texts_cold_starts_and_memory(report):
     found = {(single["key"], single["tokens"]) for single in report["singles"] if single["model"] == TINY}
     assert found == {(key, n) for key in ("transformers", "valence-onnx-fp32") for n in (8, 64)}
@@ -71,6 +76,7 @@ def test_single_texts_cold_starts_and_memory(report):
             assert contender["idle_cpu_seconds"] >= 0
 
 
+@pytest.mark.slow
 def test_who_cannot_take_part_is_listed_with_the_reason(report):
     skipped = {
         found["key"]: found["skipped"]
@@ -184,6 +190,7 @@ def test_what_keeps_memory_for_every_shape_starts_anew(tiny_classifier, tmp_path
             entrant.close()
 
 
+@pytest.mark.slow
 def test_random_weights_are_the_same_every_time(tmp_path):
     from valence.folder import ModelFolder
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from one_thread import usual_environment
 from valence.data.examples import read_examples
 from valence.data.sources import find_source
 from valence.files import write_json
 from valence.folder import ModelFolder
+from valence.reports.codec import encode_report
 from valence.runtime.load import load_folder
 
 Run = Callable[..., subprocess.CompletedProcess]
@@ -123,17 +124,19 @@ def _carded(tmp_path_factory: pytest.TempPathFactory, tiny_classifier: Path, oth
     model = ModelFolder(folder, str(folder))
     classifier = load_folder(model)
     examples = read_examples(find_source(str(data / "reviews.tsv"), "eval"), known=classifier.labels)
-    write_json(folder / "reports" / "evaluation-reviews.json", evaluate(classifier, examples, model, 50))
+    write_json(folder / "reports" / "evaluation-reviews.json", encode_report(evaluate(classifier, examples, model, 50)))
     other = ModelFolder(other_classifier, str(other_classifier))
     pair = Contestant(classifier, model), Contestant(load_folder(other), other)
-    comparison = compare(*pair, examples, 50, 1)
+    comparison = encode_report(compare(*pair, examples, 50, 1))
     for side, speed in zip(comparison["models"], (3000.0, 1000.0), strict=True):  # a busy machine shall not decide
         side["texts_per_second"] = speed
     write_json(folder / "reports" / "comparison.json", comparison)
     own = json.loads((folder / "reports" / "evaluation-reviews.json").read_text())["model"]
     write_json(folder / "reports" / "audit.json", {"model": own, **AUDIT})
     before = json.loads(json.dumps(AUDIT).replace("0.0125", "0.2551").replace("0.0321", "0.3003"))
-    write_json(folder / "reports" / "audit-before.json", {"model": {"weights_sha256": "another"}, **before})
+    write_json(
+        folder / "reports" / "audit-before.json", {"model": {"name": "before", "weights_sha256": "another"}, **before}
+    )
     write_json(folder / "reports" / "training.json", {**TRAINING, "weights_sha256": model.weights_hash()})
     write_json(folder / "reports" / "origin.json", ORIGIN)
     for name in ("map", "map-before"):
@@ -161,7 +164,7 @@ def card() -> Run:
     def run(*arguments: object, **options: object) -> subprocess.CompletedProcess:
         return subprocess.run(
             [sys.executable, "-m", "valence", "card", *map(str, arguments)],
-            capture_output=True, text=True, timeout=120, check=False, env=os.environ.copy(), **options,
+            capture_output=True, text=True, timeout=120, check=False, env=usual_environment(), **options,
         )  # fmt: skip
 
     return run

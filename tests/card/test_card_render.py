@@ -8,9 +8,10 @@ import yaml
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
-from valence.card.facts import collect_facts
-from valence.card.marks import escape, read_marks
+from valence.card.anchors import read_anchors
+from valence.card.markdown import escape
 from valence.card.render import render
+from valence.card.sources import read_sources
 from valence.errors import ModelError
 from valence.folder import ModelFolder
 from valence.hub import find_model
@@ -27,7 +28,7 @@ def shown(card: str) -> str:
 
 @pytest.fixture(scope="module")
 def text(unchanged):
-    return render(collect_facts(unchanged.model))
+    return render(read_sources(unchanged.model))
 
 
 def test_the_sections_people_know_in_their_order(text):
@@ -74,14 +75,14 @@ def test_earlier_stages_of_a_training_are_told(carded):
         "third": {"weights": "the mean of first and second"},
     }
     carded.change("training.json", earlier_stages=stages, epochs=1)
-    seen = shown(render(collect_facts(carded.model)))
+    seen = shown(render(read_sources(carded.model)))
     assert "Labelled texts of the last stage: 1,234 (reviews-train)." in seen
     assert "- first: 1000 texts, 3 epochs, 96 steps, epoch number 2 was kept, the best on reviews, so that" in seen
     assert "- second: 500 texts, 1 epoch, 16 steps\n- third: the mean of first and second\n" in seen
     assert seen.count("slightly flattered") == 1, "of the last stage nothing was chosen"
     carded.change("training.json", earlier_stages=[1])
     with pytest.raises(ModelError, match="expected stages by name at earlier_stages"):
-        render(collect_facts(carded.model))
+        render(read_sources(carded.model))
 
 
 def test_the_maps_are_pictures_beside_it(text):
@@ -92,8 +93,8 @@ def test_the_maps_are_pictures_beside_it(text):
 def test_no_figure_without_a_mark(text):
     """Every figure of a report is marked wherever it is shown; the rest of the text has no decimal but versions."""
     text = text.split("\n---\n", 1)[1]
-    marked = read_marks(text)
-    assert len(marked.figures) > 60
+    marked = read_anchors(text)
+    assert len(marked.statements) > 60
     rest = re.sub(r"<!-- fact:\S+ -->[^<]*<!-- end -->", "", text)
     assert re.findall(r"\d\.\d{2,}", rest.replace("1910.01108", "")) == []
     assert not marked.unclosed
@@ -122,7 +123,7 @@ def test_the_hub_reads_the_metadata(text, unchanged):
 
 
 def test_the_same_facts_give_the_same_card(text, unchanged):
-    assert render(collect_facts(unchanged.model)) == text
+    assert render(read_sources(unchanged.model)) == text
 
 
 def test_no_path_of_this_machine(text, unchanged):
@@ -130,14 +131,14 @@ def test_no_path_of_this_machine(text, unchanged):
 
 
 def test_nothing_is_invented_where_nothing_is_known(tiny_classifier):
-    text = render(collect_facts(ModelFolder(tiny_classifier, str(tiny_classifier))))
+    text = render(read_sources(ModelFolder(tiny_classifier, str(tiny_classifier))))
     card = ModelCard(text)
     assert card.data.get("eval_results") is None
     assert card.data.get("license") is None
     assert "This one has not been audited." in text
     assert "*Not known: every figure of merit. What gives it: valence evaluate MODEL DATA.*" in text
     assert "*Not known: the origin and licence of the weights." in text
-    names = {figure.name.split(".")[0] for figure in read_marks(card.text).figures}
+    names = {figure.name.split(".")[0] for figure in read_anchors(card.text).statements}
     assert names == {"model", "size", "agreement"}
 
 
@@ -158,7 +159,7 @@ def test_names_and_labels_of_others_stay_text(carded):
     carded.change("training.json", base=HOSTILE, recipe=HOSTILE, **{HOSTILE: 3})
     report = carded.report("evaluation-reviews.json")
     carded.change("evaluation-reviews.json", data={**report["data"], "name": HOSTILE})
-    text = render(collect_facts(carded.model))
+    text = render(read_sources(carded.model))
     card = ModelCard(text)
     html = MarkdownIt("commonmark", {"html": True}).enable("table").render(card.text)
     for element in ("<script", "<strong>x", 'href="http://b"', "<code>c", "Owned</h2>", "<hr"):
@@ -168,8 +169,8 @@ def test_names_and_labels_of_others_stay_text(carded):
     assert headings[-1] == "Citation"
     rows = {len(re.findall("<t[dh]", row)) for row in re.findall("<tr>.*?</tr>", html, re.DOTALL)}
     assert rows == {2, 3, 4, 6, 10}
-    marked = read_marks(card.text)
-    assert [figure.text for figure in marked.figures if figure.name == "model.layers"] == ["2"]
+    marked = read_anchors(card.text)
+    assert [figure.text for figure in marked.statements if figure.name == "model.layers"] == ["2"]
     assert not marked.unclosed
     assert {result.dataset_name for result in card.data.eval_results} == {HOSTILE.replace("\n", " ")}
 
@@ -177,12 +178,12 @@ def test_names_and_labels_of_others_stay_text(carded):
 @pytest.mark.parametrize("folder_name", ['it\'s "quoted"', "a`b", "new\nline", "x<!-- fact:model.layers -->"])
 def test_a_folder_of_any_name(carded, folder_name):
     folder = carded.folder.rename(carded.folder.parent / folder_name)
-    text = render(collect_facts(ModelFolder(folder, str(folder))))
+    text = render(read_sources(ModelFolder(folder, str(folder))))
     ModelCard(text)
     (snippet,) = re.findall(r"```python\n(import valence.*?)```", text, re.DOTALL)
     compile(snippet, "the card", "exec")
-    marked = read_marks(text)
-    assert [figure.text for figure in marked.figures if figure.name == "model.layers"] == ["2"]
+    marked = read_anchors(text)
+    assert [figure.text for figure in marked.statements if figure.name == "model.layers"] == ["2"]
 
 
 def test_a_raw_model(carded):
@@ -191,14 +192,14 @@ def test_a_raw_model(carded):
     (carded.folder / "config.json").write_text(json.dumps({**config, "architectures": ["DistilBertForMaskedLM"]}))
     for path in [*carded.folder.glob("onnx/*"), *carded.folder.glob("reports/*")]:
         path.unlink()
-    text = render(collect_facts(carded.model))
+    text = render(read_sources(carded.model))
     assert "is a raw model" in text
     assert "load_masked_lm('tiny-reviews')" in text
     assert ModelCard(text).data.pipeline_tag == "fill-mask"
 
 
 def test_the_embedded_default():
-    text = render(collect_facts(find_model("default")))
+    text = render(read_sources(find_model("default")))
     assert "valence.load()" in text
     assert "22,713,218" in shown(text)
     card = ModelCard(text)

@@ -1,27 +1,27 @@
 """The card of the embedded default: rendered from its reports, and true."""
 
 import json
-import os
 import re
 import subprocess
 import sys
 
 import pytest
 
-from valence.card.facts import collect_facts
+from one_thread import usual_environment
 from valence.card.render import render
+from valence.card.sources import read_sources
 from valence.hub import find_model
 
 
 def check(*arguments):
     """Run `valence card default --check`."""
     command = [sys.executable, "-m", "valence", "card", "default", "--check", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=800, check=False, env=os.environ.copy())
+    return subprocess.run(command, capture_output=True, text=True, timeout=800, check=False, env=usual_environment())
 
 
 def test_it_is_what_its_reports_give():
     folder = find_model("default")
-    assert (folder.path / "README.md").read_text(encoding="utf-8") == render(collect_facts(folder))
+    assert (folder.path / "README.md").read_text(encoding="utf-8") == render(read_sources(folder))
 
 
 def test_it_shows_both_maps():
@@ -32,6 +32,7 @@ def test_it_shows_both_maps():
         assert (folder.path / name).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_every_figure_of_it_holds(shared):
     """All of them are measured again; how fast the engines are on a busy machine is not for a test to decide."""

@@ -14,12 +14,12 @@ pytest.importorskip("sklearn")
 
 from test_card_render import shown
 
-from valence.card.check import check_card
-from valence.card.facts import collect_facts
-from valence.card.marks import slug
-from valence.card.measure import Workbench
+from valence.card.anchors import slug
+from valence.card.check.compare import check_card
+from valence.card.check.remeasure import Remeasurer
 from valence.card.readme import parse_readme
 from valence.card.render import render
+from valence.card.sources import read_sources
 from valence.cli.evaluate import command
 from valence.errors import ModelError
 from valence.folder import ModelFolder
@@ -47,19 +47,19 @@ def table(path: Path, n_texts: int) -> Path:
 
 
 def checked(model: Path, data: Path, text: str | None = None):
-    facts = collect_facts(ModelFolder(model, str(model)))
+    facts = read_sources(ModelFolder(model, str(model)))
     text = text or render(facts)
-    return text, check_card(facts, parse_readme(text, "README.md"), Workbench(facts, [data]))
+    return text, check_card(facts, parse_readme(text, "README.md"), Remeasurer(facts, [data]))
 
 
 def holds(model: Path, data: Path, text: str | None = None) -> str:
     """Every figure of the evaluations is measured again and comes out."""
     text, found = checked(model, data, text)
-    mine = [one for one in found.findings if one.name.startswith(("evaluation.", "model-index"))]
+    mine = [one for one in found.statements if one.name.startswith(("evaluation.", "model-index"))]
     assert len(mine) > 20
     for one in mine:
         assert one.outcome == ("equal to its report" if one.name.endswith(".level") else "measured again"), one
-    assert not [one for one in found.findings if one.outcome == "fails"]
+    assert not [one for one in found.statements if one.outcome == "fails"]
     return text
 
 
@@ -99,7 +99,7 @@ def test_without_a_positive_class_macro_stands_in_front(abuse, tmp_path):
     assert f"| data-dev | 40 | {macro} |" in seen
     (row,) = [one for one in ModelCard(text).data.eval_results if one.metric_type == "f1"]
     assert (row.metric_name, row.metric_value) == ("Macro F1", round(report["macro_f1"]["value"], 6))
-    assert "evaluation.data-dev.f1" not in collect_facts(ModelFolder(abuse, "m")).by_name
+    assert "evaluation.data-dev.f1" not in read_sources(ModelFolder(abuse, "m")).statements
 
 
 def test_a_class_that_is_never_found_is_said(abuse, tmp_path):
@@ -109,7 +109,7 @@ def test_a_class_that_is_never_found_is_said(abuse, tmp_path):
     report["per_class"][0]["predicted"] = 0
     report["per_class"][1]["support"] = 0
     path.write_text(json.dumps(report))
-    seen = shown(render(collect_facts(ModelFolder(abuse, "m"))))
+    seen = shown(render(read_sources(ModelFolder(abuse, "m"))))
     assert "\nOn data-dev no text is said to be abusive, though some are.\n" in seen
     assert "\nOn data-dev no text is normal: how well that is found is not known, and counts as 0.\n" in seen
 
@@ -122,7 +122,7 @@ def test_a_wrong_figure_of_a_class_fails(plain, tmp_path):
     report["macro_recall"]["value"] += 0.3
     path.write_text(json.dumps(report))
     _, found = checked(plain, tmp_path / "data")
-    failing = {one.name for one in found.findings if one.outcome == "fails"}
+    failing = {one.name for one in found.statements if one.outcome == "fails"}
     assert failing == {"evaluation.data-dev.class.0.f1", "evaluation.data-dev.macro_recall"}
 
 
@@ -134,7 +134,7 @@ def test_seventy_classes_make_no_endless_card(plain, tmp_path):
     report["per_class"] = [one | {"label": f"c{n}", "f1": {"value": n / 70}} for n in range(70)]
     report["confusion_matrix"]["counts"] = [[1] * 70] * 70
     path.write_text(json.dumps(report))
-    seen = shown(render(collect_facts(ModelFolder(plain, "m"))))
+    seen = shown(render(read_sources(ModelFolder(plain, "m"))))
     assert seen.count("| data-dev | c") == 30
     assert "| data-dev | c29 |" in seen
     assert "Of data-dev the 30 classes of the lowest F1 are shown; the report has all." in seen
@@ -162,6 +162,7 @@ def test_reports_of_an_earlier_version_are_rendered_and_checked(plain, abuse, tm
         assert "mean over classes" not in seen
 
 
+@pytest.mark.slow
 def test_a_comparison_of_an_earlier_version(carded):
     report = carded.report("comparison.json")
     report.pop("positive")
@@ -170,24 +171,25 @@ def test_a_comparison_of_an_earlier_version(carded):
             model.pop(key)
     carded.change("comparison.json")
     (carded.folder / "reports" / "comparison.json").write_text(json.dumps(report))
-    facts = collect_facts(carded.model)
-    assert "comparison.first.f1" not in facts.by_name
+    facts = read_sources(carded.model)
+    assert "comparison.first.f1" not in facts.statements
     assert "F1 of POSITIVE |" not in shown(render(facts)).split("## Comparison")[1]
-    workbench = Workbench(facts, [carded.data, carded.other])
+    workbench = Remeasurer(facts, [carded.data, carded.other])
     found = check_card(facts, parse_readme(render(facts), "README.md"), workbench)
-    mine = [one for one in found.findings if one.name.startswith("comparison.") and "second" not in one.name]
+    mine = [one for one in found.statements if one.name.startswith("comparison.") and "second" not in one.name]
     assert {one.outcome for one in mine if "per_second" not in one.name and "speed" not in one.name} == {
         "measured again"
     }
 
 
 def test_a_new_comparison_has_f1(carded):
-    text = render(collect_facts(carded.model))
+    text = render(read_sources(carded.model))
     seen = shown(text).split("## Comparison")[1]
     assert "| F1 of POSITIVE | 0." in seen
     assert "| macro F1 | 0." in seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -211,7 +213,7 @@ def test_two_on_data_of_one_name_are_told_apart(plain, tmp_path, options, said):
         assert any(title.startswith(f"reviews ({start}") for title in titles)
     assert len(ModelCard(text).data.eval_results) == 14
     names = {
-        name.split(".")[1] for name in collect_facts(ModelFolder(plain, "m")).by_name if name.startswith("evaluat")
+        name.split(".")[1] for name in read_sources(ModelFolder(plain, "m")).statements if name.startswith("evaluat")
     }
     assert len(names) == 2
     assert min(names) == "reviews"
@@ -221,7 +223,7 @@ def test_two_on_data_of_one_name_are_told_apart(plain, tmp_path, options, said):
     report["accuracy"]["value"] = 0.123
     other.write_text(json.dumps(report))
     _, found = checked(plain, data, text)
-    figure, row, line = (one.name for one in sorted(found.findings, key=_place) if one.outcome == "fails")
+    figure, row, line = (one.name for one in sorted(found.statements, key=_place) if one.outcome == "fails")
     assert figure == f"evaluation.{other.stem.removeprefix('evaluation-')}.accuracy"
     assert row.startswith(f"model-index: accuracy on reviews ({said[1]}")
     assert line == "a line"
@@ -253,12 +255,12 @@ def test_how_the_epoch_was_chosen_is_said(carded):
         ("f1", "abusive", "by F1 of abusive"),
     ):
         carded.change("training.json", chosen_by=chosen_by, positive=positive)
-        assert f"was kept: the best on reviews {words}, so that" in shown(render(collect_facts(carded.model)))
-        assert "hyper-parameter.chosen_by" not in collect_facts(carded.model).by_name
+        assert f"was kept: the best on reviews {words}, so that" in shown(render(read_sources(carded.model)))
+        assert "hyper-parameter.chosen_by" not in read_sources(carded.model).statements
 
 
 @pytest.mark.parametrize("change", [{"per_class": 1}, {"positive": 3}, {"per_class": [{"support": -1}]}])
 def test_broken_ones_are_named(carded, change):
     carded.change("evaluation-reviews.json", **change)
     with pytest.raises(ModelError, match=r"evaluation-reviews\.json: expected "):
-        render(collect_facts(dataclasses.replace(carded).model))
+        render(read_sources(dataclasses.replace(carded).model))

@@ -1,12 +1,13 @@
 """The command line as a user starts it: a process of its own."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from one_thread import usual_environment
 
 _VALENCE = Path(sys.executable).with_name("valence")
 
@@ -26,7 +27,7 @@ def run(valence_command) -> Run:
     def start(*arguments, stdin: bytes = b"", env: dict | None = None, **options) -> subprocess.CompletedProcess:
         return subprocess.run(
             [*valence_command, *(a if isinstance(a, bytes) else str(a) for a in arguments)],
-            input=stdin, capture_output=True, timeout=60, check=False, env=os.environ | (env or {}), **options,
+            input=stdin, capture_output=True, timeout=60, check=False, env=usual_environment(**env or {}), **options,
         )  # fmt: skip
 
     return start

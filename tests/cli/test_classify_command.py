@@ -145,6 +145,7 @@ def test_a_bad_row_comes_after_the_rows_before_it(classify, tmp_path):
     assert texts_of(done.stdout) == ["good", "bad"]
 
 
+@pytest.mark.slow(keep=3)
 @pytest.mark.parametrize(
     "text",
     [
@@ -209,6 +210,13 @@ def test_long_texts_refused(classify):
     assert texts_of(done.stdout) == ["good"]  # what came before it is not lost
 
 
+def test_a_text_that_is_refused_late_is_read_once_and_has_its_number(classify):
+    n_before = 2048 + 3  # in the second of the groups that are read at once
+    done = classify("--long-text", "error", "--max-length", "8", stdin=b"good\n" * n_before + b"good " * 10 + b"\n")
+    refused(done, f"text {n_before + 1} has 12 tokens, the limit is 8")
+    assert texts_of(done.stdout) == ["good"] * n_before
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -255,6 +263,7 @@ def test_a_text_that_starts_with_a_dash(classify):
     assert texts_of(classify("--", "-1 star").stdout) == ["-1 star"]
 
 
+@pytest.mark.slow
 def test_options(classify):
     done = classify("--labels", "bad,good", "--engine", "torch", "--threads", "1", "film")
     assert done.stdout.split(b"\t")[0] in (b"bad", b"good")
@@ -409,7 +418,7 @@ def test_no_colour_and_no_wrapping_off_a_terminal(classify):
         b"id\ttext\n1\tgood film\n2\tbad, film\n",
         b'{"text": "good film"}\n{"text": "bad, film"}\n',
         b'[{"text": "good film"}, {"text": "bad, film"}]',
-        gzip.compress(b'id;text\n1;good film\n2;"bad, film"\n'),
+        gzip.compress(b'id;text\n1;good film\n2;"bad, film"\n', mtime=0),
     ],
 )
 @pytest.mark.parametrize("name", ["-", "/dev/stdin"])

@@ -26,6 +26,7 @@ def evaluate(run, *arguments, **options):
     return run("evaluate", *arguments, "--resamples", "50", **options)
 
 
+@pytest.mark.slow
 def test_json_and_the_report_in_the_folder(run, model, data):
     done = evaluate(run, model, data, "--json")
     assert done.returncode == 0, done.stderr
@@ -38,6 +39,7 @@ def test_json_and_the_report_in_the_folder(run, model, data):
     assert json.loads((model / "reports" / "evaluation-reviews.json").read_text()) == report
 
 
+@pytest.mark.slow
 def test_readable_report(run, model, data):
     done = evaluate(run, model, data)
     output = done.stdout.decode()
@@ -50,6 +52,7 @@ def test_readable_report(run, model, data):
     assert output.endswith(f"report: {model / 'reports' / 'evaluation-reviews.json'}\n")
 
 
+@pytest.mark.slow
 def test_out(run, model, data, tmp_path):
     out = tmp_path / "new" / "report.json"
     done = evaluate(run, model, data, "--out", out, "--json")
@@ -68,6 +71,7 @@ def test_out_that_cannot_be_written(run, model, data, tmp_path, out):
     assert "Traceback" not in done.stderr.decode()
 
 
+@pytest.mark.slow
 def test_the_embedded_default_is_never_written_to(run, data, tmp_path):
     import valence.hub
 
@@ -106,6 +110,7 @@ def test_bad_data(run, model, data, content, said):
     assert not (model / "reports").exists()
 
 
+@pytest.mark.slow
 def test_labels_of_the_data(run, model, data):
     data.write_text("text\tlabel\ngood\t0\nbad\t1\nfilm\t1\n")
     by_name = evaluate(run, model, data, "--data-labels", "positive,negative", "--json")
@@ -119,6 +124,7 @@ def test_labels_of_the_data(run, model, data):
     assert other.stderr.decode().count("matched to the model's (NEGATIVE, POSITIVE) by number") == 1
 
 
+@pytest.mark.slow
 def test_placeholder_names_are_warned_of_once(run, model, data):
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps(config | {"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}))
@@ -127,6 +133,7 @@ def test_placeholder_names_are_warned_of_once(run, model, data):
     assert "does not name" not in evaluate(run, model, data, "--labels", "bad,good").stderr.decode()
 
 
+@pytest.mark.slow
 def test_a_class_without_texts(run, model, data):
     data.write_text("text\tlabel\ngood\t1\nbad\t1\n")
     done = evaluate(run, model, data)
@@ -134,6 +141,7 @@ def test_a_class_without_texts(run, model, data):
     assert json.loads(evaluate(run, model, data, "--json").stdout)["auc"] is None
 
 
+@pytest.mark.slow
 def test_the_report_says_what_was_measured(run, model, data):
     from valence.files import sha256
 

@@ -34,6 +34,7 @@ def sample_of(folder: Path, file: str = "model.onnx") -> str:
     return read_manifest(ModelFolder(folder, "m")).exports[file].sample
 
 
+@pytest.mark.slow
 def test_what_it_says(run, model):
     done = run("export", model)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -45,6 +46,7 @@ def test_what_it_says(run, model):
     )
 
 
+@pytest.mark.slow
 def test_int8_with_a_sample_as_json(run, model, tmp_path):
     rows = tmp_path / "rows.tsv"
     rows.write_text("id\ttext\n1\tgood film\n2\tbad plot\n")
@@ -58,6 +60,7 @@ def test_int8_with_a_sample_as_json(run, model, tmp_path):
         assert b"the native engine needs widths that are multiples of 64" in done.stderr
 
 
+@pytest.mark.slow
 def test_openvino(run, model, tmp_path):
     pytest.importorskip("nncf")
     rows = tmp_path / "rows.tsv"

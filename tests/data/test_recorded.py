@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from valence.data.columns import ColumnNames
 from valence.data.examples import read_examples
-from valence.data.recorded import describe_data, recorded_columns, recorded_options
+from valence.data.recorded import describe_data, recorded_columns, recorded_labels, recorded_options
 from valence.data.sources import find_source
 from valence.data.tables import TableOptions
+from valence.reports.data_ref import DataRef
 
 
 @pytest.mark.parametrize(
@@ -26,17 +28,19 @@ def test_what_is_recorded_reads_the_same(tmp_path: Path, content, columns, optio
     path.write_bytes(content.encode(options.encoding))
     first = read_examples(find_source(str(path), "eval", options), columns)
     described = describe_data(first)
-    assert described["name"] == "data" or described["name"].endswith("-data")
+    assert described.name == "data" or described.name.endswith("-data")
     again = read_examples(find_source(str(path), "eval", recorded_options(described)), recorded_columns(described))
     assert (again.texts, again.labels.tolist(), again.names) == (first.texts, first.labels.tolist(), first.names)
-    assert ("reading" in described) == (options != TableOptions())
+    assert (described.reading is not None) == (options != TableOptions())
 
 
 @pytest.mark.parametrize(
     "described",
-    [None, 5, [], {}, {"columns": 5}, {"columns": {"text": "a", "label": 5, "pair": []}}, {"columns": {"text": [1]}}]
-    + [{"reading": said} for said in (5, {"encoding": "rot13"}, {"header": [], "x": 1}, {"delimiter": "ab"})],
+    [{}, {"columns": None}, {"columns": {}}, {"columns": {"text": []}}]
+    + [{"reading": said} for said in ({"encoding": "rot13"}, {"header": None, "x": True}, {"delimiter": "ab"})],
 )
 def test_what_older_or_other_reports_hold(described):
-    assert recorded_columns(described) == ColumnNames()
-    assert recorded_options(described) == TableOptions()
+    data = msgspec.convert({"name": "a", "sha256": "b"} | described, DataRef)
+    assert recorded_columns(data) == ColumnNames()
+    assert recorded_options(data) == TableOptions()
+    assert recorded_labels(data) is None

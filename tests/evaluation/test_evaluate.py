@@ -2,6 +2,7 @@
 
 import warnings
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -10,8 +11,10 @@ from valence import InputError
 from valence.data.examples import read_examples
 from valence.data.sources import find_source
 from valence.evaluation.evaluate import evaluate
-from valence.evaluation.metrics import METRICS, measure
+from valence.evaluation.measure import measure
+from valence.evaluation.metrics import METRICS
 from valence.folder import ModelFolder
+from valence.reports.codec import encode_report
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +33,13 @@ def examples(data):
 def test_report(tiny_classifier, examples, data):
     classifier = valence.load(tiny_classifier)
     seen = []
-    report = evaluate(classifier, examples, ModelFolder(tiny_classifier, "m"), 200, seen.append)
+    folder = ModelFolder(tiny_classifier, "m")
+    report = encode_report(evaluate(classifier, examples, folder, 200, lambda *told: seen.append(told)))
     probabilities = classifier.probabilities(classifier.logits(examples.texts))
     expected = measure(examples.labels, probabilities, 200, positive=1)
     for name in METRICS:
         assert list(report[name]) == ["value", "low", "high"]
-        assert tuple(report[name].values()) == pytest.approx(tuple(vars(expected.by_name[name]).values()), abs=1e-5)
+        assert tuple(report[name].values()) == pytest.approx(msgspec.structs.astuple(expected.by_name[name]), abs=1e-5)
     predicted = [prediction.label for prediction in classifier(examples.texts)]
     for row, true in enumerate(("NEGATIVE", "POSITIVE")):
         for column, label in enumerate(("NEGATIVE", "POSITIVE")):
@@ -53,11 +57,12 @@ def test_report(tiny_classifier, examples, data):
     assert report["data"] == {"name": "reviews", "sha256": examples.source.sha256(), "columns": columns}
     assert report["model"]["engine"] == "onnx fp32"
     assert report["model"]["weights_sha256"] == ModelFolder(tiny_classifier, "m").weights_hash()
-    assert seen[-1] == 46
+    assert seen[-1] == (46, 46)
 
 
 def test_engines_give_the_same_figures(tiny_classifier, examples):
-    reports = [evaluate(valence.load(tiny_classifier, engine=engine), examples) for engine in ("onnx", "torch")]
+    classifiers = [valence.load(tiny_classifier, engine=engine) for engine in ("onnx", "torch")]
+    reports = [encode_report(evaluate(classifier, examples)) for classifier in classifiers]
     for name in METRICS:
         assert reports[0][name]["value"] == pytest.approx(reports[1][name]["value"], abs=1e-5)
     assert reports[0]["model"]["name"] is None
@@ -69,7 +74,7 @@ def test_a_class_without_texts_leaves_auc_undefined(tiny_classifier, tmp_path):
     examples = read_examples(find_source(str(path), "eval"), known=("NEGATIVE", "POSITIVE"))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        report = evaluate(valence.load(tiny_classifier), examples)
+        report = encode_report(evaluate(valence.load(tiny_classifier), examples))
     assert any(str(warning.message).startswith("a: no text is NEGATIVE: ") for warning in caught)
     assert report["auc"] is None
     assert report["accuracy"]["value"] in (0, 0.5, 1)
@@ -90,7 +95,8 @@ def test_more_texts_than_are_run_at_once(tiny_classifier, tmp_path):
     classifier = valence.load(tiny_classifier)
     seen = []
     with pytest.warns(UserWarning, match="a: no text is said to be POSITIVE, though some are: "):
-        report = evaluate(classifier, examples, resamples=1, on_progress=seen.append)
+        found = evaluate(classifier, examples, resamples=1, on_progress=lambda *told: seen.append(told))
+    report = encode_report(found)
     right = np.mean([classifier.labels.index(p.label) for p in classifier(examples.texts)] == examples.labels)
     assert report["accuracy"]["value"] == pytest.approx(right)
-    assert seen == [4096, 5000]
+    assert seen == [(4096, 5000), (5000, 5000)]

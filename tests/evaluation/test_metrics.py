@@ -8,16 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from valence.evaluation.metrics import (
-    CLASS_METRICS,
-    METRICS,
-    _of_classes,
-    _resample,
-    _WeightedAuc,
-    f1_of_classes,
-    measure,
-    measure_classes,
-)
+from tiers import examples
+from valence.evaluation.measure import f1_of_classes, measure, measure_classes
+from valence.evaluation.metrics import CLASS_METRICS, METRICS, Draw, Predictions, _WeightedAuc
 
 
 def reference(labels, probabilities, positive=None) -> dict:
@@ -75,7 +68,7 @@ def assert_equal(found: dict, expected: dict) -> None:
             assert type(found[name].value) is float
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(cases(), st.sampled_from([None, 0, 1]))
 def test_figures_are_those_of_scikit_learn(case, positive):
     labels, probabilities = case
@@ -88,30 +81,28 @@ def test_figures_are_those_of_scikit_learn(case, positive):
         expected = table[str(number)]
         assert (found.support, found.predicted) == (expected["support"], (predicted == number).sum())
         for name, key in zip(CLASS_METRICS, ("precision", "recall", "f1-score"), strict=True):
-            assert found.figures[name].value == pytest.approx(expected[key], abs=1e-12)
+            assert found.estimates[name].value == pytest.approx(expected[key], abs=1e-12)
             assert figures.classwise.macro[name].value == pytest.approx(table["macro avg"][key], abs=1e-12)
     plain = f1_of_classes(labels, predicted, len(classes))
     assert plain == pytest.approx([table[str(number)]["f1-score"] for number in classes], abs=1e-12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(cases())
 def test_resampled_figures_of_the_sample_itself_are_the_figures(case):
     """A resample that draws every text once must give what scikit-learn gives."""
     labels, probabilities = case
     expected = reference(labels, probabilities)
-    predicted = probabilities.argmax(axis=1)
-    losses = -np.log(np.clip(probabilities[np.arange(len(labels)), labels], 2.0**-52, 1 - 2.0**-52))
-
-    sampled, counts = _resample(labels, predicted, probabilities, losses, [np.ones(len(labels))])
-    sampled |= {name: per_class.mean(axis=1) for name, per_class in _of_classes(counts).items()}
+    draw = Draw(Predictions(labels, probabilities), np.ones(len(labels)))
     for name, value in expected.items():
+        found = METRICS[name].on_draw(draw)
         if value is None:
-            assert np.isnan(sampled[name][0])
+            assert np.isnan(found)
         else:
-            assert sampled[name][0] == pytest.approx(value, abs=1e-12), name
+            assert found == pytest.approx(value, abs=1e-12), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_classes", "n_texts"), [(2, 40), (2, 9), (4, 60)])
 def test_intervals_are_those_of_a_plain_bootstrap(n_classes, n_texts):
     random = np.random.default_rng(n_texts)
@@ -134,11 +125,11 @@ def test_intervals_are_those_of_a_plain_bootstrap(n_classes, n_texts):
     holds(figures.by_name, positive, METRICS)
     holds(figures.classwise.macro, None, CLASS_METRICS)
     for number, one in enumerate(figures.classwise.per_class):
-        holds(one.figures, number, CLASS_METRICS)
+        holds(one.estimates, number, CLASS_METRICS)
     assert measure_classes(labels, probabilities.argmax(axis=1), n_classes, 120, 11) == figures.classwise
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=30))
 def test_weighted_auc_is_that_of_texts_repeated(rows):
     positive, scores, weights = (np.array(column) for column in zip(*rows, strict=True))
@@ -177,6 +168,7 @@ def test_same_seed_same_interval():
     assert measure(labels, probabilities, 50).by_name != measure(labels, probabilities, 50, seed=1).by_name
 
 
+@pytest.mark.slow
 def test_interval_covers():
     """The 95 % interval of the accuracy of many samples holds the true one about as often as it says."""
     random = np.random.default_rng(0)

@@ -23,6 +23,7 @@ from valence.errors import InputError
 from valence.evaluation.evaluate import evaluate
 from valence.folder import ModelFolder
 from valence.model.heads import TaskModel
+from valence.reports.codec import encode_report
 from valence.runtime.load import load_folder
 
 KEYS = ("value", "low", "high")
@@ -48,7 +49,7 @@ def table(path: Path, rows: list[str]) -> Path:
 def measured(folder: Path, data: Path, positive: str | None = None) -> dict:
     classifier = load_folder(ModelFolder(folder, folder.name))
     examples = read_examples(find_source(str(data), "eval"), known=classifier.labels)
-    return evaluate(classifier, examples, resamples=20, positive=positive)
+    return encode_report(evaluate(classifier, examples, resamples=20, positive=positive))
 
 
 @pytest.mark.filterwarnings("ignore:.*no text is:UserWarning", "ignore:.*does not name its classes:UserWarning")

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fake_engine import FakeEngine
+from tiers import examples
 from valence.errors import InputError, ModelError
 from valence.explain.attribution import Attribution, WordAttribution, find_target
+from valence.explain.inputs import inputs_of
 from valence.explain.leave_one_out import leave_one_out
 from valence.explain.page import render_page
-from valence.explain.readings import readings_of
 from valence.explain.wording import sentences
 from valence.explain.words import words_of
 from valence.folder import ModelFolder
@@ -82,7 +83,7 @@ def test_words(tokenizer, text, expected):
     assert [word.text for word in words_of(tokenizer, text)] == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     text=st.text(
         st.sampled_from("ab1.,'-!\u2019 \u0301\u0130\u00df\u96fb\u200d\U0001f600\n") | st.characters(codec="utf-8")
@@ -320,7 +321,7 @@ def test_json_has_everything(sentiment):
 def test_a_tokenizer_that_joins_pairs_otherwise_is_refused(types):
     tokens = TokenizedText(np.arange(6, dtype=np.int32), np.array(types, dtype=np.int32), 6)
     with pytest.raises(ModelError, match="joins texts in an unknown way"):
-        readings_of(tokens, (1, 2), 0)
+        inputs_of(tokens, (1, 2), 0)
 
 
 class Page(HTMLParser):

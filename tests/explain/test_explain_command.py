@@ -1,7 +1,6 @@
 """valence explain: what goes in, what comes out, and how it ends."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import valence
+from one_thread import usual_environment
 from terminal import on_terminal
 from valence.cli import explain as module
 from valence.errors import MissingExtraError
@@ -23,7 +23,7 @@ LISTED = re.compile(r"[+-]\d\.\d+  ([+]*|[-]*) +(\S+)")
 def explain(*arguments, stdin: bytes = b"", env: dict | None = None) -> subprocess.CompletedProcess:
     return subprocess.run(
         [*COMMAND, *(a if isinstance(a, bytes) else str(a) for a in arguments)],
-        input=stdin, capture_output=True, timeout=120, check=False, env=os.environ | (env or {}),
+        input=stdin, capture_output=True, timeout=120, check=False, env=usual_environment(**env or {}),
     )  # fmt: skip
 
 
@@ -124,6 +124,7 @@ def test_pairs(tiny_classifier):
     assert [(word["part"], word["text"]) for word in found["words"]] == [(0, "a"), (0, "dog"), (1, "-")]
 
 
+@pytest.mark.slow
 def test_a_page(tiny_classifier, tmp_path):
     page = tmp_path / "new" / "page.html"
     done = explain(tiny_classifier, "<good> & bad", "--html", page)
@@ -188,6 +189,7 @@ def test_a_missing_package_is_named(tiny_classifier, monkeypatch):
         )
 
 
+@pytest.mark.slow
 def test_integrated_gradients(tiny_classifier, tmp_path):
     pytest.importorskip("captum")
     arguments = (tiny_classifier, "good\x1b[2J <film>", *GRADIENTS)

@@ -47,6 +47,7 @@ def test_what_the_parity_tests_rest_on(tmp_path):
         assert (logits - other).abs().max() > 10 * TOLERANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model_class", "config"),
     [

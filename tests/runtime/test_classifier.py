@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import valence
 from fake_engine import FakeEngine
+from tiers import examples
 from valence import ConfigError, EngineError, InputError, Prediction
 from valence.folder import ModelFolder
 from valence.runtime.classifier import Classifier
@@ -90,7 +91,7 @@ def test_logits(classifier):
     assert [prediction.label for prediction in classifier(texts)] == [classifier.labels[i] for i in logits.argmax(1)]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(texts=st.lists(TEXT | PAIR, min_size=1, max_size=30), which=st.randoms())
 def test_an_answer_does_not_depend_on_the_neighbours(classifier, texts, which):
     together = classifier.logits(texts)
@@ -100,7 +101,7 @@ def test_an_answer_does_not_depend_on_the_neighbours(classifier, texts, which):
     assert np.abs(together[order] - classifier.logits([texts[i] for i in order])).max() < 1e-5
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(texts=st.lists(TEXT | PAIR, min_size=1, max_size=20))
 def test_engines_agree(engines, texts):
     onnx, torch = engines

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from valence.checkpoint.checkpoint import load_model, save_model
+from tiers import examples
+from valence.checkpoint.checkpoint import load_model
 from valence.errors import EngineError, ValenceError
 from valence.folder import ModelFolder
-from valence.model.heads import TaskModel
 from valence.runtime.engine import Engine
 from valence.runtime.execution import run_tokenized
-from valence.runtime.export.export import export_model
-from valence.runtime.export.sample import Sample
 from valence.runtime.native_engine import NativeEngine, why_not_native
 from valence.runtime.onnx_engine import OnnxEngine
 from valence.runtime.openvino_engine import OpenVinoEngine
@@ -28,7 +25,7 @@ from words import WORDS
 
 torch = pytest.importorskip("torch")
 
-from tiny import tiny_config  # noqa: E402 (what it imports needs torch)
+from tiny import make_exported  # noqa: E402 (what it imports needs torch)
 
 VOCABULARY = len(WORDS)
 POSITIONS = 512
@@ -76,22 +73,14 @@ ENGINES: dict[str, tuple[Callable[[ModelFolder], Engine], float]] = {
 
 
 @pytest.fixture(scope="module", params=["distilbert", "bert"])
-def folder(request, tmp_path_factory, vocabulary) -> ModelFolder:
+def folder(request, made_once, vocabulary) -> ModelFolder:
     """A random classifier of three classes that reads 512 tokens, with every kind of export."""
-    path = tmp_path_factory.mktemp("contract") / request.param
-    # Of a shape that the native engine covers.
-    shape = {"hidden_size": 64, "n_heads": 4, "intermediate_size": 128, "initializer_range": 0.12}
-    model = TaskModel(tiny_config(request.param, max_positions=POSITIONS, **shape), "classification", 3)
-    model.initialise(seed=3)
-    save_model(model, path, ("a", "b", "c"), torch.float32)
-    (path / "vocab.txt").write_bytes(vocabulary.read_bytes())
-    folder = ModelFolder(path, str(path))
-    sample = Sample(["good film", "the plot was awful and the acting bad"])
-    export_model(folder, "fp32", sample)
-    export_model(folder, "int8", sample, allow_disagreement=True, two_steps=[])
-    if find_spec("nncf"):
-        export_model(folder, "int8", sample, allow_disagreement=True, file_format="openvino")
-    return folder
+    exports = [("onnx", "fp32"), ("onnx", "int8"), ("openvino", "int8")]
+    path = made_once(
+        f"contract-{request.param}",
+        lambda path: make_exported(path, vocabulary, exports, request.param, max_positions=POSITIONS),
+    )
+    return ModelFolder(path, str(path))
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +127,8 @@ def test_what_it_says_of_itself(opened):
     assert engine.name.split()[0] in ("torch", "onnx", "openvino", "native")
 
 
-@settings(deadline=None, max_examples=10)
+@pytest.mark.slow(keep=5)
+@settings(deadline=None, max_examples=examples(10))
 @given(texts=TEXTS, side_by_side=st.booleans())
 def test_parity(opened, reference, texts, side_by_side):
     engine, bound = opened
@@ -148,7 +138,8 @@ def test_parity(opened, reference, texts, side_by_side):
         assert np.abs(row - alone(reference, item)).max() <= max(bound, 1e-5)
 
 
-@settings(deadline=None, max_examples=10)
+@pytest.mark.slow(keep=5)
+@settings(deadline=None, max_examples=examples(10))
 @given(texts=TEXTS, random=st.randoms())
 def test_a_text_is_independent_of_its_batch_and_place(opened, texts, random):
     engine, _ = opened

@@ -294,6 +294,7 @@ def poor_folder(tmp_path, vocabulary):
     return folder
 
 
+@pytest.mark.slow
 def test_a_poor_export_is_refused_and_not_kept(tmp_path, vocabulary):
     folder = poor_folder(tmp_path, vocabulary)
     sample = Sample(TEXTS, "mine")
@@ -357,6 +358,7 @@ def test_a_manifest_of_another_format_is_refused(tmp_path, tiny_classifier):
         load(str(folder))
 
 
+@pytest.mark.slow
 def test_openvino(tmp_path, vocabulary):
     pytest.importorskip("nncf")
     folder, _ = make_folder(tmp_path, vocabulary, COVERED)
@@ -400,6 +402,7 @@ export.export_model(ModelFolder(Path(sys.argv[1]), "m"), "int8", Sample(["good f
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "number", "has_manifest"),
     [("unlink", 0, True), ("replace", 0, False), ("replace", 1, False), ("replace", 2, False), ("sha256", 0, False),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from every_engine import LOAD, RUNS, script, skip_unless
+from every_engine import LOAD, script, skip_unless
 
 COLD = """
 import threading
@@ -27,28 +27,54 @@ cli.main(["export", *sys.argv[1:]])
 """
 
 
-@pytest.mark.parametrize("way", ["batch", "threads of the caller"])
-@pytest.mark.parametrize("engine", ["native", "onnx", "openvino", "torch"])
-def test_a_cold_process(every_engine, engine, way):
+EACH_ENGINE = pytest.mark.parametrize("engine", ["native", "onnx", "openvino", "torch"])
+EACH_WAY = pytest.mark.parametrize("way", ["batch", "threads of the caller"])
+EACH_RAW_MODEL = pytest.mark.parametrize("kind", ["masked words", "next sentence"])
+
+
+@pytest.mark.slow
+@EACH_WAY
+@EACH_ENGINE
+def test_a_cold_process(every_engine, engine, way, runs):
     skip_unless(engine)
-    for _ in range(RUNS):
+    for _ in range(runs):
         script(LOAD + COLD, engine, every_engine, way, seconds=60)
 
 
-@pytest.mark.parametrize("kind", ["masked words", "next sentence"])
-def test_a_cold_process_with_a_raw_model(raw_model, kind):
-    for _ in range(RUNS):
+@pytest.mark.slow
+@EACH_RAW_MODEL
+def test_a_cold_process_with_a_raw_model(raw_model, kind, runs):
+    for _ in range(runs):
         script(LOAD + COLD, kind, raw_model, "threads of the caller", seconds=60)
 
 
-def test_a_cold_export_for_openvino(raw_model, every_engine, tmp_path):
+@pytest.mark.slow
+def test_a_cold_export_for_openvino(raw_model, every_engine, tmp_path, runs):
     pytest.importorskip("nncf")
     import shutil
 
     folder = tmp_path / "model"
     shutil.copytree(every_engine, folder, ignore=shutil.ignore_patterns("onnx"))
-    for _ in range(RUNS):
+    for _ in range(runs):
         script(EXPORT, folder, "--engine", "openvino", "--precision", "fp32", seconds=120)
+
+
+@pytest.mark.long("test_a_cold_process")
+@EACH_WAY
+@EACH_ENGINE
+def test_many_cold_processes(every_engine, engine, way, runs):
+    test_a_cold_process(every_engine, engine, way, runs)
+
+
+@pytest.mark.long("test_a_cold_process_with_a_raw_model")
+@EACH_RAW_MODEL
+def test_many_cold_processes_with_a_raw_model(raw_model, kind, runs):
+    test_a_cold_process_with_a_raw_model(raw_model, kind, runs)
+
+
+@pytest.mark.long("test_a_cold_export_for_openvino")
+def test_many_cold_exports_for_openvino(raw_model, every_engine, tmp_path, runs):
+    test_a_cold_export_for_openvino(raw_model, every_engine, tmp_path, runs)
 
 
 @pytest.mark.parametrize("first", ["valence", "onnxruntime"])

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from every_engine import LOAD, RUNS, script, skip_unless
+from every_engine import LOAD, script, skip_unless
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -139,18 +139,28 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.parametrize(
+EACH_KIND = pytest.mark.parametrize(
     ("kind", "parallelism"),
     [*((kind, None) for kind in KINDS), ("native", "true"), ("onnx", "true"), ("native", "false")],
 )
-def test_every_situation(kind, parallelism, request):
+
+
+@pytest.mark.slow
+@EACH_KIND
+def test_every_situation(kind, parallelism, request, runs):
     skip_unless(kind)
     folder = request.getfixturevalue("raw_model" if kind in ("masked words", "next sentence") else "every_engine")
     variables = {} if parallelism is None else {"TOKENIZERS_PARALLELISM": parallelism}
-    output = script(LOAD + SITUATIONS, kind, folder, RUNS, seconds=100 + 60 * RUNS, **variables)
+    output = script(LOAD + SITUATIONS, kind, folder, runs, seconds=100 + 60 * runs, **variables)
     found = json.loads(output)
-    assert found == {name: [0] * RUNS for name in found}
+    assert found == {name: [0] * runs for name in found}
     assert len(found) >= 12
+
+
+@pytest.mark.long("test_every_situation")
+@EACH_KIND
+def test_every_situation_many_times(kind, parallelism, request, runs):
+    test_every_situation(kind, parallelism, request, runs)
 
 
 def test_a_gpu_of_the_parent_is_refused_in_one_line(monkeypatch):
@@ -188,6 +198,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["torch", "masked words", "next sentence"])
 def test_pytorch_imported_before_valence_is_refused_in_one_line(kind, request):
     """MKL has its lists then, in which a forked process may search for ever."""
@@ -198,6 +209,7 @@ def test_pytorch_imported_before_valence_is_refused_in_one_line(kind, request):
     script(IMPORTED_FIRST.replace("LOAD", LOAD), kind, folder, seconds=60, MKL_DISABLE_FAST_MM="")
 
 
+@pytest.mark.slow
 def test_valence_imported_before_pytorch_needs_no_variable(every_engine):
     code = (
         "import valence, torch\n"

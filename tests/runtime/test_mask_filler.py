@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tiers import examples
+
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
@@ -118,7 +120,7 @@ def test_pseudo_log_likelihood_is_that_of_a_plain_loop(filler, theirs):
     assert filler.pseudo_log_likelihood([""]) == [0.0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(texts=st.lists(st.lists(st.sampled_from(WORDS[57:]), max_size=12).map(" ".join), min_size=1, max_size=6))
 def test_a_text_scores_the_same_alone_and_beside_others(filler, texts):
     together = filler.pseudo_log_likelihood(texts)

@@ -5,6 +5,7 @@ import copy
 import gc
 import json
 import pickle
+import re
 import struct
 import subprocess
 import sys
@@ -15,10 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import valence
+from tiers import examples
+from valence.cli import cli
 from valence.errors import EngineError, InputError
 from valence.folder import ModelFolder
 from valence.model.config import ACTIVATIONS
@@ -31,6 +35,7 @@ from valence.text.batching import TokenBatch, collate
 from valence.text.tokenizer import TokenizedText
 
 HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
 pytestmark = pytest.mark.skipif(why_not_native() is not None, reason=f"the native engine: {why_not_native()}")
 
 VOCABULARY, POSITIONS = 50, 512
@@ -203,7 +208,7 @@ TEXTS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(texts=TEXTS)
 def test_texts_of_any_length(model, texts):
     engine, reference = model
@@ -211,7 +216,7 @@ def test_texts_of_any_length(model, texts):
     assert np.abs(together(engine, texts) - expected).max() < 0.05
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(texts=TEXTS, threads=st.sampled_from([1, 2, 3]), random=st.randoms(), side_by_side=st.booleans())
 def test_a_text_has_the_same_bits_in_any_company(model, texts, threads, random, side_by_side):
     engine, _ = model
@@ -240,6 +245,7 @@ def test_python_threads_share_it(model, side_by_side):
             assert np.array_equal(found, wanted)
 
 
+@pytest.mark.slow
 def test_the_parent_stays_well_and_children_agree(tmp_path):
     """Forks while helper threads sleep, wait and work; the child uses all threads again."""
     write_tensors(tmp_path / "m.safetensors", random_tensors(seed=5))
@@ -309,6 +315,7 @@ def script(code: str, folder: Path, **options) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_end_comes_while_helpers_sleep_or_work(tmp_path):
     write_tensors(tmp_path / "m.safetensors", random_tensors(seed=5))
     warm = "engine.sessions = 3\ntogether(engine, [text(60)])\n"
@@ -350,6 +357,7 @@ def test_the_same_tensors_are_the_same_bytes(tmp_path, tensors):
     assert len(contents) == 1
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(tmp_path):
     """Thousands of calls, and hundreds of engines opened and closed."""
     write_tensors(tmp_path / "m.safetensors", random_tensors(hidden=128, heads=4, wide=256, seed=5))
@@ -583,32 +591,111 @@ def int8_folder(tmp_path_factory, vocabulary) -> Path:
     return path
 
 
-@pytest.mark.parametrize("state", ["absent", "not a library", "another library"])
+def compile_variant(path: Path, *edits: tuple[str, str]) -> Path:
+    """Compile our kernels from a source that differs from what Python expects."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    hatch_build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hatch_build)
+    source = (Path(native_engine.__file__).parent / "native" / "encoder.c").read_text()
+    for old, new in edits:
+        assert source.count(old) == 1, old
+        source = source.replace(old, new)
+    path.with_suffix(".c").write_text(source)
+    problem = hatch_build.compile_kernels(path.with_suffix(".c"), path, ("-O0",))
+    assert problem is None, problem
+    return path
+
+
+def another_library(path: Path) -> Path:
+    from importlib.util import find_spec
+
+    return Path(find_spec("numpy._core._multiarray_umath").origin)
+
+
+def cut_off(kept: float):
+    def write(path: Path) -> Path:
+        content = native_engine._LIBRARY.read_bytes()
+        path.write_bytes(content[: int(len(content) * kept)])
+        return path
+
+    return write
+
+
+def written(content: bytes):
+    def write(path: Path) -> Path:
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+VERSION = "valence_interface[] = {\n    1,"
+CANNOT = "its kernels cannot be loaded: "
+AGAIN = "; install valence again, which compiles them anew"
+# What lies in the place of the kernels -> what is said of it.
+UNFIT = {
+    "absent": (lambda path: path, "its kernels were not compiled when valence was installed"),
+    "empty": (written(b""), f"{CANNOT}.* is no library for this system{AGAIN}"),
+    "not a library": (written(b"no library" * 100), f"{CANNOT}.* is no library for this system{AGAIN}"),
+    "for 32 bits": (written(b"\x7fELF\x01\x01" + bytes(100)), f"{CANNOT}.* is no library for this system{AGAIN}"),
+    "a header alone": (cut_off(0.001), f"{CANNOT}.* lacks its end{AGAIN}"),
+    "half of it": (cut_off(0.5), f"{CANNOT}.* lacks its end{AGAIN}"),
+    "without its last byte": (cut_off(0.99999), f"{CANNOT}.* lacks its end{AGAIN}"),
+    "another library": (another_library, f"{CANNOT}.* is another library, or an older version's{AGAIN}"),
+    "older, without a version": (
+        lambda path: compile_variant(path, ("valence_interface[]", "valence_unknown[]")),
+        f"{CANNOT}.* is another library, or an older version's{AGAIN}",
+    ),
+    "an older version": (
+        lambda path: compile_variant(path, (VERSION, VERSION.replace("1,", "0,"))),
+        f"{CANNOT}.* is another version's: interface 0, expected 1{AGAIN}",
+    ),
+    "a newer version that has no sizes": (
+        lambda path: compile_variant(path, (VERSION, "valence_interface[] = {2}; const int32_t sizes[] = {")),
+        f"{CANNOT}.* is another version's: interface 2, expected 1{AGAIN}",
+    ),
+    "one number more in the shape": (
+        lambda path: compile_variant(path, ("activation, head_activation;", "activation, head_activation, bits;")),
+        f"{CANNOT}.* is another version's: Shape has 48 bytes, expected 44{AGAIN}",
+    ),
+    "one pointer less in the model": (
+        lambda path: compile_variant(
+            path,
+            ("const float *words_scale, *positions, *token_types; /* [V]", "const float *words_scale, *positions; /*"),
+            ("model->token_types = weights->token_types;", "model->token_types = NULL;"),
+        ),
+        f"{CANNOT}.* is another version's: Model has 80 bytes, expected 88{AGAIN}",
+    ),
+}
+
+
+@pytest.mark.parametrize("state", UNFIT)
 def test_without_its_kernels(tmp_path, library, int8_folder, state):
     folder = ModelFolder(int8_folder, "model")
     assert choose_engine(folder).name == "native"
-    path = tmp_path / "_encoder.so"
-    if state == "not a library":
-        path.write_bytes(b"no library")
-    elif state == "another library":
-        from importlib.util import find_spec
-
-        path = Path(find_spec("numpy._core._multiarray_umath").origin)
-    library(path)
-    reason = {
-        "absent": "its kernels were not compiled when valence was installed",
-        "not a library": "its kernels cannot be loaded",
-        "another library": "its kernels cannot be loaded",
-    }[state]
-    assert reason in why_not_native()
+    make, reason = UNFIT[state]
+    library(make(tmp_path / "_encoder.so"))
+    found = why_not_native()
+    assert re.match(reason, found)
+    assert "\n" not in found
     with pytest.raises(EngineError, match=f"the native engine cannot run: {reason}"):
         valence.load(int8_folder, engine="native")
     with pytest.raises(EngineError, match=f"the native engine cannot run: {reason}"):
         NativeEngine(int8_folder / "onnx" / "model_int8.safetensors")
     choice = choose_engine(folder)
     assert choice.name == "onnx"
-    assert reason in choice.others["native"]
+    assert choice.others["native"] == f"the native engine cannot run: {found}"
     assert valence.load(int8_folder).engine.name == "onnx int8"
+    shown = CliRunner().invoke(cli, ["info", str(int8_folder)])
+    assert f"not native: the native engine cannot run: {found}" in shown.output
+
+
+@pytest.mark.parametrize("name", ["Shape", "LinearWeights", "NormWeights", "LayerWeights", "ModelWeights"])
+def test_every_struct_is_compared(tmp_path, library, name):
+    library(compile_variant(tmp_path / "_encoder.so", (f"sizeof({name})", f"sizeof({name}) + 4")))
+    assert f"{name.removesuffix('Weights')} has " in why_not_native()
 
 
 def test_loaded_by_name(int8_folder):

@@ -1,6 +1,5 @@
 """The OpenVINO engine and its export: equal to the model in fp32, close in int8, and the same in every batch."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -10,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from one_thread import usual_environment
+from tiers import examples
 from tiny import tiny_config
 from valence.errors import EngineError, ExportError, InputError
 from valence.text.batching import TokenBatch
@@ -66,6 +67,7 @@ def exported(tmp_path_factory):
     return model, paths
 
 
+@pytest.mark.slow(keep=3)
 @pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu"])
 @pytest.mark.parametrize("architecture", ["distilbert", "bert"])
 def test_fp32_equals_the_model(tmp_path, architecture, activation):
@@ -112,7 +114,7 @@ def engines(exported):
     return [OpenVinoEngine(paths["fp32"], "fp32"), OpenVinoEngine(paths["int8"], "int8")]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**31), n_texts=st.integers(1, 12), longest=st.integers(2, 40))
 def test_a_text_alone_and_in_a_batch(engines, seed, n_texts, longest):
     batch = ragged_batch(seed, n_texts, longest, token_types=False)
@@ -190,6 +192,7 @@ def test_where_nothing_can_be_written(tmp_path):
         export_openvino(graph_of(make_model()), "fp32", tmp_path / "file" / "model.xml")
 
 
+@pytest.mark.slow
 def test_nothing_is_reported_to_the_makers_of_openvino(tmp_path):
     """Importing OpenVINO or NNCF sends a report and writes into the home folder, unless it is kept from it."""
     onnx.save(graph_of(make_model()), tmp_path / "model.onnx")
@@ -206,7 +209,7 @@ print([name for name in sys.modules if name.startswith("openvino_telemetry")], "
 """
     done = subprocess.run(
         [sys.executable, "-c", code, tmp_path],
-        env=os.environ | {"HOME": str(tmp_path / "home")},
+        env=usual_environment(HOME=str(tmp_path / "home")),
         capture_output=True,
         text=True,
         check=True,

@@ -42,6 +42,7 @@ WAYS = {
 }
 
 
+@pytest.mark.slow(keep=3)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_same_bits(every_engine, engine, way):
@@ -97,6 +98,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 @pytest.mark.parametrize("kind", [*ENGINES, "masked words"])
 def test_a_pool_whose_initialiser_gets_the_model(request, tmp_path, kind, method):

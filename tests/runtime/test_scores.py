@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from valence.errors import InputError
+from valence.reading import Reading
 from valence.runtime.scores import aggregate, check_aggregation, scores_of
 
 LOGIT = st.integers(-3000, 3000).map(lambda hundredths: hundredths / 100)
@@ -101,7 +102,7 @@ def test_a_tied_vote_goes_to_the_surer_windows():
 
 def test_what_there_is_not():
     with pytest.raises(InputError, match="aggregation must be one of 'mean', 'max', 'vote', found 'median'"):
-        check_aggregation("median", None)
+        Reading(aggregation="median")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="a regression has no classes to vote for"):
         check_aggregation("vote", "regression")
     check_aggregation("max", "regression")

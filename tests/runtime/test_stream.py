@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -54,6 +55,7 @@ def test_order_whatever_the_window(tokenizer, texts, window):
         assert classifier(texts) == expected
 
 
+@pytest.mark.slow
 def test_many_texts_in_order(classifier):
     texts = numbered(20_000)
     few = [classifier(text) for text in texts[::997]]
@@ -153,8 +155,9 @@ def test_a_text_at_fault_comes_after_what_went_before(tokenizer, window, long_te
     classifier = Classifier(tokenizer, FakeEngine(2, 2), ("a", "b"), long_text=long_text)
     stream = classifier.stream(["a", "b", "a", "c", "d", bad, "e", None], window)
     assert len([next(stream) for _ in range(5)]) == 5
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as refused:
         next(stream)
+    assert refused.value.index == pickle.loads(pickle.dumps(refused.value)).index == 5
 
 
 def test_an_error_of_the_engine_comes_out(tokenizer):
@@ -238,6 +241,7 @@ def test_an_empty_stream(classifier):
     assert list(classifier.stream(iter(()))) == []
 
 
+@pytest.mark.slow
 def test_a_stream_takes_flat_memory(tokenizer):
     """Ten times the texts take no more memory at the most."""
     peaks = []

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tiers import examples
+
 scipy_stats = pytest.importorskip("scipy.stats")
 
 from valence.statistics.correlation import pearson, spearman  # noqa: E402
@@ -12,7 +14,7 @@ from valence.statistics.correlation import pearson, spearman  # noqa: E402
 NUMBERS = st.floats(-1, 1).map(lambda number: round(number, 3))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(pairs=st.lists(st.tuples(NUMBERS, NUMBERS), min_size=3, max_size=40))
 def test_correlations_are_those_of_scipy(pairs):
     first, second = zip(*pairs, strict=True)

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tiers import examples
+
 scipy_stats = pytest.importorskip("scipy.stats")
 
 from valence.statistics.paired import (  # noqa: E402
@@ -38,7 +40,7 @@ def test_the_figures_by_hand():
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(probabilities=st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_a_constant_classifier_gives_zero_and_p_one(probabilities):
     found = paired_statistics(probabilities, probabilities, [number % 3 for number in range(len(probabilities))], 20)
@@ -55,7 +57,7 @@ def test_one_half_is_not_positive():
     assert paired_statistics([0.5], [0.6]).label_flip_rate.value == 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(pairs=PROBABILITIES)
 def test_the_figures_turn_with_the_order_of_the_two(pairs):
     first, second = zip(*pairs, strict=True)
@@ -73,7 +75,7 @@ def test_lists_that_are_no_pairs_are_our_own_mistake(first, second):
         paired_statistics(first, second)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(differences=DIFFERENCES)
 def test_the_t_test_is_that_of_scipy(differences):
     assume(len(set(differences)) > 1)
@@ -99,13 +101,13 @@ def signed_rank_p_value(differences: list[float]) -> float:
     return min(1.0, 2 * tail / len(sums))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(differences=st.lists(st.integers(-4, 4).map(float), max_size=8))
 def test_the_signed_rank_test_tries_all_signs(differences):
     assert wilcoxon(differences) == pytest.approx(signed_rank_p_value(differences))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(differences=st.lists(st.floats(-1, 1), min_size=1, max_size=80, unique_by=abs))
 def test_the_signed_rank_test_is_that_of_scipy(differences):
     assume(0 not in differences)

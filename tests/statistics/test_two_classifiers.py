@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tiers import examples
+
 scipy_stats = pytest.importorskip("scipy.stats")
 
-from valence.evaluation.metrics import accuracy_interval, measure  # noqa: E402
+from valence.evaluation.measure import accuracy_interval, measure  # noqa: E402
 from valence.statistics.paired import bootstrap_difference, mcnemar  # noqa: E402
 
 
@@ -25,7 +27,7 @@ def exact_p_value(first: int, second: int) -> float:
     return min(1.0, 2 * sum(math.comb(n, k) for k in range(least + 1)) / 2**n)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(counts=st.tuples(*[st.integers(0, 60)] * 4).filter(lambda counts: sum(counts) > 0))
 def test_mcnemar_is_the_exact_binomial_test(counts):
     found = mcnemar(*outcomes(*counts))

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tiers import examples
 from valence.errors import InputError, ModelError, ModelNotFoundError
 from valence.folder import ModelFolder
+from valence.reading import Reading
 from valence.text.tokenizer import Text, Tokenizer
 
 LIMIT = 64
-PROPERTY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+PROPERTY = settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 
 # Pieces of which texts are made: what English text holds, and what it should not.
 PIECES = st.one_of(
@@ -149,7 +151,7 @@ def test_same_as_transformers_for_pairs(small_pair: tuple[Path, Any], pairs: lis
     assert_same(ours(folder, limit), reference, pairs)
 
 
-@settings(PROPERTY, max_examples=50)
+@settings(PROPERTY, max_examples=examples(50))
 @given(texts=st.lists(st.one_of(TEXTS, st.tuples(TEXTS, TEXTS)), min_size=1, max_size=12))
 def test_same_as_transformers_on_the_real_vocabulary(real_pair: tuple[Path, Any], texts: list[Text]):
     folder, reference = real_pair
@@ -232,16 +234,19 @@ def test_max_length_out_of_range(tmp_path: Path, vocabulary: Path, length: int):
         ours(folder, length)
 
 
+REFUSED = Reading(long_text="error")
+
+
 def test_long_text_can_be_an_error_that_names_it(tmp_path: Path, vocabulary: Path):
     tokenizer = ours(write_folder(tmp_path, vocabulary), 8)
     texts: list[Text] = ["short", "a " * 6, "a " * 7, ("a", "a " * 20)]
     with pytest.raises(InputError, match="text 3 has 9 tokens, the limit is 8"):
-        tokenizer(texts, "error")
+        tokenizer(texts, REFUSED)
     with pytest.raises(InputError, match="text 103 has 9 tokens"):
-        tokenizer(texts, "error", first=100)
+        tokenizer(texts, REFUSED, first=100)
     with pytest.raises(InputError, match="text 1 has 24 tokens"):
-        tokenizer(texts[3:], "error")
-    assert [text.n_tokens for text in tokenizer(texts[:2], "error")] == [7, 8]
+        tokenizer(texts[3:], REFUSED)
+    assert [text.n_tokens for text in tokenizer(texts[:2], REFUSED)] == [7, 8]
 
 
 # What is no text.

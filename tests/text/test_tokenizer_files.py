@@ -12,6 +12,7 @@ import pytest
 
 from valence.errors import InputError, ModelError
 from valence.folder import ModelFolder
+from valence.reading import TRUNCATED, Reading
 from valence.rust import explained
 from valence.text import tokenizer as module
 from valence.text.tokenizer import Text, Tokenizer
@@ -424,7 +425,7 @@ def ours(folder: Path) -> Tokenizer:
 
 def assert_as_transformers(tokenizer: Tokenizer, folder: Path) -> None:
     reference = transformers.AutoTokenizer.from_pretrained(str(folder))
-    for text, found in zip(TEXTS, tokenizer(TEXTS, "window"), strict=True):
+    for text, found in zip(TEXTS, tokenizer(TEXTS, Reading()), strict=True):
         columns = [[part] for part in text] if isinstance(text, tuple) else [[text]]
         batch = reference(*columns, return_token_type_ids=True, verbose=False)
         expected = {name: values[0] for name, values in batch.items()}
@@ -474,19 +475,19 @@ def test_long_texts_are_divided_where_no_token_crosses(tmp_path: Path, monkeypat
     reference.truncation_side = "right"  # what else a file may say is not followed, and that is said
     text = " ".join(text for text in TEXTS if isinstance(text, str))
     whole = reference(text, return_offsets_mapping=True, verbose=False)
-    for long_text in ("window", "truncate"):
-        found = tokenizer([text], long_text)[0]
+    for reading in (Reading(), TRUNCATED):
+        found = tokenizer([text], reading)[0]
         assert found.n_tokens == len(whole["input_ids"])
         assert found.n_unknown == whole["input_ids"].count(tokenizer.special_id("[UNK]")) > 0
     assert found.ids.tolist() == reference(text, truncation=True, max_length=64)["input_ids"]
-    windows = tokenizer([text], "window")[0].windows
+    windows = tokenizer([text], Reading())[0].windows
     assert [index for window in windows for index in window.ids[1:-1]] == whole["input_ids"][1:-1]
     places = whole["offset_mapping"][1:-1]
     done = 0
     for window in windows:
         assert (window.start, window.end) == (places[done][0], places[done + window.n_tokens - 1][1])
         done += window.n_tokens
-    pair = tokenizer([("a <e1> film", text)], "window")[0]
+    pair = tokenizer([("a <e1> film", text)], Reading())[0]
     expected = reference([["a <e1> film", text]], verbose=False, return_token_type_ids=True)
     first = len(reference("a <e1> film")["input_ids"])
     assert [index for window in pair.windows for index in window.ids[first:-1]] == expected["input_ids"][0][first:-1]
@@ -505,7 +506,7 @@ def test_what_is_saved_is_the_same_here_and_in_transformers(tmp_path: Path, name
     with warnings.catch_warnings():
         warnings.simplefilter("default" if name in ("one-id-twice", "words-twice-and-added") else "error")
         again = ours(folder)
-    for text, first, second in zip(TEXTS, tokenizer(TEXTS, "window"), again(TEXTS, "window"), strict=True):
+    for text, first, second in zip(TEXTS, tokenizer(TEXTS, Reading()), again(TEXTS, Reading()), strict=True):
         assert first.ids.tolist() == second.ids.tolist(), text
     assert again.vocabulary == tokenizer.vocabulary
     assert_as_transformers(again, folder)
@@ -525,7 +526,7 @@ def test_the_vocab_that_is_saved_gives_the_same_ids_alone(tmp_path: Path, name: 
         return
     again = ours(folder)
     assert again.vocabulary == tokenizer.vocabulary
-    for text, first, second in zip(TEXTS, tokenizer(TEXTS, "window"), again(TEXTS, "window"), strict=True):
+    for text, first, second in zip(TEXTS, tokenizer(TEXTS, Reading()), again(TEXTS, Reading()), strict=True):
         assert first.ids.tolist() == second.ids.tolist(), text
     assert_as_transformers(again, folder)
 
@@ -697,7 +698,8 @@ def fragile(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("bad", ["puzzle", ("good", "puzzle"), "z" * 300, "good " * 20_000 + "z"], ids=range(4))
 def test_a_panic_on_a_text_names_it(fragile: Path, threads: int, long_text: Any, bad: Text):
     tokenizer = Tokenizer.from_folder(ModelFolder(fragile, "m"), threads=threads)
-    for call in (lambda texts: tokenizer(texts, long_text), lambda texts: tokenizer.encode(texts, long_text)):
+    reading = Reading(long_text=long_text)
+    for call in (lambda texts: tokenizer(texts, reading), lambda texts: tokenizer.encode(texts, reading)):
         with pytest.raises(InputError, match=r"fails on the text .*: index out of bounds") as refused:
             call(["a good film", bad, "fine"])
         assert str(refused.value).startswith(

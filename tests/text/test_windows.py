@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as RustTokenizer
 
+from tiers import examples
 from valence.folder import ModelFolder
+from valence.reading import TRUNCATED, Reading
 from valence.text import tokenizer as module
 from valence.text.segments import segments
 from valence.text.tokenizer import Tokenizer
@@ -14,7 +16,7 @@ from words import WORDS
 
 WORD = st.sampled_from(["good", "film", "acting", "Naïve", "漢字", "x" * 120, "don't", "!", "[MASK]", "é", "\n", "\t"])
 TEXT = st.lists(WORD, max_size=60).map(" ".join)
-QUICK = settings(deadline=None, max_examples=80)
+QUICK = settings(deadline=None, max_examples=examples(80))
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +41,8 @@ LIMIT = st.sampled_from([4, 9, 20, 60])
 @given(text=TEXT, limit=LIMIT, data=st.data())
 def test_every_token_is_in_a_window_in_its_place(opened, text, limit, data):
     stride = data.draw(st.integers(0, (limit - 2) // 2))
-    whole = Tokenizer(RustTokenizer.from_str(opened[limit]._rust.to_str()), 512)([text], "window", 0, 0)[0].ids[1:-1]
-    found = opened[limit]([text], "window", 0, stride)[0]
+    whole = Tokenizer(RustTokenizer.from_str(opened[limit]._rust.to_str()), 512)([text], Reading())[0].ids[1:-1]
+    found = opened[limit]([text], Reading(stride=stride))[0]
     assert found.n_tokens == len(whole) + 2
     assert not found.truncated
     assert bool(found.windows) == (len(whole) + 2 > limit)
@@ -68,7 +70,7 @@ def test_as_the_tokenizers_package_divides(opened, text, limit, data):
     rust.enable_truncation(limit, stride=stride)
     first = rust.encode(text)
     expected = [first, *first.overflowing] if first.overflowing else []
-    windows = opened[limit]([text], "window", 0, stride)[0].windows
+    windows = opened[limit]([text], Reading(stride=stride))[0].windows
     assert [window.ids.tolist() for window in windows] == [encoding.ids for encoding in expected]
     places = [(encoding.offsets[1][0], encoding.offsets[-2][1]) for encoding in expected]
     assert [(window.start, window.end) for window in windows] == places
@@ -79,7 +81,7 @@ def test_as_the_tokenizers_package_divides(opened, text, limit, data):
 def test_of_a_pair_the_second_is_divided(opened, first, second, stride):
     limit = 60
     rust = RustTokenizer.from_str(opened[limit]._rust.to_str())
-    found = opened[limit]([(first, second)], "window", 0, stride)[0]
+    found = opened[limit]([(first, second)], Reading(stride=stride))[0]
     plain = rust.encode(first, second)
     assert found.n_tokens == len(plain)
     around = len(rust.encode(first, ""))
@@ -110,15 +112,15 @@ def test_segments_are_the_text_cut_before_spaces(text, size):
         place += len(segment)
 
 
-@settings(deadline=None, max_examples=40)
-@given(text=TEXT, long_text=st.sampled_from(["truncate", "window"]))
-def test_a_very_long_text_is_read_as_a_short_one_is(opened, text, long_text):
+@settings(deadline=None, max_examples=examples(40))
+@given(text=TEXT, reading=st.sampled_from([TRUNCATED, Reading(stride=3)]))
+def test_a_very_long_text_is_read_as_a_short_one_is(opened, text, reading):
     """In segments of a few characters, where a text of this size would be tokenised whole."""
-    expected = opened[20]([text], long_text, 0, 3)[0]
+    expected = opened[20]([text], reading)[0]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_SEGMENT_CHARACTERS", 7)
         patch.setattr(module, "_LONGEST_WHOLE", 5)
-        found = opened[20]([text], long_text, 0, 3)[0]
+        found = opened[20]([text], reading)[0]
     assert found.n_tokens == expected.n_tokens
     assert found.truncated == expected.truncated
     assert found.ids.tolist() == expected.ids.tolist()
@@ -128,9 +130,10 @@ def test_a_very_long_text_is_read_as_a_short_one_is(opened, text, long_text):
         assert (ours.start, ours.end, ours.n_tokens) == (theirs.start, theirs.end, theirs.n_tokens)
 
 
+@pytest.mark.slow
 def test_a_megabyte(opened):
     text = "good film " * 100_000
-    found = opened[60]([text, "good"], "window")
+    found = opened[60]([text, "good"], Reading())
     assert (found[0].n_tokens, len(found[0].windows)) == (200_002, -(-200_000 // 58))
     last = found[0].windows[-1]
     assert text[last.start : last.end].startswith(("good", "film"))
@@ -141,6 +144,6 @@ def test_a_megabyte(opened):
 
 
 def test_a_text_without_places_to_cut(opened):
-    found = opened[60](["漢" * 100_000], "window")[0]
+    found = opened[60](["漢" * 100_000], Reading())[0]
     assert found.n_tokens == 100_002
     assert np.concatenate([window.ids[1:-1] for window in found.windows]).shape == (100_000,)

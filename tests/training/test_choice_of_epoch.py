@@ -16,7 +16,7 @@ from valence.cli.train import command as train
 from valence.data.examples import read_examples
 from valence.data.sources import find_source
 from valence.errors import InputError
-from valence.evaluation.metrics import f1_of_classes
+from valence.evaluation.measure import f1_of_classes
 from valence.training.classification import choose_criterion
 from valence.training.loop import chosen_by
 
@@ -82,6 +82,7 @@ def unbalanced(tmp_path) -> tuple[Path, Path]:
     return table(tmp_path / "train.csv", counts), table(tmp_path / "dev.csv", counts)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*never names a class:UserWarning")
 @pytest.mark.parametrize("positive", [None, "ABUSIVE"])
 def test_the_epoch_with_the_highest_f1_is_kept(bert_base, unbalanced, tmp_path, positive):
@@ -110,12 +111,14 @@ def test_a_model_that_never_finds_a_class_is_warned_of(bert_base, unbalanced, tm
     assert "classes never predicted 1" in done.stderr
 
 
+@pytest.mark.slow
 def test_balanced_data_are_as_they_were(bert_base, train_tsv, dev_tsv, tmp_path):
     report = run(train, train_tsv, "--eval", dev_tsv, "--base", bert_base, "--out", tmp_path / "model", "--epochs", 1)
     assert report["chosen_by"] == "accuracy"
     assert "positive" not in report, "an old state can be resumed: what a run depends on is named as it was"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*never names a class:UserWarning")
 @pytest.mark.parametrize(
     ("more", "figure"), [((), "macro F1"), (("--positive", "abusive"), "F1 of abusive")], ids=["macro", "named"]

@@ -53,6 +53,7 @@ def draw(kinds: tuple[str, ...], seeds: int = 60, positive: int | None = 1):
     return [one for seed in range(seeds) for one in sets.draw(Random(seed), range(len(_TEXTS)))]
 
 
+@pytest.mark.slow
 def test_no_audit_word_or_sentence_is_drawn():
     """What training reads is checked as it is drawn, not only as it is listed."""
     texts = [text for one in draw(DEBIAS, 200) for text in one.texts]
@@ -72,6 +73,7 @@ def test_no_audit_word_or_sentence_is_drawn():
             assert len(part.split()) < 4 or part not in joined, template
 
 
+@pytest.mark.slow
 def test_the_texts_of_a_set_differ_and_polar_ones_have_their_label():
     found = draw(DEBIAS, 200)
     assert all(len(set(one.texts)) == len(one.texts) >= 2 for one in found)
@@ -183,6 +185,7 @@ def deviation(folder: Path) -> float:
     return float(np.mean(found))
 
 
+@pytest.mark.slow
 def test_a_bias_that_the_data_teach_is_not_learnt(named_base: Path, biased_rows: Path, tmp_path: Path) -> None:
     settings = ("--epochs", 4, "--batch-size", 16, "--learning-rate", 2e-3, "--precision", "fp32")
     command = (biased_rows, "--base", named_base, *settings, "--out")
@@ -201,6 +204,7 @@ def test_a_bias_that_the_data_teach_is_not_learnt(named_base: Path, biased_rows:
     assert "debias" not in json.loads((tmp_path / "plain" / "reports" / "training.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_student_learns_to_answer_alike(named_base: Path, train_tsv: Path, tmp_path: Path) -> None:
     out = tmp_path / "student"
     command = ("distill", train_tsv, "--teacher", named_base, "--layers", 2, "--batch-size", 16, "--epochs", 2)
@@ -212,6 +216,7 @@ def test_a_student_learns_to_answer_alike(named_base: Path, train_tsv: Path, tmp
     assert (refused.returncode, refused.stderr) == (1, "valence: error: --debias does not go with --raw\n")
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_in_the_same_weights(named_base: Path, train_tsv: Path, tmp_path: Path) -> None:
     settings = ("--debias", ",".join(DEBIAS), "--batch-size", 8, "--epochs", 2, "--save-every", 5)
     command = ("train", train_tsv, "--base", named_base, *settings, "--out")
@@ -222,6 +227,7 @@ def test_a_killed_run_ends_in_the_same_weights(named_base: Path, train_tsv: Path
     assert (whole / "model.safetensors").read_bytes() == (parts / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_is_debiased_is_part_of_the_run(named_base: Path, train_tsv: Path, tmp_path: Path) -> None:
     command = ("train", train_tsv, "--base", named_base, "--batch-size", 8, "--save-every", 5, "--out", tmp_path / "x")
     stop_when(
@@ -235,6 +241,7 @@ def test_what_is_debiased_is_part_of_the_run(named_base: Path, train_tsv: Path, 
     assert "debias" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -251,6 +258,7 @@ def test_refused_before_anything_is_written(options, message, named_base: Path, 
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 def test_two_processes(named_base: Path, train_tsv: Path, tmp_path: Path) -> None:
     launch = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "valence")
     settings = ("--debias", "countries,gender", "--batch-size", "8", "--epochs", "1", "--out", str(tmp_path / "two"))

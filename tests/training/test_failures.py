@@ -14,6 +14,8 @@ torch = pytest.importorskip("torch")
 
 from valence.errors import DataError, InputError, TrainingError  # noqa: E402
 
+pytestmark = pytest.mark.slow  # runs in processes of their own
+
 pytest_plugins = ("training_fixtures",)
 
 

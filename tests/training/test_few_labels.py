@@ -102,6 +102,7 @@ def test_a_warm_up_that_is_given_stays(tmp_path: Path) -> None:
     assert (found.warmup_steps, found.epochs) == (7, 300)
 
 
+@pytest.mark.slow
 def test_32_texts_are_learnt(
     bert_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
 ) -> None:
@@ -126,6 +127,7 @@ def test_32_texts_are_learnt(
     assert [one.label for one in classifier(["the good was number 3", "the bad was number 3"])] == ["good", "bad"]
 
 
+@pytest.mark.slow
 def test_the_loss_of_raised_epochs_is_the_mean_since_the_last_measured_one(bert_base: Path, tmp_path: Path) -> None:
     data = table(tmp_path / "train.csv", {"good": 20, "bad": 20})
     train_here(data, "--base", bert_base, "--out", tmp_path / "model")
@@ -151,6 +153,7 @@ def test_a_student_of_few_texts_makes_enough_steps(
     assert "50 epochs instead of 3" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_of_raised_epochs_ends_in_the_same_weights(bert_base: Path, tmp_path: Path) -> None:
     """Its state lies within a span of epochs that ends with no evaluation."""
     data = table(tmp_path / "train.csv", {"good": 20, "bad": 20})
@@ -170,6 +173,7 @@ def test_an_interrupted_run_of_raised_epochs_ends_in_the_same_weights(bert_base:
         assert found[name] == expected[name], name
 
 
+@pytest.mark.slow
 def test_a_run_begun_before_epochs_were_raised_goes_on_as_it_began(bert_base: Path, tmp_path: Path) -> None:
     data = table(tmp_path / "train.csv", {"good": 20, "bad": 20})
     command = (data, "--base", bert_base, "--precision", "fp32", "--save-every", 1)
@@ -182,6 +186,7 @@ def test_a_run_begun_before_epochs_were_raised_goes_on_as_it_began(bert_base: Pa
     assert (parts / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_raised_run_is_not_resumed_as_another(bert_base: Path, tmp_path: Path) -> None:
     data = table(tmp_path / "train.csv", {"good": 20, "bad": 20})
     command = (data, "--base", bert_base, "--out", tmp_path / "model", "--save-every", 1)
@@ -251,6 +256,7 @@ def test_classes_with_far_fewer_rows_are_named(counts: dict[str, int], said: lis
         assert part in text
 
 
+@pytest.mark.slow
 def test_77_classes_of_one_row_each_are_learnt_by_heart(bert_base: Path, tmp_path: Path) -> None:
     names = {f"intent {number}": 1 for number in range(77)}
     data = table(tmp_path / "train.csv", names)
@@ -266,6 +272,7 @@ def test_77_classes_of_one_row_each_are_learnt_by_heart(bert_base: Path, tmp_pat
     assert len(library.load(tmp_path / "model").labels) == 77
 
 
+@pytest.mark.slow
 def test_a_classifier_that_is_trained_further_is_not_called_new(
     bert_base: Path, train_tsv: Path, tmp_path: Path
 ) -> None:
@@ -299,6 +306,7 @@ def test_64_rows_per_class_are_as_good_as_a_regression_on_frozen_embeddings() ->
 _CHOSEN_ON_TEST = "the best epoch is chosen on test.csv, so an accuracy on it flatters the model"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "options", "warned"),
     [
@@ -321,6 +329,7 @@ def test_the_best_epoch_chosen_on_test_is_warned_of(
     assert any(_CHOSEN_ON_TEST in str(one.message) for one in caught) == warned
 
 
+@pytest.mark.slow
 def test_a_student_chosen_on_test_is_warned_of(tiny_classifier: Path, tmp_path: Path) -> None:
     for name in ("train", "test"):
         table(tmp_path / "data" / f"{name}.csv", {"POSITIVE": 40, "NEGATIVE": 40})
@@ -329,6 +338,7 @@ def test_a_student_chosen_on_test_is_warned_of(tiny_classifier: Path, tmp_path: 
         distill_command.main([str(argument) for argument in arguments], standalone_mode=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "warned"), [("test.csv", True), ("test-00000-of-00001.csv", True), ("ab-tests.csv", False)]
 )
@@ -341,6 +351,7 @@ def test_a_test_file_named_with_eval_is_warned_of(bert_base: Path, tmp_path: Pat
     assert any("flatters the model" in str(one.message) for one in caught) == warned
 
 
+@pytest.mark.slow
 def test_a_warning_is_a_line_on_the_terminal(bert_base: Path, tmp_path: Path) -> None:
     data = table(tmp_path / "train.csv", {"good": 8, "bad": 8})
     done = run(valence("train", data, "--base", bert_base, "--out", tmp_path / "model"))

@@ -303,6 +303,7 @@ def test_a_run_that_failed_before_its_first_state_can_be_begun_anew(bert_base: P
     assert not (out / "training_state").exists()
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_train_into_one_folder(bert_base: Path, train_tsv: Path, tmp_path: Path):
     out = tmp_path / "model"
     arguments = (train_tsv, "--base", bert_base, "--out", out, "--epochs", 1)

@@ -229,6 +229,7 @@ def distil(*arguments: object) -> None:
     command.main([str(argument) for argument in arguments], standalone_mode=False)
 
 
+@pytest.mark.slow(keep=2)
 @pytest.mark.parametrize(
     ("names", "turned", "options", "labels", "columns"),
     [

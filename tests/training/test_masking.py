@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tiers import examples
 from valence.folder import ModelFolder
 from valence.text.batching import TokenBatch, collate
 from valence.text.tokenizer import Tokenizer
@@ -73,7 +74,7 @@ def test_whole_words_are_hidden_whole(tokenizer, batch):
     assert (chosen[rows, columns] == chosen[rows, columns - 1]).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(lengths=st.lists(st.integers(0, 12), min_size=1, max_size=5), seed=st.integers(0, 2**31))
 def test_any_batch_can_be_masked(tokenizer, lengths, seed):
     batch = collate(tokenizer(["dog " * n for n in lengths]), tokenizer.pad_token_id)

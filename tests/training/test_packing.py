@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tiers import examples
 from valence.errors import InputError
 from valence.folder import ModelFolder
 from valence.text.sentences import split_sentences
@@ -33,7 +34,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory, vocabulary: Path) -> Tok
     return Tokenizer.from_folder(ModelFolder(folder, "words"), max_length=16)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(documents=documents_of_words)
 def test_packing_keeps_every_token_in_order(tokenizer, documents):
     packed = pack(documents, tokenizer)

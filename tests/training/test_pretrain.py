@@ -63,6 +63,7 @@ def raw(bert_base: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory)
     return out
 
 
+@pytest.mark.slow
 def test_it_learns_words_and_neighbours(raw: Path) -> None:
     found = report(raw, "pretraining.json")
     before, after = found["before"], found["after"]
@@ -77,6 +78,7 @@ def test_it_learns_words_and_neighbours(raw: Path) -> None:
     assert len(found["evaluations"]) >= 5
 
 
+@pytest.mark.slow
 def test_transformers_loads_what_came_out(raw: Path) -> None:
     model, loading = transformers.BertForPreTraining.from_pretrained(raw, output_loading_info=True)
     assert {kind: sorted(names) for kind, names in loading.items() if names} == {}
@@ -86,6 +88,7 @@ def test_transformers_loads_what_came_out(raw: Path) -> None:
     assert model.config.architectures == ["BertForPreTraining"]
 
 
+@pytest.mark.slow
 def test_commands_use_what_came_out(raw: Path) -> None:
     filled = run(valence("fill-mask", "Film plot was [MASK].", "--model", raw, "--top-k", 2, "--json"))
     assert filled.returncode == 0, filled.stderr
@@ -124,6 +127,7 @@ def interrupted_ends_like(command: list[object], expected: Path, out: Path, tota
     same_weights(out, expected)
 
 
+@pytest.mark.slow
 def test_a_killed_pretraining_ends_in_the_same_weights(bert_base: Path, corpus: Path, tmp_path: Path) -> None:
     command = ["pretrain", corpus, "--base", bert_base, "--whole-words", *_ARGUMENTS, "--epochs", 20]
     whole = run(valence(*command, "--out", tmp_path / "whole"))
@@ -135,6 +139,7 @@ def test_a_killed_pretraining_ends_in_the_same_weights(bert_base: Path, corpus: 
         assert again[name] == found[name], name
 
 
+@pytest.mark.slow
 def test_a_raw_model_is_distilled(raw: Path, corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "small"
     result = run(
@@ -154,6 +159,7 @@ def test_a_raw_model_is_distilled(raw: Path, corpus: Path, tmp_path: Path) -> No
         package.load_next_sentence(out)
 
 
+@pytest.mark.slow
 def test_a_killed_raw_distillation_ends_in_the_same_weights(raw: Path, corpus: Path, tmp_path: Path) -> None:
     command = ["distill", corpus, "--raw", "--teacher", raw, "--hidden-size", 16, *_ARGUMENTS, "--epochs", 20]
     command += ["--soft-targets", "masked"]
@@ -171,6 +177,7 @@ def teacher(bert_base: Path, train_tsv: Path, dev_tsv: Path, tmp_path_factory: p
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [(), ("--layer-by-layer",), ("--teacher-engine", "onnx")])
 def test_a_classifier_is_distilled(
     teacher: Path, train_tsv: Path, dev_tsv: Path, tmp_path: Path, more: tuple[str, ...]
@@ -188,6 +195,7 @@ def test_a_classifier_is_distilled(
     assert kept["smaller"] == 1 - kept["student"]["parameters"] / kept["teacher"]["parameters"]
 
 
+@pytest.mark.slow
 def test_a_killed_distillation_of_a_classifier_ends_in_the_same_weights(
     teacher: Path, train_tsv: Path, dev_tsv: Path, corpus: Path, tmp_path: Path
 ) -> None:
@@ -205,6 +213,7 @@ def test_a_killed_distillation_of_a_classifier_ends_in_the_same_weights(
     assert set(labels) <= {"NEGATIVE", "POSITIVE"}
 
 
+@pytest.mark.slow
 def test_an_ensemble_teaches_its_mean(teacher: Path, train_tsv: Path, bert_base: Path, tmp_path: Path) -> None:
     import numpy as np
     from safetensors.numpy import load_file
@@ -226,6 +235,7 @@ _PRETRAIN = "{corpus} --base {base} --out {out}"
 _DISTILL = "{train} --teacher {teacher} --out {out}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "arguments", "error", "message"),
     [

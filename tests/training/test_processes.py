@@ -21,6 +21,8 @@ from valence.files import write_json  # noqa: E402
 from valence.folder import ModelFolder  # noqa: E402
 from valence.model.heads import TaskModel  # noqa: E402
 
+pytestmark = pytest.mark.slow  # two processes, which start slowly
+
 pytest_plugins = ("training_fixtures",)
 
 

@@ -18,6 +18,8 @@ pytest.importorskip("torch")
 
 from valence.training.state import RunState
 
+pytestmark = pytest.mark.slow  # runs are killed and begun again
+
 pytest_plugins = ("training_fixtures",)
 
 _SETTINGS = ("--batch-size", 8, "--epochs", 8, "--learning-rate", 1e-3, "--save-every", 7)
@@ -79,6 +81,14 @@ def test_killed_at_any_step_a_run_ends_in_the_same_weights(
     same_result(out, uninterrupted)
 
 
+@pytest.mark.long("test_killed_at_any_step_a_run_ends_in_the_same_weights")
+def test_killed_at_a_hundred_steps(command: list[object], uninterrupted: Path, tmp_path: Path) -> None:
+    for number in range(25):  # each kills four times
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        test_killed_at_any_step_a_run_ends_in_the_same_weights(command, uninterrupted, folder)
+
+
 def test_a_run_that_is_asked_to_stop_saves_its_state_first(
     command: list[object], uninterrupted: Path, tmp_path: Path
 ) -> None:
@@ -94,6 +104,14 @@ def test_a_run_that_is_asked_to_stop_saves_its_state_first(
         assert before < stopped < _STEPS, number
     assert run(resuming).returncode == 0
     same_result(out, uninterrupted)
+
+
+@pytest.mark.long("test_a_run_that_is_asked_to_stop_saves_its_state_first")
+def test_asked_to_stop_many_times(command: list[object], uninterrupted: Path, tmp_path: Path) -> None:
+    for number in range(25):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        test_a_run_that_is_asked_to_stop_saves_its_state_first(command, uninterrupted, folder)
 
 
 def test_a_resumed_run_must_be_the_one_begun(

@@ -7,17 +7,16 @@ from typing import ClassVar, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from valence.progress import OnProgress
 from valence.reports.audit import ProbeReport
 from valence.runtime.mask_filler import MaskFiller
 from valence.runtime.next_sentence import NextSentencePredictor
 
-__all__ = ["Need", "OnProgress", "Probe", "Scorer", "Subject"]
+__all__ = ["Need", "Probe", "Scorer", "Subject"]
 
 Scorer = Callable[[Sequence[str]], NDArray[np.float64]]
 """Texts to the probability of the positive class, [N]."""
 Need = Literal["classifier", "masked-lm", "next-sentence"]
-OnProgress = Callable[[int, int], None]
-"""Is told how many texts are scored, and of how many."""
 
 
 @dataclass(frozen=True)

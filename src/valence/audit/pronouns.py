@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from valence.audit.scoring import MaskedPlace, Progress, token_log_probabilities
 from valence.errors import InputError
+from valence.reading import Reading
 from valence.runtime.mask_filler import MaskFiller
 
 __all__ = ["GENDER_OF", "Gender", "feminine_log_odds", "pronoun_places"]
@@ -78,7 +79,9 @@ def feminine_log_odds(
     mask_id = masked_lm.tokenizer.special_id(_MASK)
     ids = {word: _token_id(masked_lm, word) for pair in words for word in pair}
     masked = []
-    for text, tokens, (masculine, feminine) in zip(texts, masked_lm.tokenizer(texts, "error"), words, strict=True):
+    for text, tokens, (masculine, feminine) in zip(
+        texts, masked_lm.tokenizer(texts, Reading(long_text="error")), words, strict=True
+    ):
         columns = np.flatnonzero(tokens.ids == mask_id)
         if len(columns) == 0:
             raise InputError(f"the model's tokenizer finds no {_MASK} in the text {text!r:.80}")

@@ -3,9 +3,8 @@
 import platform
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,18 +12,17 @@ from msgspec import UNSET, structs
 
 from valence.audit.models import LoadedModel, open_like
 from valence.audit.plan import Plan, plan_probes
-from valence.audit.probe import OnProgress, Probe
+from valence.audit.probe import Probe
 from valence.errors import InputError, MissingExtraError
 from valence.folder import ModelFolder
+from valence.progress import OnProgress, silent, step
 from valence.reports.audit import Against, AuditedModel, AuditReport, ProbeReport
 from valence.reports.environment import Environment
 from valence.reports.estimate import Interval
 from valence.statistics.bootstrap import RESAMPLES
 
-__all__ = ["OnProbe", "audit", "run_audit"]
+__all__ = ["audit", "run_audit"]
 
-OnProbe = Callable[[int, str, int, int], None]
-"""Is told the number of the probe, from 0, its name, how many of its texts are scored, and of how many."""
 _PARTS = 1000  # of a probe, in which progress is told
 
 
@@ -34,7 +32,7 @@ def run_audit(
     engine: str | None = None,
     probes: Sequence[str] = (),
     data: Sequence[Path] = (),
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = silent,
 ) -> AuditReport:
     """Audit a model: a classifier of two classes or a raw model.
 
@@ -60,15 +58,17 @@ def run_audit(
     model = open_like(folder, engine)
     plan = plan_probes(model.offers, probes, data)
 
-    def on_probe(number: int, name: str, done: int, total: int) -> None:
-        if on_progress is not None:
-            on_progress(number * _PARTS + done * _PARTS // max(1, total), len(plan.probes) * _PARTS)
+    begun: dict[str, int] = {}  # probe -> its number
 
-    return audit(model, plan, on_probe=on_probe)
+    def of_all(done: int, total: int, what: str = "") -> None:
+        number = begun.setdefault(what, len(begun))
+        on_progress(number * _PARTS + done * _PARTS // max(1, total), len(plan.probes) * _PARTS)
+
+    return audit(model, plan, on_progress=of_all)
 
 
 def audit(
-    model: LoadedModel, plan: Plan, against: LoadedModel | None = None, on_probe: OnProbe | None = None
+    model: LoadedModel, plan: Plan, against: LoadedModel | None = None, on_progress: OnProgress = silent
 ) -> AuditReport:
     """Run the probes of a plan.
 
@@ -76,7 +76,7 @@ def audit(
         model: what is audited; see `valence.audit.models.open_model`.
         plan: for it; see `valence.audit.plan.plan_probes`.
         against: another model; it is asked what the plan asks and fits it, too.
-        on_probe: is told how it goes; the probes of the second model are counted on.
+        on_progress: is told how it goes, of each probe by its name, which is another for the other model.
 
     Returns:
         The report.
@@ -90,11 +90,11 @@ def audit(
             f"{model.name} and {against.name} cannot be put side by side: one is a classifier, the other a raw model"
         )
     start = time.perf_counter()
-    probes, refused = _run(model, plan, 0, on_probe)
+    probes, refused = _run(model, plan, "", on_progress)
     skipped = plan.skipped | refused
     other: Against | None = None
     if against is not None:
-        other_probes, refused = _run(against, shared, len(plan.probes), on_probe)
+        other_probes, refused = _run(against, shared, ", the other model", on_progress)
         other = Against(model=against.description, probes=other_probes)
         skipped |= {f"{name}, {against.name}": reason for name, reason in (shared.skipped | refused).items()}
     engines = [engine for one in (model, against) if one is not None for engine in _engines(one.description)]
@@ -113,15 +113,15 @@ def audit(
 
 
 def _run(
-    model: LoadedModel, plan: Plan, n_before: int, on_probe: OnProbe | None
+    model: LoadedModel, plan: Plan, which: str, on_progress: OnProgress
 ) -> tuple[tuple[ProbeReport, ...], dict[str, str]]:
     """Run the probes; what a model's tokenizer cannot be asked is left out, with the reason."""
     results: list[ProbeReport] = []
     refused: dict[str, str] = {}
-    for number, probe in enumerate(plan.probes, start=n_before):
+    for probe in plan.probes:
         start = time.perf_counter()
         try:
-            result = probe.run(model.subject, None if on_probe is None else partial(on_probe, number, probe.name))
+            result = probe.run(model.subject, step(on_progress, probe.name + which))
         except InputError as problem:
             refused[probe.name] = str(problem)
         else:

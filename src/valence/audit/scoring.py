@@ -10,8 +10,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Need, OnProgress, Scorer
+from valence.audit.probe import Need, Scorer
 from valence.errors import EngineError, InputError
+from valence.progress import OnProgress
 from valence.runtime.mask_filler import MaskFiller
 from valence.runtime.next_sentence import NextSentencePredictor
 from valence.text.batching import collate

@@ -1,7 +1,7 @@
 """Models and contenders made ready: checkpoints written, engines exported, workers started."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from valence.errors import InputError
 from valence.files import fingerprint
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
+from valence.progress import Say
 
 __all__ = ["RANDOM", "Entrant", "Model", "choose_model", "enter"]
 
@@ -181,7 +182,7 @@ def enter(
     chosen: Sequence[Contender],
     missing: dict[str, str],
     calibration: str,
-    say: Callable[[str], None],
+    say: Say,
 ) -> list[Entrant]:
     """Prepare everybody for a model.
 

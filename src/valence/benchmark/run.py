@@ -1,7 +1,6 @@
 """One run: everybody is prepared, takes turns on every workload, and is compared."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from valence.benchmark.turns import Row, Single, cold_starts, label_all, label_s
 from valence.benchmark.workloads import LENGTHS, calibration_texts, read_workloads, texts_of_length, write_texts
 from valence.errors import InputError
 from valence.hub import DEFAULT
+from valence.progress import Say
 from valence.text.tokenizer import Tokenizer
 
 __all__ = ["Settings", "run_benchmark"]
@@ -50,7 +50,7 @@ class Settings:
     quick: bool = False
 
 
-def run_benchmark(settings: Settings, say: Callable[[str], None]) -> Report:
+def run_benchmark(settings: Settings, say: Say) -> Report:
     """Run.
 
     Args:
@@ -125,7 +125,7 @@ def _able(entrants: list[Entrant]) -> list[Entrant]:
     return [entrant for entrant in entrants if entrant.able]
 
 
-def _start(entrant: Entrant, quick: bool, say: Callable[[str], None]) -> None:
+def _start(entrant: Entrant, quick: bool, say: Say) -> None:
     say(f"{entrant.name}: loading")
     try:
         entrant.start(rest=not quick)
@@ -134,7 +134,7 @@ def _start(entrant: Entrant, quick: bool, say: Callable[[str], None]) -> None:
         say(f"{entrant.name} is out: {problem}")
 
 
-def _start_anew(entrants: list[Entrant], quick: bool, say: Callable[[str], None]) -> None:
+def _start_anew(entrants: list[Entrant], quick: bool, say: Say) -> None:
     """Give back the memory of those that keep something for every shape they have met."""
     for entrant in _able(entrants):
         if entrant.contender.compiles_shapes:

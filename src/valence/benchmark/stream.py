@@ -6,12 +6,13 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from valence.benchmark.machine import describe_machine, versions
 from valence.benchmark.process import peak_mib
 from valence.benchmark.results import StreamReport, StreamRun
 from valence.errors import EngineError
+from valence.progress import Say
 from valence.runtime.load import load
 
 __all__ = ["FEW", "measure_stream", "run_stream", "short_texts"]
@@ -78,7 +79,7 @@ def run_stream(count: int) -> StreamRun:
     }
 
 
-def measure_stream(count: int, say: Callable[[str], None]) -> StreamReport:
+def measure_stream(count: int, say: Say) -> StreamReport:
     """Stream few texts and many, each in a process of its own.
 
     Args:

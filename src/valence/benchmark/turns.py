@@ -12,6 +12,7 @@ from valence.benchmark.contenders import BASELINE, BUDGETS
 from valence.benchmark.entrants import Entrant
 from valence.benchmark.process import run_to_end
 from valence.errors import EngineError
+from valence.progress import Say
 
 __all__ = ["Row", "Single", "cold_starts", "label_all", "label_single"]
 
@@ -24,7 +25,6 @@ _CHUNKS = 5  # turns in which the calls are made
 _FEW_TOKENS = 32  # texts up to this length get all the calls, however slow
 _CLEARLY_SLOWER = 1.1
 
-Say = Callable[[str], None]
 _Thing = TypeVar("_Thing")
 
 

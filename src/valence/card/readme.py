@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from valence.card.marks import MarkedText, read_marks
-from valence.card.metadata import CardContent, parse_card
+from valence.card.anchors import Anchors, read_anchors
+from valence.card.front_matter import ParsedCard, parse_card
 from valence.errors import DataError
 from valence.files import refuse_lfs_pointer
 
@@ -16,16 +16,16 @@ _MOST_LINES = 10_000
 
 @dataclass(frozen=True)
 class Readme:
-    """A card and its figures.
+    """A card and its statements.
 
     Args:
         card: metadata and text.
-        marked: the marked figures of the text.
+        anchors: of the statements in the text.
         lines: all of it, metadata too.
     """
 
-    card: CardContent
-    marked: MarkedText
+    card: ParsedCard
+    anchors: Anchors
     lines: tuple[str, ...]
 
 
@@ -76,4 +76,4 @@ def parse_readme(text: str, path: object) -> Readme:
     if plain.count("\n") > _MOST_LINES:
         raise DataError(f"too large for a card: more than {_MOST_LINES:,} lines", path)
     card = parse_card(plain, path)
-    return Readme(card, read_marks(card.text, card.text_line), tuple(plain.split("\n")))
+    return Readme(card, read_anchors(card.text, card.text_line), tuple(plain.split("\n")))

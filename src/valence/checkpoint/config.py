@@ -18,7 +18,7 @@ class _Key:
 
     theirs: str
     ours: str
-    default: Any = None
+    default: object = None
     """None: the key is required."""
 
 
@@ -56,7 +56,7 @@ _KEYS: dict[Architecture, tuple[_Key, ...]] = {
     ),
 }
 # Settings that change what a model computes and that only these values are supported for.
-_FIXED: tuple[tuple[str, Any], ...] = (
+_FIXED: tuple[tuple[str, object], ...] = (
     ("position_embedding_type", "absolute"),
     ("is_decoder", False),
     ("add_cross_attention", False),
@@ -118,15 +118,15 @@ def encoder_config(folder: ModelFolder) -> EncoderConfig:
         raise ConfigError(f"{where}: {problem}") from None
 
 
-def _is_a(value: Any, expected: type) -> bool:
+def _is_a(value: object, expected: type) -> bool:
     if expected is float:
-        return type(value) in (int, float) and abs(value) <= 1e9  # false for NaN too
+        return isinstance(value, int | float) and type(value) is not bool and abs(value) <= 1e9  # false for NaN too
     return type(value) is expected
 
 
 def foreign_config(
     config: EncoderConfig, task: Task, labels: tuple[str, ...] | None = None, problem_type: str | None = None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Write the config.json that `transformers` reads.
 
     Args:
@@ -138,7 +138,7 @@ def foreign_config(
     Returns:
         The file's content.
     """
-    content: dict[str, Any] = {
+    content: dict[str, object] = {
         "architectures": [_FAMILY_NAMES[config.architecture] + _TASK_CLASSES[task]],
         "model_type": config.architecture,
         **{key.theirs: getattr(config, key.ours) for key in _KEYS[config.architecture]},

@@ -62,8 +62,8 @@ def _check_index(folder: ModelFolder, tensors: dict[str, Tensor]) -> None:
     if first.name == single:
         return
     index = folder.path / f"{single}.index.json"
-    promised = set(read_json(index, CheckpointError).get("weight_map", {}))
-    if absent := sorted(promised - tensors.keys()):
+    promised = read_json(index, CheckpointError).get("weight_map")  # an object, or the folder would know no shards
+    if absent := sorted(set(promised if isinstance(promised, dict) else ()) - tensors.keys()):
         raise CheckpointError(f"{index}: tensors that no shard holds: {listed(absent)}")
 
 
@@ -98,9 +98,10 @@ def _read_pytorch(path: Path) -> dict[str, Tensor]:
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise CheckpointError(f"{path}: expected a dictionary of tensors")
     content = _unwrapped(path, content)
-    if odd := sorted(name for name, value in content.items() if not _is_plain(value)):
+    tensors = {name: value for name, value in content.items() if _is_plain(value)}
+    if odd := sorted(content.keys() - tensors.keys()):
         raise CheckpointError(f"{path}: expected plain tensors only; other things: {listed(odd):.1000}")
-    return content
+    return tensors
 
 
 def _unwrapped(path: Path, content: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import io
 import os
 import sys
 import warnings
-from typing import Any, TextIO
+from typing import TextIO
 
 import click
 
@@ -54,7 +54,7 @@ class _LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"valence.cli.{cmd_name.replace('-', '_')}").command
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()

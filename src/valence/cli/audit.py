@@ -4,14 +4,13 @@ import hashlib
 import json
 import os
 import re
-import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import click
 from msgspec import UNSET, structs, to_builtins
@@ -20,8 +19,9 @@ from valence.audit.models import open_model
 from valence.audit.page.pictures import map_files
 from valence.audit.page.render import audit_page
 from valence.audit.plan import OWN_TEMPLATES, plan_probes, probe_names, read_own_templates
-from valence.audit.run import OnProbe, audit
+from valence.audit.run import audit
 from valence.cli.output import echo_json, one_line, require_writable, show_and_keep
+from valence.cli.progress import progress_bars
 from valence.data.labels import parse_label_names
 from valence.errors import InputError, MissingExtraError, ModelError, ValenceError
 from valence.files import sha256, why_not_writable, write_text
@@ -174,8 +174,8 @@ def command(
     if why_not is not None:
         said = f"{target}: cannot be written: {why_not}; what is found will be in {out / _JSON} alone"
         warnings.warn(one_line(said), stacklevel=1)
-    with _progress(len(plan.probes)) as on_probe:
-        report = audit(audited, plan, other, on_probe)
+    with progress_bars("auditing") as on_progress:
+        report = audit(audited, plan, other, on_progress)
     written: list[Path] = []
     unkept = None
     try:
@@ -360,27 +360,3 @@ def _described(model: AuditedModel) -> str:
     if model.masked_lm is not UNSET:
         said += f"; masked LM {model.masked_lm.name}"
     return said
-
-
-@contextmanager
-def _progress(n_probes: int) -> Iterator[OnProbe]:
-    """Show a bar for each probe of each model, on standard error."""
-    shown_now: dict[int, Any] = {}
-
-    def finish() -> None:
-        for bar in shown_now.values():
-            bar.render_finish()
-        shown_now.clear()
-
-    def advance(number: int, name: str, done: int, total: int) -> None:
-        if number not in shown_now:
-            finish()
-            again = ", the other model" if number >= n_probes else ""
-            shown_now[number] = click.progressbar(length=total, label=f"auditing: {name}{again}", file=sys.stderr)
-            shown_now[number].render_progress()
-        shown_now[number].update(done - shown_now[number].pos)
-
-    try:
-        yield advance
-    finally:
-        finish()

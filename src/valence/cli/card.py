@@ -1,19 +1,16 @@
 """valence card."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
-from valence.card.facts import Facts, collect_facts
-from valence.card.findings import Checked
-from valence.card.measure import OnProgress
+from valence.card.check.result import CheckResult
 from valence.card.readme import Readme, read_readme
+from valence.card.sources import Sources, read_sources
 from valence.card.write import README, with_pictures, write_card
 from valence.cli.output import echo_json, one_line, require_writable
+from valence.cli.progress import progress_bars
 from valence.errors import DataError, InputError
 from valence.files import refuse_lfs_pointer
 from valence.folder import ModelFolder
@@ -74,27 +71,27 @@ def command(
     if check:
         _check(folder, reports, (out or folder.path) / README, data, as_json)
     else:
-        _write(folder, collect_facts(folder, reports), out, Path(model).expanduser().is_dir(), as_json)
+        _write(folder, read_sources(folder, reports), out, Path(model).expanduser().is_dir(), as_json)
 
 
-def _write(folder: ModelFolder, facts: Facts, out: Path | None, is_own: bool, as_json: bool) -> None:
+def _write(folder: ModelFolder, sources: Sources, out: Path | None, is_own: bool, as_json: bool) -> None:
     if out is None and (folder.embedded or not is_own):
         raise InputError(f"{folder.name}: its folder is not yours to write to; name one with --out")
     target = folder.path if out is None else out
     require_writable(target / README)
     _spare(target / README)
-    facts = write_card(facts, target)
+    sources = write_card(sources, target)
     if as_json:
         echo_json(
             {
                 "card": str(target / README),
-                "facts": [vars(fact) for fact in facts.by_name.values()],
-                "missing": [vars(missing) for missing in facts.missing],
+                "facts": [statement.as_json() for statement in sources.statements.values()],
+                "missing": [vars(missing) for missing in sources.missing],
             }
         )
         return
-    click.echo(f"{target / README}: {len(facts.by_name):,} facts")
-    for missing in facts.missing:
+    click.echo(f"{target / README}: {len(sources.statements):,} statements")
+    for missing in sources.missing:
         click.echo(one_line(f"  left out: {missing.what} (what gives it: {missing.advice})"))
 
 
@@ -110,20 +107,22 @@ def _spare(path: Path) -> None:
 
 
 def _check(folder: ModelFolder, reports: Path | None, path: Path, data: tuple[Path, ...], as_json: bool) -> None:
-    from valence.card.check import check_card
-    from valence.card.claims import check_claims, check_results, find_claims
-    from valence.card.measure import Workbench
+    from valence.card.check.compare import check_card
+    from valence.card.check.published import check_model_index, check_published, find_published
+    from valence.card.check.remeasure import Remeasurer
 
     readme = read_readme(path) if path.is_file() else None
-    claims = None if _is_rendered(readme) else find_claims(folder, readme)
-    with _progress() as on_progress:
-        if claims is not None:
-            checked = check_claims(folder, claims, readme, data, on_progress)
+    published = None if _is_rendered(readme) else find_published(folder, readme)
+    with progress_bars() as on_progress:
+        if published is not None:
+            checked = check_published(folder, published, readme, data, on_progress)
         elif readme is not None and readme.card.results and not _is_rendered(readme):
-            checked = check_results(readme)
+            checked = check_model_index(readme)
         else:
-            facts, _ = with_pictures(collect_facts(folder, reports))
-            checked = check_card(facts, read_readme(path), Workbench(facts, data, on_progress=on_progress))
+            sources, _ = with_pictures(read_sources(folder, reports))
+            checked = check_card(
+                sources, readme or read_readme(path), Remeasurer(sources, data, on_progress=on_progress)
+            )
     if as_json:
         echo_json({"card": str(path), **checked.as_json()})
     else:
@@ -132,19 +131,19 @@ def _check(folder: ModelFolder, reports: Path | None, path: Path, data: tuple[Pa
 
 
 def _is_rendered(readme: Readme | None) -> bool:
-    return readme is not None and bool(readme.marked.figures or readme.marked.unclosed)
+    return readme is not None and bool(readme.anchors.statements or readme.anchors.unclosed)
 
 
-def _show(checked: Checked, path: Path) -> None:
+def _show(checked: CheckResult, path: Path) -> None:
     """Print a line for each figure; what is missing or wrong, once for all figures that it concerns."""
     reasons: dict[tuple[str, str], list[str]] = {}
-    for finding in checked.findings:
-        where = "" if finding.line is None else f", line {finding.line}"
-        told_below = finding.outcome in ("fails", "not checked")
-        detail = "" if told_below else f": {finding.detail}"
-        click.echo(one_line(f"{finding.outcome}: {finding.name}{where}: {finding.claimed}{detail}"))
+    for one in checked.statements:
+        where = "" if one.line is None else f", line {one.line}"
+        told_below = one.outcome in ("fails", "not checked")
+        detail = "" if told_below else f": {one.detail}"
+        click.echo(one_line(f"{one.outcome}: {one.name}{where}: {one.claimed}{detail}"))
         if told_below:
-            reasons.setdefault((finding.outcome, finding.detail), []).append(f"{finding.name}{where}")
+            reasons.setdefault((one.outcome, one.detail), []).append(f"{one.name}{where}")
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in checked.counts().items())
     click.echo(f"\n{path}: {counts or 'no figures'}")
     for (outcome, detail), names in sorted(reasons.items(), reverse=True):  # what fails comes last
@@ -152,26 +151,3 @@ def _show(checked: Checked, path: Path) -> None:
         click.echo(one_line(f"  {outcome}: {whose}: {detail}"))
     if checked.left_out:
         click.echo(f"  {len(checked.left_out):,} figures of the reports are not in it: valence card renders it anew")
-
-
-@contextmanager
-def _progress() -> Iterator[OnProgress]:
-    """Show a bar for each thing that is measured, on standard error."""
-    shown: dict[str, Any] = {}
-
-    def finish() -> None:
-        for bar in shown.values():
-            bar.render_finish()
-        shown.clear()
-
-    def advance(what: str, done: int, total: int) -> None:
-        if what not in shown:
-            finish()
-            shown[what] = click.progressbar(length=total, label=what, file=sys.stderr)
-            shown[what].render_progress()
-        shown[what].update(done - shown[what].pos)
-
-    try:
-        yield advance
-    finally:
-        finish()

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import tee
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,17 +14,17 @@ from valence.cli.data_options import data_options
 from valence.cli.live_lines import LiveLines
 from valence.cli.options import model_options
 from valence.cli.output import json_line, one_line
-from valence.cli.progress import progress
+from valence.cli.progress import progress_count
 from valence.data.columns import ColumnNames, choose_columns
 from valence.data.examples import read_texts
 from valence.data.lines import decode_lines, warn_of_returns
 from valence.data.sources import STANDARD_INPUT, find_source
 from valence.data.tables import TableOptions, looks_like_a_header
 from valence.errors import DataError, InputError
-from valence.hub import DEFAULT
+from valence.hub import DEFAULT, find_model
+from valence.reading import Text
 from valence.runtime.classifier import Classifier, Prediction
-from valence.runtime.load import load
-from valence.text.tokenizer import Text
+from valence.runtime.load import Loading, load_with
 
 __all__ = ["command"]
 
@@ -60,7 +59,7 @@ def command(
     columns: ColumnNames,
     reading: TableOptions,
     revision: str | None,
-    loading: dict[str, Any],
+    loading: Loading,
     as_json: bool,
 ) -> None:
     """Label each TEXT, or the texts of a file, or those of standard input, one a line.
@@ -71,7 +70,7 @@ def command(
         raise click.UsageError("give texts or --file, not both")
     if file is None and (columns, reading) != (ColumnNames(), TableOptions()):
         raise click.UsageError("--text-column, --encoding and other options of tables go with --file")
-    classifier = load(model, revision=revision, **loading)
+    classifier = load_with(find_model(model, revision), loading)
     if texts:
         answers = _in_windows(classifier, iter([list(texts)]))
     elif file is not None:
@@ -106,10 +105,10 @@ def _of_file(classifier: Classifier, texts: Iterator[Text]) -> Iterator[tuple[Te
     """Stream the texts of a file, in flat memory."""
     ours, theirs = tee(texts)
     predictions = classifier.stream(theirs)
-    with progress("classifying", "texts") as advance:
-        for prediction in predictions:  # first, so that it meets an error in the file before we do
+    with progress_count("classifying", "texts") as on_progress:
+        for number, prediction in enumerate(predictions, start=1):  # first: it meets an error in the file before we do
             yield next(ours), prediction
-            advance(1)
+            on_progress(number, 0)
 
 
 def _in_windows(classifier: Classifier, windows: Iterator[list[Text]]) -> Iterator[tuple[Text, Prediction]]:
@@ -118,20 +117,16 @@ def _in_windows(classifier: Classifier, windows: Iterator[list[Text]]) -> Iterat
     for window in windows:
         try:
             yield from zip(window, classifier.stream(window), strict=True)
-        except InputError:
-            _find_culprit(classifier, window, done)
-            raise
+        except InputError as problem:
+            if problem.index is None:
+                raise
+            raise InputError(problem.message, done + problem.index) from None  # counted from the start of the input
         sys.stdout.flush()
         done += len(window)
 
 
-def _find_culprit(classifier: Classifier, window: list[Text], done: int) -> None:
-    """Raise the error of the one text at fault, counted from the start of the input."""
-    classifier.tokenizer(window, classifier.long_text, done, classifier.stride)
-
-
 def _as_json(text: Text, prediction: Prediction) -> str:
-    written: dict[str, Any] = {
+    written: dict[str, object] = {
         "text": text,
         "label": prediction.label,
         "score": prediction.score,

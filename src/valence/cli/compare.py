@@ -1,6 +1,5 @@
 """valence compare."""
 
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
@@ -9,14 +8,16 @@ import click
 
 from valence.cli.data_options import data_options, tell_columns
 from valence.cli.output import echo_json, require_writable, show_and_keep
+from valence.cli.progress import progress_bars
 from valence.data.columns import ColumnNames
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
 from valence.data.tables import TableOptions
 from valence.errors import MissingExtraError
-from valence.files import write_json, write_text
+from valence.files import write_text
 from valence.hub import find_model
+from valence.reports.codec import encode_report, write_report
 from valence.runtime.choice import EngineName
 from valence.runtime.load import load_folder
 
@@ -99,26 +100,27 @@ def command(
         known=contestants[0].classifier.labels,
     )
     tell_columns(examples)
-    with click.progressbar(length=2 * len(examples), label="comparing", file=sys.stderr) as bar:
+    with progress_bars("comparing") as on_progress:
+        on_progress(0, 2 * len(examples))
         report = compare(
             contestants[0],
             contestants[1],
             examples,
             resamples,
             rounds,
-            lambda done: bar.update(done - bar.pos),
+            on_progress,
             positive,
         )
 
     def show() -> None:
         if as_json:
-            echo_json(report)
+            echo_json(encode_report(report))
         else:
             click.echo(as_markdown(report, n_texts=_SHOWN_TEXTS), nl=False)
 
     def write(path: Path) -> None:
         if path.suffix.lower() == ".json":
-            write_json(path, report)
+            write_report(path, report)
         else:
             write_text(path, as_markdown(report))
 

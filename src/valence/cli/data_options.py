@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import get_args
 
 import click
 
@@ -58,7 +58,7 @@ def data_options(labels: bool = True, pairs: bool = True) -> Callable[[_Command]
             no_header: bool,
             label_column: str | None = None,
             pair_column: str | None = None,
-            **others: Any,
+            **others: object,
         ) -> None:
             command(
                 columns=ColumnNames(text_column, label_column, pair_column),

@@ -1,7 +1,7 @@
 """valence distill."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, TypedDict, Unpack, get_args
 
 import click
 
@@ -9,6 +9,7 @@ from valence.cli.data_options import data_options, tell_columns
 from valence.cli.output import echo_json
 from valence.cli.training_monitor import (
     TrainingMonitor,
+    duration,
     epochs_note,
     kept_epoch,
     need_training_packages,
@@ -16,6 +17,8 @@ from valence.cli.training_monitor import (
     tell_base,
 )
 from valence.cli.training_options import (
+    Debiasing,
+    RecipeChanges,
     change_recipe,
     debias_options,
     parse_positive,
@@ -33,17 +36,55 @@ from valence.data.tables import TableOptions
 from valence.errors import InputError
 from valence.folder import ModelFolder
 from valence.hub import find_model
+from valence.reports.codec import encode_report
+from valence.reports.report import present
+from valence.reports.training import TrainingReport
 from valence.runtime.choice import EngineName
 from valence.training.recipe import RECIPES, default_recipe, pretraining
 
 if TYPE_CHECKING:
     from valence.training.distill_classifier import ClassifierDistilling
     from valence.training.distill_raw import RawDistilling
+    from valence.training.student import StudentShape
 
 __all__ = ["command"]
 
-_WITH_DEFAULTS = ("teacher_engine", "temperature", "soft_weight")
-_FOR_CLASSIFIERS = (*_WITH_DEFAULTS, "layer_by_layer", "labels", "positive")
+
+class _Given(TypedDict):
+    """The options of which it depends on --raw whether they go with it."""
+
+    evaluation: str | None
+    positive: str | None
+    unlabelled: tuple[str, ...]
+    columns: ColumnNames
+    reading: TableOptions
+    labels: str | None
+    temperature: float | None
+    soft_weight: float | None
+    teacher_engine: EngineName | None
+    layer_by_layer: bool
+    whole_words: bool
+    soft_targets: str | None
+
+
+class _Shared(TypedDict):
+    """What both kinds of distillation are told."""
+
+    out: Path
+    shape: "StudentShape"
+    seed: int
+    save_every: int
+
+
+class _WithDefaults(TypedDict, total=False):
+    """What the user said of the teachers' answers."""
+
+    teacher_engine: EngineName
+    temperature: float
+    soft_weight: float
+
+
+_FOR_CLASSIFIERS = ("teacher_engine", "temperature", "soft_weight", "layer_by_layer", "labels", "positive")
 _FOR_RAW = ("whole_words", "soft_targets")
 
 
@@ -106,12 +147,14 @@ def command(
     n_heads: int | None,
     intermediate_size: int | None,
     resume: bool,
+    seed: int,
+    save_every: int,
     revision: str | None,
     tensorboard: Path | None,
     as_json: bool,
-    overrides: dict[str, Any],
-    debias: dict[str, Any],
-    **given: Any,
+    overrides: RecipeChanges,
+    debias: Debiasing,
+    **given: Unpack[_Given],
 ) -> None:
     """Teach a smaller model what a larger one says of TEXTS.
 
@@ -129,14 +172,10 @@ def command(
         raise InputError("--debias does not go with --raw")
     _check(raw, base, folders, start, given)
     require_positions(overrides, start)
-    shared = {
-        "out": out,
-        "shape": StudentShape(
-            n_layers=n_layers, hidden_size=hidden_size, n_heads=n_heads, intermediate_size=intermediate_size
-        ),
-        "seed": given.pop("seed"),
-        "save_every": given.pop("save_every"),
-    }
+    shape = StudentShape(
+        n_layers=n_layers, hidden_size=hidden_size, n_heads=n_heads, intermediate_size=intermediate_size
+    )
+    shared = _Shared(out=out, shape=shape, seed=seed, save_every=save_every)
     title = f"taught by {', '.join(folder.name for folder in folders)}"
     if raw:
         from valence.training.distill_raw import distill_raw
@@ -147,19 +186,19 @@ def command(
     else:
         from valence.training.distill_classifier import distill_classifier
 
-        run = _classifier(texts, folders, start, shared | debias, overrides, given, resume)
+        run = _classifier(texts, folders, start, shared, debias, overrides, given, resume)
         title += epochs_note(run.recipe)
         with resume_hint(), TrainingMonitor(title, "examples", tensorboard) as monitor:
             report = distill_classifier(run, resume, monitor, tell_base, monitor.on_asked)
-    if not report:
+    if report is None:
         return  # another process reports
     if as_json:
-        echo_json(report)
+        echo_json(encode_report(report))
     else:
         _show(report, out, raw)
 
 
-def _check(raw: bool, base: str | None, teachers: list[ModelFolder], start: ModelFolder, given: dict[str, Any]) -> None:
+def _check(raw: bool, base: str | None, teachers: list[ModelFolder], start: ModelFolder, given: _Given) -> None:
     """Refuse options that say nothing about what is to be done."""
     columns: ColumnNames = given["columns"]
     if not start.weight_files and base is None:
@@ -170,8 +209,8 @@ def _check(raw: bool, base: str | None, teachers: list[ModelFolder], start: Mode
     if raw and (columns.label is not None or columns.pair is not None):
         raise InputError(f"{'--label-column' if columns.label is not None else '--pair-column'} does not go with --raw")
     unused = _FOR_CLASSIFIERS if raw else _FOR_RAW
-    for name in unused:
-        if given[name] is not None and given[name] is not False:
+    for name, value in given.items():
+        if name in unused and value is not None and value is not False:
             option = f"--{name.replace('_', '-')}"
             raise InputError(f"{option} does not go with --raw" if raw else f"{option} goes with --raw")
 
@@ -179,9 +218,9 @@ def _check(raw: bool, base: str | None, teachers: list[ModelFolder], start: Mode
 def _raw(
     texts: tuple[str, ...],
     teacher: ModelFolder,
-    shared: dict[str, Any],
-    overrides: dict[str, Any],
-    given: dict[str, Any],
+    shared: _Shared,
+    overrides: RecipeChanges,
+    given: _Given,
 ) -> "RawDistilling":
     from valence.checkpoint.config import encoder_config
     from valence.training.distill_raw import RawDistilling
@@ -210,9 +249,10 @@ def _classifier(
     texts: tuple[str, ...],
     teachers: list[ModelFolder],
     base: ModelFolder,
-    shared: dict[str, Any],
-    overrides: dict[str, Any],
-    given: dict[str, Any],
+    shared: _Shared,
+    debias: Debiasing,
+    overrides: RecipeChanges,
+    given: _Given,
     resume: bool,
 ) -> "ClassifierDistilling":
     from valence.checkpoint.config import encoder_config
@@ -224,8 +264,7 @@ def _classifier(
     known = teachers[0].labels
     names = None if given["labels"] is None else parse_label_names(given["labels"])
     placeholders = known is None or teachers[0].labels_are_placeholders
-    columns: ColumnNames = given["columns"]
-    reading: TableOptions = given["reading"]
+    columns, reading = given["columns"], given["reading"]
     examples = read_examples(
         find_source(texts[0], "train", reading), columns, names, known=names if placeholders and names else known
     )
@@ -237,8 +276,16 @@ def _classifier(
     unlabelled = read_documents(sources, columns.text) if sources else []
     positive = parse_positive(given["positive"], examples, evaluated=evaluation is not None)
     recipe = change_recipe(RECIPES[default_recipe(encoder_config(base).hidden_size)](), overrides)
+    with_defaults = _WithDefaults()
+    if given["teacher_engine"] is not None:
+        with_defaults["teacher_engine"] = given["teacher_engine"]
+    if given["temperature"] is not None:
+        with_defaults["temperature"] = given["temperature"]
+    if given["soft_weight"] is not None:
+        with_defaults["soft_weight"] = given["soft_weight"]
     return ClassifierDistilling(
         **shared,
+        **debias,
         recipe=with_enough_steps(recipe, len(examples) + len(unlabelled), overrides, shared["out"], resume),
         teachers=teachers,
         base=base,
@@ -248,23 +295,21 @@ def _classifier(
         evaluation=None
         if evaluation is None
         else read_examples(find_source(evaluation, "eval", reading), columns, names, known=examples.names),
-        **{name: given[name] for name in _WITH_DEFAULTS if given[name] is not None},
+        **with_defaults,
         layer_by_layer=given["layer_by_layer"],
         positive=positive,
     )
 
 
-def _show(report: dict[str, Any], out: Path, raw: bool) -> None:
+def _show(report: TrainingReport, out: Path, raw: bool) -> None:
     kept = "" if raw else f"{kept_epoch(report)}, "
-    lines = [f"{out}: {kept}{report['seconds'] / 60:.1f} minutes, {report['examples_per_second']:,.0f} texts/s"]
-    result = report["kept"]
-    if result is not None:
-        teacher, student = result["teacher"], result["student"]
-        lines.append(f"{result['figure']}: teacher {teacher['figure']:.4f}, student {student['figure']:.4f}")
+    lines = [f"{out}: {kept}{duration(report)}, {present(report.examples_per_second):,.0f} texts/s"]
+    if (retained := present(report.kept)) is not None:
+        lines.append(f"{retained.figure}: teacher {retained.teacher.figure:.4f}, student {retained.student.figure:.4f}")
         shares = [
-            None if result["share_kept"] is None else f"{result['share_kept']:.1%} kept",
-            None if result["smaller"] is None else f"{result['smaller']:.0%} smaller",
-            f"{result['faster']:.0%} faster",
+            None if retained.share_kept is None else f"{retained.share_kept:.1%} kept",
+            None if retained.smaller is None else f"{retained.smaller:.0%} smaller",
+            f"{retained.faster:.0%} faster",
         ]
         lines.append(", ".join(share for share in shares if share))
     tries = f'fill-mask --model {out} "This film was [MASK]."' if raw else f'classify --model {out} "…"'

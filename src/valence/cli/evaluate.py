@@ -1,17 +1,15 @@
 """valence evaluate."""
 
-import sys
 import warnings
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import click
 
 from valence.cli.data_options import data_options, tell_columns
 from valence.cli.options import model_options
 from valence.cli.output import echo_json, one_line, require_writable, show_and_keep
+from valence.cli.progress import progress_bars
 from valence.data.columns import ColumnNames
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
@@ -19,13 +17,17 @@ from valence.data.positive import find_positive
 from valence.data.sources import find_source
 from valence.data.tables import TableOptions
 from valence.errors import MissingExtraError
-from valence.files import why_not_writable, write_json
+from valence.files import why_not_writable
 from valence.hub import find_model
-from valence.runtime.load import load_folder
+from valence.reports.codec import encode_report, write_report
+from valence.reports.evaluation import EvaluationReport
+from valence.reports.printing import bounds, fixed, plain_table
+from valence.runtime.load import Loading, load_with
 
 __all__ = ["command"]
 
 _CLASS_METRICS = ("precision", "recall", "f1")
+_NOT_DEFINED = "not defined: the data lacks a class"
 
 
 @click.command(
@@ -60,7 +62,7 @@ def command(
     data_labels: str | None,
     positive: str | None,
     revision: str | None,
-    loading: dict[str, Any],
+    loading: Loading,
     resamples: int,
     out: Path | None,
     as_json: bool,
@@ -76,7 +78,7 @@ def command(
     from valence.evaluation.report_file import evaluation_file
 
     folder = find_model(model, revision)
-    classifier = load_folder(folder, **loading)
+    classifier = load_with(folder, loading)
     require_single_label(classifier)
     find_positive(classifier.labels, positive)  # before the data are read
     if out is not None:
@@ -92,12 +94,15 @@ def command(
     if in_folder:
         target = evaluation_file(folder, classifier, examples)
         _say_where(target.path, target.why)
-    with click.progressbar(length=len(examples), label="evaluating", file=sys.stderr) as bar:
-        report = evaluate(classifier, examples, folder, resamples, lambda done: bar.update(done - bar.pos), positive)
+    with progress_bars("evaluating") as on_progress:
+        on_progress(0, len(examples))
+        report = evaluate(classifier, examples, folder, resamples, on_progress, positive)
     # Again, for another run may have written the file in the meantime.
     path = evaluation_file(folder, classifier, examples).path if in_folder else out
     show_and_keep(
-        lambda: echo_json(report) if as_json else _show(report), path, lambda target: write_json(target, report)
+        lambda: echo_json(encode_report(report)) if as_json else _show(report),
+        path,
+        lambda target: write_report(target, report),
     )
     if path is not None and not as_json:
         click.echo(f"report: {path}")
@@ -114,59 +119,48 @@ def _say_where(path: Path, why: str | None) -> None:
         warnings.warn(one_line(said), stacklevel=2)
 
 
-def _show(report: dict[str, Any]) -> None:
-    windowed = f"{report['n_windowed']:,} read in windows" if report["long_text"]["how"] == "window" else None
+def _show(report: EvaluationReport) -> None:
+    windowed = f"{report.n_windowed:,} read in windows" if report.long_text.how == "window" else None
     click.echo(
-        f"{report['data']['name']}: {report['n_texts']:,} texts, "
-        f"{windowed or format(report['n_truncated'], ',') + ' truncated'} at "
-        f"{report['max_length']} tokens; engine {report['model']['engine']}\n"
+        f"{report.data.name}: {report.n_texts:,} texts, "
+        f"{windowed or format(report.n_truncated, ',') + ' truncated'} at {report.max_length} tokens; "
+        f"engine {report.model.engine}\n"
     )
-    _show_figures(report)
-    names = report["confusion_matrix"]["labels"]
+    _show_metrics(report)
+    names, counts = report.confusion_matrix.labels, report.confusion_matrix.counts
     width = max(8, *(len(name) for name in names)) + 2
     click.echo("\ntrue \\ predicted".ljust(width + 1) + "".join(name.rjust(width) for name in names))
-    for name, counts in zip(names, report["confusion_matrix"]["counts"], strict=True):
-        click.echo(name.ljust(max(width, 16)) + "".join(f"{count:,}".rjust(width) for count in counts))
-    click.echo(f"\n{report['texts_per_second']:,.0f} texts/s, {report['tokens_per_second']:,.0f} tokens/s")
+    for name, row in zip(names, counts, strict=True):
+        click.echo(name.ljust(max(width, 16)) + "".join(f"{count:,}".rjust(width) for count in row))
+    click.echo(f"\n{report.texts_per_second:,.0f} texts/s, {report.tokens_per_second:,.0f} tokens/s")
 
 
-def _show_figures(report: dict[str, Any]) -> None:
-    """Show figures for the whole, those that stand for it first, and then those of each class."""
-    positive = report["positive"]
-    macro = {f"macro {name}": report[f"macro_{name}"] for name in _CLASS_METRICS}
-    rest = {name: report[name] for name in ("auc", "loss", "mcc")}
-    if positive is None:
+def _show_metrics(report: EvaluationReport) -> None:
+    """Show metrics of the whole, those that stand for it first, and then those of each class."""
+    macro = {f"macro {name}": getattr(report, f"macro_{name}") for name in _CLASS_METRICS}
+    metrics = {name: metric.estimate for name, metric in report.metrics.items()}
+    rest = {name: found for name, found in metrics.items() if name not in ("accuracy", *_CLASS_METRICS)}
+    if report.positive is None:
         # F1 first: it is the one that does not look good where a class is never found
-        front = {"macro f1": macro["macro f1"], "accuracy": report["accuracy"], **macro}
+        front = {"macro f1": macro["macro f1"], "accuracy": metrics["accuracy"], **macro}
     else:
-        named = {f"{name} of {positive}": report[name] for name in _CLASS_METRICS}
-        front = {"accuracy": report["accuracy"], **named}
+        named = {f"{name} of {report.positive}": metrics[name] for name in _CLASS_METRICS}
+        front = {"accuracy": metrics["accuracy"], **named}
         rest |= macro
-    width = max(10, *map(len, front))
-    for name, figure in (front | rest).items():
-        said = "not defined: the data lacks a class" if figure is None else _interval(figure)
+    width = max(10, *map(len, front | rest))
+    for name, found in (front | rest).items():
+        said = _NOT_DEFINED if found is None else f"{fixed(found.value)}   95 % interval {bounds(found)}"
         click.echo(one_line(f"{name:{width}}  {said}"))
-    rows = [("class", "texts", "predicted", *_CLASS_METRICS)]
+    rows: list[tuple[str, ...]] = [("class", "texts", "predicted", *_CLASS_METRICS)]
     rows += [
         (
-            one["label"],
-            f"{one['support']:,}",
-            f"{one['predicted']:,}",
-            *(f"{one[n]['value']:.4f}" for n in _CLASS_METRICS),
+            one.label,
+            f"{one.support:,}",
+            f"{one.predicted:,}",
+            *(fixed(getattr(one, name).value) for name in _CLASS_METRICS),
         )
-        for one in report["per_class"]
+        for one in report.per_class or ()
     ]
     click.echo()
-    _table(rows)
-
-
-def _interval(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.4f}   95 % interval {figure['low']:.4f} to {figure['high']:.4f}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> None:
-    """Print a table whose first column is text and whose others are numbers."""
-    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
-    for name, *numbers in rows:
-        cells = (number.rjust(width + 2) for number, width in zip(numbers, others, strict=True))
-        click.echo(one_line(name.ljust(first) + "".join(cells)))
+    for line in plain_table(rows):
+        click.echo(one_line(line))

@@ -4,28 +4,29 @@ import io
 import logging
 import os
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import click
 
 from valence.cli.options import model_options
 from valence.cli.output import echo_json, one_line, require_writable, show_and_keep
+from valence.cli.progress import progress_bars
 from valence.data.lines import decode_lines
 from valence.errors import EngineError, InputError, MissingExtraError
-from valence.explain.attribution import Attribution, Method, OnProgress
+from valence.explain.attribution import Attribution, Method
 from valence.explain.leave_one_out import leave_one_out
 from valence.explain.page import render_page
 from valence.explain.wording import decimals, sentences
 from valence.files import write_text
 from valence.folder import ModelFolder
 from valence.hub import find_model
+from valence.progress import OnProgress, silent
 from valence.runtime.classifier import Classifier
-from valence.runtime.load import load_folder
+from valence.runtime.load import Loading, load_with
 from valence.text.tokenizer import Text
 
 __all__ = ["command"]
@@ -72,7 +73,7 @@ def command(
     method: Method,
     target: str | None,
     revision: str | None,
-    loading: dict[str, Any],
+    loading: Loading,
     page: Path | None,
     as_json: bool,
 ) -> None:
@@ -85,9 +86,10 @@ def command(
     folder = find_model(model, revision)
     if method == "integrated-gradients":
         loading = _for_gradients(folder, loading)
-    classifier = load_folder(folder, **loading)
+    classifier = load_with(folder, loading)
     first = _standard_input() if text == "-" else text
-    with _bar() as on_progress:
+    shown = progress_bars("explaining", _SHOWN_AFTER_SECONDS) if sys.stderr.isatty() else nullcontext(silent)
+    with shown as on_progress:
         attribution = _explain(classifier, first if pair is None else (first, pair), method, target, on_progress)
 
     def show() -> None:
@@ -101,9 +103,9 @@ def command(
         click.echo(f"\npage: {page}")
 
 
-def _for_gradients(folder: ModelFolder, loading: dict[str, Any]) -> dict[str, Any]:
+def _for_gradients(folder: ModelFolder, loading: Loading) -> Loading:
     """Ask for the engine that has gradients; refuse what it cannot do."""
-    if loading["engine"] not in ("auto", "torch") or loading["precision"] not in (None, "fp32"):
+    if loading.engine not in ("auto", "torch") or loading.precision not in (None, "fp32"):
         raise click.UsageError("integrated gradients are computed by the torch engine, in fp32")
     if not folder.weight_files:
         raise EngineError(
@@ -112,7 +114,7 @@ def _for_gradients(folder: ModelFolder, loading: dict[str, Any]) -> dict[str, An
         )
     if find_spec("captum") is None or find_spec("torch") is None:
         raise MissingExtraError("explain", "Explaining with integrated gradients")
-    return loading | {"engine": "torch", "precision": "fp32"}
+    return replace(loading, engine="torch", precision="fp32")
 
 
 def _explain(
@@ -137,28 +139,6 @@ def _standard_input() -> str:
         raise InputError(f"standard input has more than {_MOST_BYTES:,} bytes: explain a part of it")
     text = "".join(line for _, line in decode_lines(io.BytesIO(content), "standard input"))
     return text.removesuffix("\n").removesuffix("\r")
-
-
-@contextmanager
-def _bar() -> Iterator[OnProgress]:
-    """Show how far it is, to who watches and where it takes a while."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    begun = time.monotonic()
-    with ExitStack() as shown:
-        bar: Any = None
-
-        def advance(done: int, total: int) -> None:
-            nonlocal bar
-            if bar is None:
-                if time.monotonic() - begun < _SHOWN_AFTER_SECONDS:
-                    return
-                bar = shown.enter_context(click.progressbar(length=total, label="explaining", file=sys.stderr))
-            bar.length = total
-            bar.update(done - bar.pos)
-
-        yield advance
 
 
 def _show(attribution: Attribution, coloured: bool) -> None:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -16,10 +15,13 @@ from valence.data.recorded import recorded_columns, recorded_options
 from valence.data.sources import find_source
 from valence.data.tables import Table, TableOptions
 from valence.errors import InputError, MissingExtraError, ValenceError
-from valence.files import read_json
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
+from valence.reports.codec import read_report
+from valence.reports.report import present
+from valence.reports.training import TrainingReport
 from valence.runtime.export.sample import Sample
+from valence.runtime.manifest import Format, Precision
 from valence.text.tokenizer import Text
 
 __all__ = ["command"]
@@ -59,8 +61,8 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print what the manifest says of the engine.")
 def command(
     model: str,
-    file_format: Any,
-    precision: Any,
+    file_format: Format,
+    precision: Precision,
     sample: str | None,
     columns: ColumnNames,
     reading: TableOptions,
@@ -109,15 +111,16 @@ def _texts(table: Table, wanted: ColumnNames) -> Iterator[Text]:
 
 def _kept_sample(folder: ModelFolder) -> Sample:
     """Read the training texts that `train` marked, if their file is still there and still the same."""
-    path = folder.reports / "training.json"
-    kept: Any = read_json(path).get("agreement_sample") if path.is_file() else None
     try:
-        name = kept["source"]
-        place = name if name.startswith("hub:") else os.path.abspath(folder.path / name)
+        report = read_report(folder.reports / "training.json", TrainingReport)
+        kept = None if report is None else present(report.agreement_sample)
+        if kept is None or kept.source is None:
+            return Sample()
+        place = kept.source if kept.source.startswith("hub:") else os.path.abspath(folder.path / kept.source)
         source = find_source(place, "train", recorded_options(kept))
-        if source.sha256() != kept["train_sha256"]:
+        if source.sha256() != kept.train_sha256:
             return Sample()
         texts = [text for table in source.tables() for text in _texts(table, recorded_columns(kept))]
-        return Sample([texts[row] for row in kept["rows"]], f"{len(kept['rows']):,} training texts of {source.title}")
-    except (AttributeError, KeyError, TypeError, IndexError, ValenceError):
+        return Sample([texts[row] for row in kept.rows], f"{len(kept.rows):,} training texts of {source.title}")
+    except (IndexError, ValenceError):
         return Sample()  # no training data here: not needed for an export

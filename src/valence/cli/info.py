@@ -11,7 +11,7 @@ from valence.cli.output import echo_json, one_line
 from valence.errors import ValenceError
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
-from valence.processors import available_cpus, cgroup_cpus, processor_features
+from valence.processors import available_cpus, cgroup_cpus, processor_features, processor_name
 from valence.runtime.choice import choose_engine
 from valence.runtime.manifest import read_manifest
 from valence.text.tokenizer import Tokenizer
@@ -69,6 +69,7 @@ def _describe(folder: ModelFolder) -> dict[str, Any]:
         "engine": _engine(folder),
         "machine": {
             "architecture": platform.machine(),
+            "processor": processor_name(),
             "processors": os.cpu_count(),
             "usable": available_cpus(),
             "container_limit": cgroup_cpus(),
@@ -101,6 +102,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         *(("", _export_line(export)) for export in facts["exports"]),
         ("runs here", f"{engine['name'] or 'nothing'}: {engine['reason']}"),
         *(("", f"not {name}: {reason}") for name, reason in engine["others"].items()),
+        ("processor", machine["processor"]),
         ("processors", _processors(machine)),
         ("instructions", ", ".join(machine["features"]) or "not known"),
     ]

@@ -2,13 +2,14 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import get_args
 
 import click
 
 from valence.data.labels import parse_label_names
+from valence.reading import AGGREGATIONS, LONG_TEXTS, Aggregation, LongText, Reading
 from valence.runtime.choice import EngineName, TorchPrecision
-from valence.runtime.scores import AGGREGATIONS
+from valence.runtime.load import Loading
 
 __all__ = ["model_options"]
 
@@ -19,8 +20,7 @@ def model_options(command: _Command) -> _Command:
     """Add the options that say how a model is loaded.
 
     Args:
-        command: the function of a command; gets `revision`, and as `loading` the keyword arguments of
-            `valence.runtime.load.load_folder`.
+        command: the function of a command; gets `revision`, and `loading`, a `valence.runtime.load.Loading`.
 
     Returns:
         The function with the options.
@@ -29,26 +29,18 @@ def model_options(command: _Command) -> _Command:
     @functools.wraps(command)
     def with_options(
         revision: str | None,
-        engine: str,
-        precision: str | None,
+        engine: EngineName,
+        precision: TorchPrecision | None,
         labels: str | None,
         max_length: int | None,
-        long_text: str,
+        long_text: LongText,
         stride: int,
-        aggregate: str,
+        aggregate: Aggregation,
         threads: int | None,
-        **others: Any,
+        **others: object,
     ) -> None:
-        loading = {
-            "engine": engine,
-            "precision": precision,
-            "labels": None if labels is None else parse_label_names(labels),
-            "max_length": max_length,
-            "long_text": long_text,
-            "stride": stride,
-            "aggregation": aggregate,
-            "threads": threads,
-        }
+        names = None if labels is None else parse_label_names(labels)
+        loading = Loading(engine, precision, names, threads, Reading(max_length, long_text, stride, aggregate))
         command(revision=revision, loading=loading, **others)
 
     decorated: _Command = with_options
@@ -71,7 +63,7 @@ def model_options(command: _Command) -> _Command:
             click.option("--max-length", type=int, help="Tokens read of a text.  [default: the model's limit]"),
             click.option(
                 "--long-text",
-                type=click.Choice(["window", "truncate", "error"]),
+                type=click.Choice(LONG_TEXTS),
                 default="window",
                 show_default=True,
                 help="What to do with longer texts: read all of it in windows, leave out the end, or refuse.",

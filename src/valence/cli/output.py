@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -22,7 +21,7 @@ _ESCAPES = {code: repr(chr(code))[1:-1] for code in _CONTROLS}
 _JSON_ESCAPES = {code: f"\\u{code:04x}" for code in _CONTROLS if code >= 0x7F}  # json escapes the others itself
 
 
-def echo_json(value: Any, indent: int | None = 2) -> None:
+def echo_json(value: object, indent: int | None = 2) -> None:
     """Print one JSON value.
 
     Args:
@@ -32,7 +31,7 @@ def echo_json(value: Any, indent: int | None = 2) -> None:
     click.echo(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))
 
 
-def json_line(value: Any) -> str:
+def json_line(value: object) -> str:
     """Write a JSON value so that it takes one line everywhere and cannot steer a terminal.
 
     Args:

@@ -1,14 +1,14 @@
 """valence pretrain."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from valence.cli.data_options import data_options
 from valence.cli.output import echo_json
-from valence.cli.training_monitor import TrainingMonitor, need_training_packages, resume_hint, tell_base
+from valence.cli.training_monitor import TrainingMonitor, duration, need_training_packages, resume_hint, tell_base
 from valence.cli.training_options import (
+    RecipeChanges,
     change_recipe,
     require_checkpoint,
     require_folder,
@@ -20,7 +20,10 @@ from valence.data.documents import read_documents
 from valence.data.sources import find_source
 from valence.data.tables import TableOptions
 from valence.errors import InputError
+from valence.folder import Architecture
 from valence.hub import find_model
+from valence.reports.codec import encode_report
+from valence.reports.report import present
 from valence.training.recipe import pretraining
 
 __all__ = ["command"]
@@ -63,7 +66,7 @@ def command(
     columns: ColumnNames,
     reading: TableOptions,
     limit: int | None,
-    architecture: Any,
+    architecture: Architecture,
     next_sentence: bool,
     whole_words: bool,
     evaluate_every: int | None,
@@ -73,7 +76,7 @@ def command(
     revision: str | None,
     tensorboard: Path | None,
     as_json: bool,
-    overrides: dict[str, Any],
+    overrides: RecipeChanges,
 ) -> None:
     """Train a raw model to guess hidden words of plain text.
 
@@ -114,13 +117,13 @@ def command(
     title = f"{len(documents):,} documents, {sum(map(len, documents)) / 1e6:,.1f} million characters"
     with resume_hint(), TrainingMonitor(title, "sequences", tensorboard) as monitor:
         report = pretrain(run, resume, monitor, tell_base)
-    if not report:
+    if report is None:
         return  # another process reports
     if as_json:
-        echo_json(report)
+        echo_json(encode_report(report))
         return
-    before, after = report["before"], report["after"]
-    lines = [f"{out}: {report['seconds'] / 60:.1f} minutes, {report['tokens_per_second']:,.0f} tokens/s"]
+    before, after = present(report.before) or {}, present(report.after) or {}
+    lines = [f"{out}: {duration(report)}, {present(report.tokens_per_second):,.0f} tokens/s"]
     for name, title in (
         ("perplexity", "perplexity on held-out text"),
         ("top5", "hidden words among the five most likely"),

@@ -1,7 +1,6 @@
 """valence train."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -9,6 +8,7 @@ from valence.cli.data_options import data_options, tell_columns
 from valence.cli.output import echo_json
 from valence.cli.training_monitor import (
     TrainingMonitor,
+    duration,
     epochs_note,
     kept_epoch,
     need_training_packages,
@@ -16,6 +16,8 @@ from valence.cli.training_monitor import (
     tell_base,
 )
 from valence.cli.training_options import (
+    Debiasing,
+    RecipeChanges,
     change_recipe,
     debias_options,
     parse_positive,
@@ -29,8 +31,12 @@ from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
 from valence.data.tables import TableOptions
+from valence.folder import Architecture
 from valence.hub import find_model
-from valence.training.recipe import RECIPES, default_recipe
+from valence.reports.codec import encode_report
+from valence.reports.report import present
+from valence.reports.training import TrainingReport
+from valence.training.recipe import RECIPES, Keep, default_recipe
 
 __all__ = ["command"]
 
@@ -83,7 +89,7 @@ def command(
     reading: TableOptions,
     labels: str | None,
     recipe: str | None,
-    architecture: Any,
+    architecture: Architecture,
     seed: int,
     save_every: int,
     resume: bool,
@@ -91,9 +97,9 @@ def command(
     tensorboard: Path | None,
     as_json: bool,
     positive: str | None,
-    keep: str | None,
-    debias: dict[str, Any],
-    overrides: dict[str, Any],
+    keep: Keep | None,
+    debias: Debiasing,
+    overrides: RecipeChanges,
 ) -> None:
     """Fine-tune a classifier on the labelled texts of DATA.
 
@@ -159,18 +165,16 @@ def command(
 
     with resume_hint(), TrainingMonitor(title, "examples", tensorboard) as monitor:
         report = fine_tune(run, resume, monitor, tell)
-    if not report:
+    if report is None:
         return  # another process reports
     _show(report, out, as_json)
 
 
-def _show(report: dict[str, Any], out: Path, as_json: bool) -> None:
+def _show(report: TrainingReport, out: Path, as_json: bool) -> None:
     if as_json:
-        echo_json(report)
+        echo_json(encode_report(report))
     else:
-        minutes = report["seconds"] / 60
         click.echo(
-            f"{out}: {kept_epoch(report)}, {minutes:.1f} minutes, "
-            f"{report['examples_per_second']:,.0f} examples/s\n"
+            f"{out}: {kept_epoch(report)}, {duration(report)}, {present(report.examples_per_second):,.0f} examples/s\n"
             f'try it: valence classify --model {out} "…"'
         )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from valence.errors import MissingExtraError
+from valence.reports.report import JsonObject, present
+from valence.reports.training import TrainingReport
 
 if TYPE_CHECKING:
     from valence.checkpoint.checkpoint import LoadedBase
@@ -61,7 +63,7 @@ def tell_base(base: "LoadedBase") -> None:
         click.echo(f"not in the base, so initialised: {', '.join(base.initialised)}", err=True)
 
 
-def kept_epoch(report: dict[str, Any]) -> str:
+def kept_epoch(report: TrainingReport) -> str:
     """Say which epoch became the model, and why; warn where it never names a class of the evaluation data.
 
     Args:
@@ -72,15 +74,29 @@ def kept_epoch(report: dict[str, Any]) -> str:
     """
     from valence.training.classification import shown_criterion
 
-    number = report["kept_epoch"]
-    figures: dict[str, Any] = next((one for one in report["epochs_done"] if one["epoch"] == number), {})
-    if never := figures.get("classes_never_predicted"):
+    number = present(report.kept_epoch)
+    epochs: tuple[JsonObject, ...] = present(report.epochs_done) or ()
+    epoch = next((one for one in epochs if one["epoch"] == number), {})
+    if isinstance(never := epoch.get("classes_never_predicted"), int) and never:
         what = "a class that is" if never == 1 else f"{never:,} classes that are"
         warnings.warn(f"the model never names {what} in the evaluation data", stacklevel=2)
-    if report["chosen_by"] is None:
+    if (chosen_by := present(report.chosen_by)) is None:
         return f"epoch {number} kept"
-    criterion = shown_criterion(report["chosen_by"], report.get("positive"))
-    return f"epoch {number} kept, the best by {criterion} on {report['chosen_on']}"
+    positive = report.settings.get("positive")
+    criterion = shown_criterion(chosen_by, positive if isinstance(positive, str) else None)
+    return f"epoch {number} kept, the best by {criterion} on {present(report.chosen_on)}"
+
+
+def duration(report: TrainingReport) -> str:
+    """Say how long a run took.
+
+    Args:
+        report: of the run.
+
+    Returns:
+        Minutes.
+    """
+    return f"{(present(report.seconds) or 0.0) / 60:.1f} minutes"
 
 
 def epochs_note(recipe: "Recipe") -> str:
@@ -203,14 +219,15 @@ class TrainingMonitor:
         self._print(f"step {step:,}: on held-out data {_listed(figures)}")
         self._write("evaluation", figures, step)
 
-    def on_asked(self, n_done: int, n_texts: int) -> None:
-        """Learn how far the teachers of a distillation are.
+    def on_asked(self, done: int, total: int, what: str = "") -> None:
+        """Learn how far the teachers of a distillation are; see `valence.progress.OnProgress`.
 
         Args:
-            n_done: texts they have answered.
-            n_texts: of how many.
+            done: texts they have answered.
+            total: of how many.
+            what: of no effect.
         """
-        self._print(f"the teachers have answered {n_done:,} of {n_texts:,} texts")
+        self._print(f"the teachers have answered {done:,} of {total:,} texts")
 
     def on_epoch(self, figures: dict[str, float]) -> None:
         """See `Monitor`.

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import click
 
@@ -16,9 +16,11 @@ from valence.errors import InputError, TrainingError
 from valence.files import why_not_writable
 from valence.folder import ModelFolder
 from valence.training.counterfactuals import CONSISTENCY_WEIGHT, DEBIAS, parse_debias
-from valence.training.recipe import Recipe
+from valence.training.recipe import Keep, Recipe, TrainingPrecision
 
 __all__ = [
+    "Debiasing",
+    "RecipeChanges",
     "change_recipe",
     "debias_options",
     "parse_positive",
@@ -29,6 +31,28 @@ __all__ = [
 ]
 
 _Command = Callable[..., None]
+
+
+class RecipeChanges(TypedDict, total=False):
+    """The hyper-parameters of a recipe that the user changed."""
+
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    warmup_steps: int
+    max_length: int
+    weight_decay: float
+    precision: TrainingPrecision
+    keep: Keep
+
+
+class Debiasing(TypedDict):
+    """What a classifier is to answer alike for, and how much that counts."""
+
+    debias: tuple[str, ...]
+    consistency_weight: float
+
+
 _RECIPE_OPTIONS = (
     click.option("--epochs", type=int, help="Passes over the data."),
     click.option("--learning-rate", type=float, help="The highest learning rate."),
@@ -74,7 +98,7 @@ def training_options(command: _Command) -> _Command:
     """
 
     @functools.wraps(command)
-    def with_options(**given: Any) -> None:
+    def with_options(**given: object) -> None:
         values = {name: given.pop(name) for name in _RECIPE_NAMES}
         command(overrides={name: value for name, value in values.items() if value is not None}, **given)
 
@@ -95,7 +119,7 @@ def debias_options(command: _Command) -> _Command:
     """
 
     @functools.wraps(command)
-    def with_options(debias: str | None, consistency_weight: float | None, **given: Any) -> None:
+    def with_options(debias: str | None, consistency_weight: float | None, **given: object) -> None:
         kinds = () if debias is None else parse_debias(debias)
         if consistency_weight is not None and not kinds:
             raise InputError("--consistency-weight goes with --debias")
@@ -110,7 +134,7 @@ def debias_options(command: _Command) -> _Command:
     return decorated
 
 
-def change_recipe(recipe: Recipe, overrides: dict[str, Any]) -> Recipe:
+def change_recipe(recipe: Recipe, overrides: RecipeChanges) -> Recipe:
     """Change what the user wants changed.
 
     Args:
@@ -165,7 +189,7 @@ def require_folder(out: Path, tensorboard: Path | None) -> None:
             raise TrainingError(f"{folder}: cannot be written: {why_not}")
 
 
-def require_positions(overrides: dict[str, Any], folder: ModelFolder) -> None:
+def require_positions(overrides: RecipeChanges, folder: ModelFolder) -> None:
     """Refuse a length that the checkpoint has no positions for.
 
     Args:

@@ -1,10 +1,9 @@
 """Rows to texts with class numbers: which text, which class, and whose names the classes have."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +22,10 @@ from valence.data.labels import (
 from valence.data.sources import DataSource
 from valence.data.tables import Table
 from valence.errors import DataError
+from valence.files import why_not_unicode
+from valence.reading import Text
 
 __all__ = ["Examples", "Text", "read_examples", "read_texts"]
-
-Text = str | tuple[str, str]
-"""One text, or a pair of texts that are read together (as in `valence.text.tokenizer`)."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class Examples:
         return len(self.texts)
 
 
-def read_texts(table: Table, columns: Columns) -> Iterator[tuple[int, Text, Any]]:
+def read_texts(table: Table, columns: Columns) -> Iterator[tuple[int, Text, object]]:
     """Read texts one by one. A text that is missing (null, NaN, an empty cell) is an empty text, in every format.
 
     Args:
@@ -87,7 +85,7 @@ def read_texts(table: Table, columns: Columns) -> Iterator[tuple[int, Text, Any]
         raise DataError(f"the file has no rows{header if table.has_header else ''}", table.path)
 
 
-def _text(values: Any, column: str, path: Path, line: int) -> str:
+def _text(values: Mapping[str, object], column: str, path: Path, line: int) -> str:
     if column not in values:
         raise DataError(f"no {column!r} in this row", path, line)
     value = values[column]
@@ -95,15 +93,8 @@ def _text(values: Any, column: str, path: Path, line: int) -> str:
         return ""
     if not isinstance(value, str):
         raise DataError(f"{column!r} must be a text, found {value!r:.80}", path, line)
-    try:
-        value.encode()
-    except UnicodeEncodeError as problem:  # JSON can spell what is not Unicode text
-        raise DataError(
-            f"{column!r} is not valid Unicode: character {problem.start + 1} is {value[problem.start]!r}, "
-            "half of a surrogate pair",
-            path,
-            line,
-        ) from None
+    if (reason := why_not_unicode(value)) is not None:
+        raise DataError(f"{column!r} {reason}", path, line)
     return value
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from valence.data.lines import UTF_8, read_lines
 from valence.data.rows import Row
@@ -39,13 +38,13 @@ def json_rows(path: Path, encoding: str = UTF_8) -> Iterator[Row]:
         yield Row(number, _object(_parse(line, path, number), path, number))
 
 
-def _array(text: str, path: Path, line: int) -> list[Any]:
+def _array(text: str, path: Path, line: int) -> list[object]:
     values = _parse(text, path, line)
     assert isinstance(values, list), "a JSON value that begins with a bracket"
     return values
 
 
-def _parse(text: str, path: Path, line: int) -> Any:
+def _parse(text: str, path: Path, line: int) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as problem:  # ValueError: also a number of too many digits
@@ -55,7 +54,7 @@ def _parse(text: str, path: Path, line: int) -> Any:
         raise DataError(f"not readable as JSON: {problem}{hint}", path, line) from None
 
 
-def _object(values: Any, path: Path, line: int) -> dict[str, Any]:
+def _object(values: object, path: Path, line: int) -> dict[str, object]:
     if not isinstance(values, dict):
         raise DataError(f"expected a JSON object, found {type(values).__name__}", path, line)
     return values

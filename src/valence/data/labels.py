@@ -12,7 +12,6 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +98,7 @@ def read_label_names(path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def check_label(value: Any, path: Path, line: int) -> Label:
+def check_label(value: object, path: Path, line: int) -> Label:
     """Check that a value can be a label.
 
     Args:

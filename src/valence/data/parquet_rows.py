@@ -94,7 +94,7 @@ class ParquetFile:
                 yield Row(number, dict(zip(self.columns, record, strict=True)))
 
 
-def _are_names(names: Any) -> bool:
+def _are_names(names: object) -> bool:
     return (
         isinstance(names, list)
         and len(names) > 0

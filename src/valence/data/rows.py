@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 __all__ = ["Row"]
 
@@ -13,5 +12,5 @@ class Row:
 
     line: int
     """Where it starts in the file, from 1 (in Parquet and in a JSON array: the row's number, from 1)."""
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
     """Column names to values: text, or what JSON or Parquet hold."""

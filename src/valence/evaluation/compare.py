@@ -1,28 +1,29 @@
 """Two classifiers on the same labelled texts: which is better, by how much, and is it more than chance?"""
 
 import warnings
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.data.examples import Examples, Text
+from valence.data.examples import Examples
 from valence.data.positive import find_positive
 from valence.data.recorded import describe_data
 from valence.errors import InputError
-from valence.evaluation.evaluate import (
-    class_warnings,
-    describe_classes,
-    describe_classifier,
-    describe_environment,
-    require_single_label,
-)
-from valence.evaluation.metrics import CLASS_METRICS, accuracy_interval, measure_classes
+from valence.evaluation.evaluate import class_reports, class_warnings, describe_classifier, require_single_label
+from valence.evaluation.measure import Classwise, accuracy_interval, measure_classes
+from valence.evaluation.metrics import CLASS_METRICS
 from valence.evaluation.speed import seconds_in_turn
 from valence.folder import ModelFolder
+from valence.progress import OnProgress, silent
+from valence.reports.comparison import ComparedModel, ComparisonReport, Differing
+from valence.reports.environment import Environment
+from valence.reports.estimate import Estimate, Interval
+from valence.reports.model_ref import model_name
+from valence.reports.printing import count, fixed, interval, markdown_table, megabytes
 from valence.runtime.classifier import Classifier
 from valence.runtime.manifest import read_manifest
 from valence.statistics.paired import bootstrap_difference, mcnemar
@@ -48,9 +49,9 @@ def compare(
     data: Examples,
     resamples: int = 1000,
     rounds: int = 5,
-    on_progress: Callable[[int], None] = lambda done: None,
+    on_progress: OnProgress = silent,
     positive: str | None = None,
-) -> dict[str, Any]:
+) -> ComparisonReport:
     """Measure two classifiers on the same texts.
 
     Args:
@@ -89,55 +90,70 @@ def compare(
     classwise = [measure_classes(data.labels, labels, len(data.names), resamples) for labels in predicted]
     for contestant, found in zip(contestants, classwise, strict=True):
         for warning in class_warnings(found.per_class, data.names):
-            warnings.warn(f"{contestant.folder.name} on {data.source.title}: {warning}", stacklevel=2)
+            warnings.warn(f"{model_name(contestant.folder)} on {data.source.title}: {warning}", stacklevel=2)
     sample = data.texts[:_SPEED_TEXTS]
     seconds = seconds_in_turn([partial(contestant.classifier, sample) for contestant in contestants], rounds)
-    difference = bootstrap_difference(right[0], right[1], resamples)
-    test = mcnemar(right[0], right[1])
-    return {
-        "data": {**describe_data(data), "texts": len(data)},
-        "positive": None if number_of_positive is None else data.names[number_of_positive],
-        "models": [
-            {
-                **describe_classifier(contestant.classifier, contestant.folder),
-                "accuracy": asdict(accuracy_interval(was_right, resamples)),
-                **{name: asdict(found.of(number_of_positive)[name]) for name in CLASS_METRICS},
-                **describe_classes(found, data.names),
-                "parameters": contestant.folder.n_parameters,
-                "bytes": _bytes(contestant),
-                "texts_per_second": round(len(sample) / taken, 1),
-            }
-            for contestant, was_right, found, taken in zip(contestants, right, classwise, seconds, strict=True)
-        ],
-        "difference": {"value": difference.value, "low": difference.low, "high": difference.high},
-        "interval": {"level": 0.95, "method": "percentile bootstrap over texts", "resamples": resamples, "seed": 0},
-        "mcnemar": {"only_first": test.only_first, "only_second": test.only_second, "p_value": test.p_value},
-        "agreement": float((predicted[0] == predicted[1]).mean()),
-        "differing": [
-            {
-                "text": _shown(data.texts[number]),
-                "label": data.names[data.labels[number]],
-                "first": data.names[predicted[0][number]],
-                "second": data.names[predicted[1][number]],
-            }
+    environment = Environment.now(contestant.classifier.engine.name for contestant in contestants)
+    models = [
+        _compared(contestant, accuracy_interval(was_right, resamples), found, data.names, number_of_positive, speed)
+        for contestant, was_right, found, speed in zip(
+            contestants, right, classwise, [len(sample) / taken for taken in seconds], strict=True
+        )
+    ]
+    return ComparisonReport(
+        data=describe_data(data, count=True),
+        positive=None if number_of_positive is None else data.names[number_of_positive],
+        models=(models[0], models[1]),
+        difference=bootstrap_difference(right[0], right[1], resamples),
+        interval=Interval(resamples=resamples),
+        mcnemar=mcnemar(right[0], right[1]),
+        agreement=float((predicted[0] == predicted[1]).mean()),
+        differing=tuple(
+            Differing(
+                text=data.texts[number],
+                label=data.names[data.labels[number]],
+                first=data.names[predicted[0][number]],
+                second=data.names[predicted[1][number]],
+            )
             for number in np.flatnonzero(predicted[0] != predicted[1])
-        ],
-        **describe_environment(),
-    }
+        ),
+        versions=environment.versions,
+        machine=environment.machine,
+    )
 
 
-def _shown(text: Text) -> str | list[str]:
-    return text if isinstance(text, str) else list(text)
+def _compared(
+    contestant: Contestant,
+    accuracy: Estimate,
+    classwise: Classwise,
+    names: Sequence[str],
+    positive: int | None,
+    texts_per_second: float,
+) -> ComparedModel:
+    model = describe_classifier(contestant.classifier, contestant.folder)
+    of = classwise.of(positive)
+    return ComparedModel(
+        **msgspec.structs.asdict(model),
+        accuracy=accuracy,
+        precision=of["precision"],
+        recall=of["recall"],
+        f1=of["f1"],
+        macro_precision=classwise.macro["precision"],
+        macro_recall=classwise.macro["recall"],
+        macro_f1=classwise.macro["f1"],
+        per_class=class_reports(classwise, names),
+        parameters=contestant.folder.n_parameters,
+        bytes=_bytes(contestant),
+        texts_per_second=round(texts_per_second, 1),
+    )
 
 
-def _predict(
-    classifier: Classifier, data: Examples, on_progress: Callable[[int], None], done_before: int
-) -> NDArray[np.int64]:
+def _predict(classifier: Classifier, data: Examples, on_progress: OnProgress, done_before: int) -> NDArray[np.int64]:
     number = {label: index for index, label in enumerate(data.names)}
     predicted = np.empty(len(data), dtype=np.int64)
     for index, prediction in enumerate(classifier.stream(data.texts)):
         predicted[index] = number[prediction.label]
-        on_progress(done_before + index + 1)
+        on_progress(done_before + index + 1, 2 * len(data))
     return predicted
 
 
@@ -154,7 +170,7 @@ def _bytes(contestant: Contestant) -> int:
     return sum(path.stat().st_size for path in paths)
 
 
-def as_markdown(report: dict[str, Any], n_texts: int | None = None) -> str:
+def as_markdown(report: ComparisonReport, n_texts: int | None = None) -> str:
     """Write a comparison for people.
 
     Args:
@@ -164,76 +180,61 @@ def as_markdown(report: dict[str, Any], n_texts: int | None = None) -> str:
     Returns:
         Markdown.
     """
-    first, second = report["models"]
-    difference, test = report["difference"], report["mcnemar"]
+    first, second = (_cell(model.name or "") for model in report.models)
+    test, differing = report.mcnemar, report.differing
     rows = [
-        ("", first["name"], second["name"]),
-        ("---", "---", "---"),
-        *_figure_rows(report),
-        ("parameters", *(_count(model["parameters"]) for model in report["models"])),
-        ("size on disk", *(f"{model['bytes'] / 1e6:,.1f} MB" for model in report["models"])),
-        ("texts per second", *(f"{model['texts_per_second']:,.0f}" for model in report["models"])),
-        ("engine", first["engine"], second["engine"]),
+        ("", first, second),
+        *_metric_rows(report),
+        ("parameters", *(count(model.parameters) for model in report.models)),
+        ("size on disk", *(megabytes(model.bytes) for model in report.models)),
+        ("texts per second", *(f"{model.texts_per_second:,.0f}" for model in report.models)),
+        ("engine", *(model.engine for model in report.models)),
     ]
-    differing = report["differing"]
     shown = differing if n_texts is None else differing[:n_texts]
     lines = [
-        f"## {_cell(first['name'])} and {_cell(second['name'])} on {_cell(report['data']['name'])}, "
-        f"{report['data']['texts']:,} texts",
+        f"## {first} and {second} on {_cell(report.data.name)}, {report.data.texts or 0:,} texts",
         "",
-        *("| " + " | ".join(map(_cell, row)) + " |" for row in rows),
+        markdown_table([tuple(map(_cell, row)) for row in rows]),
         "",
-        f"- difference in accuracy (second minus first): {difference['value']:+.4f} "
-        f"({difference['low']:+.4f} to {difference['high']:+.4f}, paired bootstrap)",
-        f"- McNemar's exact test: {test['only_first']:,} texts that the first alone has right, {test['only_second']:,} "
-        f"that the second alone has right; p = {test['p_value']:.3g}",
-        f"- the same label on {report['agreement']:.2%} of the texts",
+        f"- difference in accuracy (second minus first): {interval(report.difference, '{:+.4f}'.format)[:-1]}, paired "
+        "bootstrap)",
+        f"- McNemar's exact test: {test.only_first:,} texts that the first alone has right, {test.only_second:,} "
+        f"that the second alone has right; p = {test.p_value:.3g}",
+        f"- the same label on {report.agreement:.2%} of the texts",
     ]
     if differing:
         rest = f", {len(shown)} of them" if len(shown) < len(differing) else ""
-        lines += ["", f"{len(differing):,} texts on which they differ{rest}:", "", "| label | first | second | text |"]
-        lines.append("| --- | --- | --- | --- |")
-        lines += [
-            "| "
-            + " | ".join(_cell(part) for part in (row["label"], row["first"], row["second"], _joined(row["text"])))
-            + " |"
-            for row in shown
-        ]
+        lines += ["", f"{len(differing):,} texts on which they differ{rest}:", ""]
+        cells = [tuple(map(_cell, (one.label, one.first, one.second, _joined(one.text)))) for one in shown]
+        lines.append(markdown_table([("label", "first", "second", "text"), *cells]))
     return "\n".join(lines) + "\n"
 
 
-def _figure_rows(report: dict[str, Any]) -> list[tuple[str, ...]]:
+def _metric_rows(report: ComparisonReport) -> list[tuple[str, ...]]:
     """Show how good the two are; where no class is the positive one, the mean over classes stands in front."""
-    models = report["models"]
+    models = report.models
 
-    def row(title: str, key: str) -> tuple[str, ...]:
-        return (title, *(_interval(model[key]) for model in models))
+    def row(title: str, field: str) -> tuple[str, ...]:
+        return (f"{title} (95 % interval)", *(interval(getattr(model, field)) for model in models))
 
-    accuracy = row("accuracy (95 % interval)", "accuracy")
-    if "positive" not in report:  # a report of an earlier version
-        return [accuracy]
-    macro = row("macro F1 (95 % interval)", "macro_f1")
+    accuracy = row("accuracy", "accuracy")
+    per_class = [model.per_class for model in models]
+    if report.positive is msgspec.UNSET or not (isinstance(per_class[0], tuple) and isinstance(per_class[1], tuple)):
+        return [accuracy]  # a report of an earlier version
+    macro = row("macro F1", "macro_f1")
     classes = [
         (
-            f"precision, recall, F1 of {first['label']}",
-            *(", ".join(f"{one[name]['value']:.4f}" for name in CLASS_METRICS) for one in (first, second)),
+            f"precision, recall, F1 of {first.label}",
+            *(", ".join(fixed(getattr(one, name).value) for name in CLASS_METRICS) for one in (first, second)),
         )
-        for first, second in zip(models[0]["per_class"], models[1]["per_class"], strict=True)
+        for first, second in zip(per_class[0], per_class[1], strict=True)
     ][:_SHOWN_CLASSES]
-    if report["positive"] is None:
+    if report.positive is None:
         return [macro, accuracy, *classes]
-    return [accuracy, row(f"F1 of {report['positive']} (95 % interval)", "f1"), macro, *classes]
+    return [accuracy, row(f"F1 of {report.positive}", "f1"), macro, *classes]
 
 
-def _interval(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.4f} ({figure['low']:.4f} to {figure['high']:.4f})"
-
-
-def _count(number: int | None) -> str:
-    return "not known" if number is None else f"{number:,}"
-
-
-def _joined(text: str | list[str]) -> str:
+def _joined(text: str | tuple[str, ...]) -> str:
     return text if isinstance(text, str) else " / ".join(text)
 
 

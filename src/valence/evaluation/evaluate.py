@@ -1,12 +1,8 @@
 """Running a classifier over labelled texts, and the report of what came out."""
 
-import os
-import platform
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,19 +10,22 @@ from valence.data.examples import Examples
 from valence.data.positive import find_positive
 from valence.data.recorded import describe_data
 from valence.errors import InputError
-from valence.evaluation.metrics import CLASS_METRICS, METRICS, ClassFigures, Classwise, measure
-from valence.files import sha256
+from valence.evaluation.measure import ClassMetrics, Classwise, measure
+from valence.evaluation.metrics import METRICS
 from valence.folder import ModelFolder
+from valence.progress import OnProgress, silent
+from valence.reports.environment import Environment
+from valence.reports.estimate import Interval
+from valence.reports.evaluation import ClassReport, ConfusionMatrix, EvaluationReport, LongText, Metric
+from valence.reports.model_ref import ModelRef
 from valence.runtime.classifier import Classifier
-from valence.runtime.manifest import read_manifest
-from valence.versions import installed_versions
+from valence.runtime.manifest import source_hash
 
 __all__ = [
+    "class_reports",
     "class_warnings",
-    "describe_classes",
     "describe_classifier",
-    "describe_environment",
-    "describe_reading",
+    "describe_long_text",
     "evaluate",
     "require_single_label",
 ]
@@ -40,9 +39,9 @@ def evaluate(
     data: Examples,
     folder: ModelFolder | None = None,
     resamples: int = 1000,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: OnProgress = silent,
     positive: str | None = None,
-) -> dict[str, Any]:
+) -> EvaluationReport:
     """Measure a classifier.
 
     Args:
@@ -55,9 +54,8 @@ def evaluate(
             gives away (`valence.data.positive.positive_class`), else the mean over classes does.
 
     Returns:
-        The report: each of `valence.evaluation.metrics.METRICS` as value, low and high (or null), which class is the
-        positive one, the mean over classes (macro) and the figures of each class, the confusion matrix, the speed, and
-        what was measured on what.
+        The report: each of `valence.evaluation.metrics.METRICS`, which class is the positive one, the mean over classes
+        (macro) and each class by itself, the confusion matrix, the speed, and what was measured on what.
 
     Raises:
         InputError: if the classifier is multi-label or a regression, or has no such class.
@@ -74,55 +72,57 @@ def evaluate(
         n_windowed += prediction.windows is not None
         n_tokens += min(prediction.n_tokens, limit) if prediction.windows is None else prediction.n_tokens
         done = index + 1
-        if on_progress is not None and (done % _CHUNK_TEXTS == 0 or done == len(data)):
-            on_progress(done)
+        if done % _CHUNK_TEXTS == 0 or done == len(data):
+            on_progress(done, len(data))
     seconds = time.perf_counter() - start
-    figures = measure(data.labels, scores, resamples, positive=number)
-    for warning in class_warnings(figures.classwise.per_class, classifier.labels):
+    measured = measure(data.labels, scores, resamples, positive=number)
+    classwise = measured.classwise
+    for warning in class_warnings(classwise.per_class, classifier.labels):
         warnings.warn(f"{data.source.title}: {warning}", stacklevel=2)
-    return {
-        **{name: None if (figure := figures.by_name[name]) is None else asdict(figure) for name in METRICS},
-        "positive": None if number is None else classifier.labels[number],
-        **describe_classes(figures.classwise, classifier.labels),
-        "confusion_matrix": {"labels": list(classifier.labels), "counts": figures.confusion.tolist()},
-        "texts_per_second": round(len(data) / seconds, 1),
-        "tokens_per_second": round(n_tokens / seconds, 1),
-        "n_texts": len(data),
-        "n_truncated": n_truncated,
-        "n_windowed": n_windowed,
-        **describe_reading(classifier),
-        "interval": {"level": 0.95, "method": "percentile bootstrap over texts", "resamples": resamples, "seed": 0},
-        "data": describe_data(data),
-        "model": describe_classifier(classifier, folder),
-        **describe_environment(),
-    }
+    environment = Environment.now([classifier.engine.name])
+    return EvaluationReport(
+        metrics={
+            name: Metric(title=one.title, kind=one.kind, unit=one.unit, estimate=measured.by_name[name])
+            for name, one in METRICS.items()
+        },
+        positive=None if number is None else classifier.labels[number],
+        macro_precision=classwise.macro["precision"],
+        macro_recall=classwise.macro["recall"],
+        macro_f1=classwise.macro["f1"],
+        per_class=class_reports(classwise, classifier.labels),
+        confusion_matrix=ConfusionMatrix(tuple(classifier.labels), tuple(map(tuple, measured.confusion.tolist()))),
+        texts_per_second=round(len(data) / seconds, 1),
+        tokens_per_second=round(n_tokens / seconds, 1),
+        n_texts=len(data),
+        n_truncated=n_truncated,
+        n_windowed=n_windowed,
+        max_length=classifier.tokenizer.max_length,
+        long_text=describe_long_text(classifier),
+        interval=Interval(resamples=resamples),
+        data=describe_data(data),
+        model=describe_classifier(classifier, folder),
+        versions=environment.versions,
+        machine=environment.machine,
+    )
 
 
-def describe_classes(classwise: Classwise, labels: Sequence[str]) -> dict[str, Any]:
-    """Lay out precision, recall and F1 of the classes, for a report.
+def class_reports(classwise: Classwise, labels: Sequence[str]) -> tuple[ClassReport, ...]:
+    """Name the classes that were measured.
 
     Args:
-        classwise: the figures.
+        classwise: what was measured.
         labels: the class names, by number.
 
     Returns:
-        The mean over classes as "macro_precision", "macro_recall" and "macro_f1", and "per_class", a list of objects.
+        Each class for a report.
     """
-    return {
-        **{f"macro_{name}": asdict(classwise.macro[name]) for name in CLASS_METRICS},
-        "per_class": [
-            {
-                "label": label,
-                "support": one.support,
-                "predicted": one.predicted,
-                **{name: asdict(one.figures[name]) for name in CLASS_METRICS},
-            }
-            for label, one in zip(labels, classwise.per_class, strict=True)
-        ],
-    }
+    return tuple(
+        ClassReport(label=label, support=one.support, predicted=one.predicted, **one.estimates)
+        for label, one in zip(labels, classwise.per_class, strict=True)
+    )
 
 
-def class_warnings(per_class: Sequence[ClassFigures], labels: Sequence[str]) -> list[str]:
+def class_warnings(per_class: Sequence[ClassMetrics], labels: Sequence[str]) -> list[str]:
     """Say which classes a classifier never names, and which the data lack.
 
     Args:
@@ -145,26 +145,19 @@ def _listed(names: Sequence[str]) -> str:
     return " or ".join(names[:_LISTED]) + rest
 
 
-def describe_reading(classifier: Classifier) -> dict[str, Any]:
-    """Say how much of a text a classifier reads, for a report.
+def describe_long_text(classifier: Classifier) -> LongText:
+    """Say what a classifier does with texts that are too long for it, for a report.
 
     Args:
         classifier: the classifier.
 
     Returns:
-        Its maximum length and what it does with longer texts.
+        The description.
     """
-    return {
-        "max_length": classifier.tokenizer.max_length,
-        "long_text": {
-            "how": classifier.long_text,
-            "stride": classifier.stride,
-            "aggregation": classifier.aggregation,
-        },
-    }
+    return LongText(how=classifier.long_text, stride=classifier.stride, aggregation=classifier.aggregation)
 
 
-def describe_classifier(classifier: Classifier, folder: ModelFolder | None) -> dict[str, Any]:
+def describe_classifier(classifier: Classifier, folder: ModelFolder | None) -> ModelRef:
     """Tell a classifier from others, for a report.
 
     Args:
@@ -174,24 +167,8 @@ def describe_classifier(classifier: Classifier, folder: ModelFolder | None) -> d
     Returns:
         Its name, its engine, and hashes of the engine's files and of the weights.
     """
-    return {
-        "name": None if folder is None else folder.name if folder.embedded else folder.path.name,
-        "engine": classifier.engine.name,
-        "engine_sha256": sha256(classifier.engine.files) if classifier.engine.files else None,
-        "weights_sha256": None if folder is None else _weights_hash(folder, classifier),
-    }
-
-
-def describe_environment() -> dict[str, Any]:
-    """Say what a measurement was made with.
-
-    Returns:
-        Versions and machine, for a report.
-    """
-    return {
-        "versions": installed_versions("onnxruntime", "tokenizers"),
-        "machine": {"architecture": platform.machine(), "processors": os.cpu_count()},
-    }
+    weights = None if folder is None else source_hash(folder, classifier.engine.files)
+    return ModelRef.of(folder, classifier.engine.name, classifier.engine.files, weights)
 
 
 def require_single_label(classifier: Classifier) -> None:
@@ -207,12 +184,3 @@ def require_single_label(classifier: Classifier) -> None:
         raise InputError(
             f"this needs a classifier of one label per text; this one is {classifier.problem_type or 'a single logit'}"
         )
-
-
-def _weights_hash(folder: ModelFolder, classifier: Classifier) -> str | None:
-    """Hash the weights that were measured: those an exported engine was made from, or the checkpoint's own."""
-    manifest = read_manifest(folder)
-    for file in classifier.engine.files:
-        if manifest is not None and file.name in manifest.exports:
-            return manifest.exports[file.name].source_sha256
-    return folder.weights_hash()

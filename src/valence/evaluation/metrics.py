@@ -1,290 +1,212 @@
-"""Figures for a classifier, each with a bootstrap interval.
+"""The metrics of an evaluation: what each is called, its value, and what it is where texts count more or less.
 
-The figures are scikit-learn's. Their intervals come from resampling the texts with replacement (Efron 1979, the
-percentile method), computed for all resamples at once from weighted counts; a test holds the two together.
+The values are scikit-learn's. Their intervals come from resampling the texts (Efron 1979, the percentile method), for
+which a metric is computed from how often each text was drawn; a test holds the two together. A metric that is added
+here, or by `register_metric`, stands in every report, on the terminal and on the card.
 
-Shapes: N texts, C classes, R resamples.
+Shapes: N texts, C classes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.statistics.bootstrap import draws
+from valence.errors import InputError
+from valence.reports.evaluation import EvaluationReport, MetricKind
 
 __all__ = [
     "CLASS_METRICS",
     "METRICS",
-    "ClassFigures",
-    "Classwise",
-    "Figure",
-    "Figures",
-    "accuracy_interval",
-    "f1_of_classes",
-    "measure",
-    "measure_classes",
+    "Draw",
+    "MetricDefinition",
+    "Predictions",
+    "classwise",
+    "count_classes",
+    "register_metric",
 ]
 
-METRICS = ("accuracy", "precision", "recall", "f1", "auc", "loss", "mcc")
 CLASS_METRICS = ("precision", "recall", "f1")
 """Those that each class has for itself; without a positive class, their mean over classes stands for all (macro)."""
 _EPSILON = float(np.finfo(np.float64).eps)  # the loss keeps this far from 0 and 1, as scikit-learn does
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A measured value and the interval that covers 95 % of the resamples."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class ClassFigures:
-    """How well one class is found.
-
-    Args:
-        support: texts that are of the class.
-        predicted: texts that are said to be of it.
-        figures: each of `CLASS_METRICS`; 0 where there is nothing to divide by.
-    """
-
-    support: int
-    predicted: int
-    figures: dict[str, Figure]
-
-
-@dataclass(frozen=True)
-class Classwise:
-    """How well each class is found.
-
-    Args:
-        per_class: one for each of C classes, by number.
-        macro: each of `CLASS_METRICS`, the mean over all classes.
-    """
-
-    per_class: tuple[ClassFigures, ...]
-    macro: dict[str, Figure]
-
-    def of(self, positive: int | None) -> dict[str, Figure]:
-        """Choose the figures that stand for all.
-
-        Args:
-            positive: the number of a class; None for the mean over classes.
-
-        Returns:
-            Each of `CLASS_METRICS`.
-        """
-        return self.macro if positive is None else self.per_class[positive].figures
-
-
-@dataclass(frozen=True)
-class Figures:
-    """All figures of one evaluation.
-
-    Args:
-        by_name: each of `METRICS`; None where it is not defined, as AUC is with a single class.
-        classwise: precision, recall and F1 of each class.
-        confusion: int64 [C, C], row: true class, column: predicted class.
-        resamples: R.
-        seed: of the resampling.
-    """
-
-    by_name: dict[str, Figure | None]
-    classwise: Classwise
-    confusion: NDArray[np.int64]
-    resamples: int
-    seed: int
-
-
-def measure(
-    labels: NDArray[np.int64],
-    probabilities: NDArray[np.float64],
-    resamples: int = 1000,
-    seed: int = 0,
-    positive: int | None = None,
-) -> Figures:
-    """Compare predictions with the truth.
-
-    AUC is that of class 1 for two classes, which is that of class 0, too, and the mean over one-against-the-rest for
-    more; loss is the mean negative log-likelihood in nats.
+class Predictions:
+    """What a classifier said, beside the truth.
 
     Args:
         labels: [N], the true class numbers.
         probabilities: [N, C], rows that add up to 1.
-        resamples: R.
-        seed: of the resampling.
-        positive: the class that precision, recall and F1 are of; None for the mean over classes (macro).
-
-    Returns:
-        The figures.
+        positive: the class that precision, recall and F1 are of; None for the mean over classes.
     """
-    n_classes = probabilities.shape[1]
-    predicted = probabilities.argmax(axis=1)
-    of_true_class = probabilities[np.arange(len(labels)), labels]
-    losses = -np.log(np.clip(of_true_class, _EPSILON, 1 - _EPSILON))
-    values = _reference_values(labels, predicted, probabilities, losses)
-    samples, counts = _resample(labels, predicted, probabilities, losses, draws(len(labels), resamples, seed))
-    classwise = _classwise(labels, predicted, n_classes, counts)
-    by_name = {name: None if (value := values[name]) is None else _figure(value, samples[name]) for name in values}
-    by_name |= classwise.of(positive)
-    confusion = np.bincount(labels * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
-    return Figures({name: by_name[name] for name in METRICS}, classwise, confusion.astype(np.int64), resamples, seed)
+
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    positive: int | None = None
+
+    @property
+    def n_classes(self) -> int:
+        """C."""
+        return int(self.probabilities.shape[1])
+
+    @cached_property
+    def predicted(self) -> NDArray[np.int64]:
+        """[N], the class numbers that were said."""
+        found: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return found
+
+    @cached_property
+    def losses(self) -> NDArray[np.float64]:
+        """[N], the negative log-likelihood of each true class, in nats."""
+        of_true_class = self.probabilities[np.arange(len(self.labels)), self.labels]
+        found: NDArray[np.float64] = -np.log(np.clip(of_true_class, _EPSILON, 1 - _EPSILON))
+        return found
+
+    @cached_property
+    def weighted_aucs(self) -> list["_WeightedAuc"]:
+        """The area under the ROC curve of class 1 of two classes, or of each of more against the rest."""
+        classes = [1] if self.n_classes == 2 else range(self.n_classes)
+        return [_WeightedAuc(self.labels == number, self.probabilities[:, number]) for number in classes]
 
 
-def measure_classes(
-    labels: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int, resamples: int = 1000, seed: int = 0
-) -> Classwise:
-    """Measure precision, recall and F1 alone.
+@dataclass(frozen=True)
+class Draw:
+    """Texts drawn with replacement.
 
     Args:
-        labels: [N], the true class numbers.
-        predicted: [N], what was said instead.
-        n_classes: C.
-        resamples: R.
-        seed: of the resampling.
-
-    Returns:
-        The figures, with the same intervals as `measure` gives.
+        predictions: of all texts.
+        weights: [N], how often each was drawn.
     """
-    counts = [_count(labels, predicted, n_classes, drawn) for drawn in draws(len(labels), resamples, seed)]
-    return _classwise(labels, predicted, n_classes, np.array(counts))
+
+    predictions: Predictions
+    weights: NDArray[np.float64]
+
+    @cached_property
+    def counts(self) -> NDArray[np.float64]:
+        """[3, C], texts of each class: rightly said to be of it, truly of it, said to be of it."""
+        one = self.predictions
+        return count_classes(one.labels, one.predicted, one.n_classes, self.weights)
 
 
-def f1_of_classes(labels: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:
-    """Measure F1 alone, without intervals.
+@dataclass(frozen=True)
+class MetricDefinition:
+    """A metric.
 
     Args:
-        labels: [N], the true class numbers.
-        predicted: [N], what was said instead.
-        n_classes: C.
-
-    Returns:
-        [C], 0 where there is nothing to divide by.
+        name: its key in a report.
+        title: as readers see it.
+        on_draw: its value on texts that were drawn; NaN where it is not defined on them.
+        value: its value on all texts, or None where it is not defined on them; `on_draw` with each text once if None.
+        kind: how far single labels move it.
+        unit: of its value; empty for a plain number.
     """
-    found: NDArray[np.float64] = _of_classes(_count(labels, predicted, n_classes, np.ones(len(labels)))[None])["f1"][0]
-    return found
+
+    name: str
+    title: str
+    on_draw: Callable[[Draw], float]
+    value: Callable[[Predictions], float | None] | None = None
+    kind: MetricKind = "share"
+    unit: str = ""
+
+    def measure(self, predictions: Predictions) -> float | None:
+        """Measure all texts.
+
+        Args:
+            predictions: of a classifier.
+
+        Returns:
+            The value, or None where it is not defined.
+        """
+        if self.value is not None:
+            return self.value(predictions)
+        found = float(self.on_draw(Draw(predictions, np.ones(len(predictions.labels)))))
+        return None if np.isnan(found) else found
 
 
-def accuracy_interval(right: NDArray[np.bool_], resamples: int = 1000, seed: int = 0) -> Figure:
-    """Measure accuracy alone.
-
-    Args:
-        right: [N], where the classifier is right.
-        resamples: R.
-        seed: of the resampling.
-
-    Returns:
-        The accuracy, with the same interval as `measure` gives.
-    """
-    samples = [drawn @ right / drawn.sum() for drawn in draws(len(right), resamples, seed)]
-    low, high = np.quantile(samples, [0.025, 0.975])
-    return Figure(float(right.mean()), float(low), float(high))
-
-
-def _figure(value: float, samples: NDArray[np.float64]) -> Figure:
-    """Give a value the interval of those resamples on which it is defined, [R]."""
-    defined = samples[~np.isnan(samples)]
-    low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (value, value)
-    return Figure(value, float(low), float(high))
-
-
-def _reference_values(
-    labels: NDArray[np.int64],
-    predicted: NDArray[np.int64],
-    probabilities: NDArray[np.float64],
-    losses: NDArray[np.float64],
-) -> dict[str, float | None]:
-    from sklearn import metrics
-
-    n_classes = probabilities.shape[1]
-    auc: float | None = None
-    if len(np.unique(labels)) == n_classes:
-        if n_classes == 2:
-            auc = float(metrics.roc_auc_score(labels, probabilities[:, 1]))
-        else:
-            auc = float(metrics.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"))
-    return {
-        "accuracy": float(metrics.accuracy_score(labels, predicted)),
-        "auc": auc,
-        "loss": float(losses.mean()),
-        # scikit-learn gives 0 where only one class occurs, and warns of it
-        "mcc": float(metrics.matthews_corrcoef(labels, predicted)) if len(np.union1d(labels, predicted)) > 1 else 0.0,
-    }
-
-
-def _classwise(
-    labels: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int, counts: NDArray[np.float64]
-) -> Classwise:
-    from sklearn import metrics
-
-    *values, support = metrics.precision_recall_fscore_support(
-        labels, predicted, labels=np.arange(n_classes), zero_division=0.0
-    )
-    samples = _of_classes(counts)  # [R, C] each
-    by_name = dict(zip(CLASS_METRICS, values, strict=True))
-    n_predicted = np.bincount(predicted, minlength=n_classes)
-    per_class = tuple(
-        ClassFigures(
-            int(support[number]),
-            int(n_predicted[number]),
-            {name: _figure(float(by_name[name][number]), samples[name][:, number]) for name in CLASS_METRICS},
-        )
-        for number in range(n_classes)
-    )
-    macro = {name: _figure(float(by_name[name].mean()), samples[name].mean(axis=1)) for name in CLASS_METRICS}
-    return Classwise(per_class, macro)
-
-
-def _resample(
-    labels: NDArray[np.int64],
-    predicted: NDArray[np.int64],
-    probabilities: NDArray[np.float64],
-    losses: NDArray[np.float64],
-    draws: Iterable[NDArray[np.float64]],
-) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
-    """Compute on every resample, which is how often each text counts: metrics, [R] each, and `_count`, [R, 3, C]."""
-    n_classes = probabilities.shape[1]
-    aucs = [_WeightedAuc(labels == c, probabilities[:, c]) for c in ([1] if n_classes == 2 else range(n_classes))]
-    counted, loss, auc = [], [], []
-    for drawn in draws:
-        counted.append(_count(labels, predicted, n_classes, drawn))
-        loss.append(drawn @ losses / drawn.sum())
-        auc.append(np.mean([one(drawn) for one in aucs]))
-    counts = np.array(counted)
-    right, true, said = counts.transpose(1, 0, 2)  # [R, C] each
-    total = true.sum(axis=1)  # [R]
-    covariance = right.sum(axis=1) * total - (true * said).sum(axis=1)
-    spread = (total**2 - (said**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1))
-    return {
-        "accuracy": right.sum(axis=1) / total,
-        "auc": np.array(auc),
-        "loss": np.array(loss),
-        "mcc": _divide(covariance, np.sqrt(spread)),
-    }, counts
-
-
-def _count(
-    labels: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int, drawn: NDArray[np.float64]
+def count_classes(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int, weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Count texts of each class, [3, C]: rightly said to be of it, truly of it, said to be of it."""
-    right = np.bincount(labels, drawn * (labels == predicted), n_classes)
-    return np.stack([right, np.bincount(labels, drawn, n_classes), np.bincount(predicted, drawn, n_classes)])
+    """Count the texts of each class.
+
+    Args:
+        labels: [N], the true class numbers.
+        predicted: [N], what was said instead.
+        n_classes: C.
+        weights: [N], how much each text counts.
+
+    Returns:
+        [3, C]: rightly said to be of it, truly of it, said to be of it.
+    """
+    right = np.bincount(labels, weights * (labels == predicted), n_classes)
+    return np.stack([right, np.bincount(labels, weights, n_classes), np.bincount(predicted, weights, n_classes)])
 
 
-def _of_classes(counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Compute precision, recall and F1 of each class: [R, 3, C] to [R, C] each."""
-    right, true, said = counts.transpose(1, 0, 2)
+def classwise(counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Compute precision, recall and F1 of each class.
+
+    Args:
+        counts: [..., 3, C], as `count_classes` gives them.
+
+    Returns:
+        [..., C] each; 0 where there is nothing to divide by, as scikit-learn has it.
+    """
+    right, true, said = np.moveaxis(counts, -2, 0)
     found = (_divide(right, said), _divide(right, true), _divide(2 * right, true + said))
     return dict(zip(CLASS_METRICS, found, strict=True))
 
 
 def _divide(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Divide, and give 0 where there is nothing to divide by, as scikit-learn does."""
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+
+
+def _accuracy(predictions: Predictions) -> float:
+    from sklearn import metrics
+
+    return float(metrics.accuracy_score(predictions.labels, predictions.predicted))
+
+
+def _accuracy_on_draw(draw: Draw) -> float:
+    right, true, _ = draw.counts
+    return float(right.sum() / true.sum())
+
+
+def _of_classes(name: str) -> MetricDefinition:
+    """Precision, recall or F1: of the positive class, or the mean over classes."""
+    number = CLASS_METRICS.index(name)
+
+    def value(predictions: Predictions) -> float:
+        from sklearn import metrics
+
+        classes = np.arange(predictions.n_classes)
+        found = metrics.precision_recall_fscore_support(
+            predictions.labels, predictions.predicted, labels=classes, zero_division=0.0
+        )[number]
+        return float(found.mean() if predictions.positive is None else found[predictions.positive])
+
+    def on_draw(draw: Draw) -> float:
+        found, positive = classwise(draw.counts)[name], draw.predictions.positive
+        return float(found.mean() if positive is None else found[positive])
+
+    return MetricDefinition(name, "F1" if name == "f1" else name, on_draw, value)
+
+
+def _auc(predictions: Predictions) -> float | None:
+    """Of class 1 for two classes, which is that of class 0, too; the mean over one against the rest for more."""
+    from sklearn import metrics
+
+    labels, probabilities = predictions.labels, predictions.probabilities
+    if len(np.unique(labels)) < predictions.n_classes:
+        return None
+    if predictions.n_classes == 2:
+        return float(metrics.roc_auc_score(labels, probabilities[:, 1]))
+    return float(metrics.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"))
+
+
+def _auc_on_draw(draw: Draw) -> float:
+    return float(np.mean([one(draw.weights) for one in draw.predictions.weighted_aucs]))
 
 
 class _WeightedAuc:
@@ -308,5 +230,59 @@ class _WeightedAuc:
         pairs = positives.sum() * negatives.sum()
         if pairs == 0:
             return float("nan")
+        # Each pair of a positive and a negative text counts 1 where the positive one scores higher, 1/2 where both
+        # score the same.
         below = np.cumsum(negatives) - negatives
         return float(positives @ (below + negatives / 2) / pairs)
+
+
+def _loss(predictions: Predictions) -> float:
+    return float(predictions.losses.mean())
+
+
+def _loss_on_draw(draw: Draw) -> float:
+    return float(draw.weights @ draw.predictions.losses / draw.weights.sum())
+
+
+def _mcc(predictions: Predictions) -> float:
+    from sklearn import metrics
+
+    labels, predicted = predictions.labels, predictions.predicted
+    if len(np.union1d(labels, predicted)) < 2:  # scikit-learn gives 0, too, and warns of it
+        return 0.0
+    return float(metrics.matthews_corrcoef(labels, predicted))
+
+
+def _mcc_on_draw(draw: Draw) -> float:
+    right, true, said = draw.counts
+    total = true.sum()
+    spread = (total**2 - (said**2).sum()) * (total**2 - (true**2).sum())
+    return float((right.sum() * total - (true * said).sum()) / np.sqrt(spread)) if spread > 0 else 0.0
+
+
+METRICS: dict[str, MetricDefinition] = {
+    one.name: one
+    for one in (
+        MetricDefinition("accuracy", "accuracy", _accuracy_on_draw, _accuracy),
+        *map(_of_classes, CLASS_METRICS),
+        MetricDefinition("auc", "AUC", _auc_on_draw, _auc, "auc"),
+        MetricDefinition("loss", "loss", _loss_on_draw, _loss, "loss", "nats"),
+        MetricDefinition("mcc", "MCC", _mcc_on_draw, _mcc),
+    )
+}
+"""The metrics by name, in the order to show."""
+
+
+def register_metric(definition: MetricDefinition) -> None:
+    """Add a metric to every evaluation of this process.
+
+    Args:
+        definition: of the metric.
+
+    Raises:
+        InputError: if its name is no name, or is taken.
+    """
+    taken = set(EvaluationReport.__struct_fields__) | METRICS.keys() | {"format"}
+    if not definition.name.isidentifier() or definition.name in taken:
+        raise InputError(f"a metric needs a name of its own, of letters, digits and _; found {definition.name!r}")
+    METRICS[definition.name] = definition

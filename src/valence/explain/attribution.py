@@ -1,20 +1,17 @@
 """What an explanation is: how far each word of a text moved the score of a class."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from valence.data.labels import match_names
 from valence.errors import InputError
 from valence.text.tokenizer import Text
 
-__all__ = ["Attribution", "Method", "OnProgress", "Unit", "WordAttribution", "find_target"]
+__all__ = ["Attribution", "Method", "Unit", "WordAttribution", "find_target"]
 
 Method = Literal["leave-one-out", "integrated-gradients"]
 Unit = Literal["probability", "log-odds", "value"]
 """What a score is; "value" is the number that a regression predicts."""
-OnProgress = Callable[[int, int], None]
-"""Is told how much is done, and of how much."""
 
 _TOLERANCE = 0.01
 _ROUNDING = 1e-5  # of scores in single precision
@@ -92,7 +89,7 @@ class Attribution:
         scale = max(abs(self.expected_difference), self.strongest)
         return self.completeness_error <= max(_TOLERANCE * scale, _ROUNDING)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Collect everything as JSON keeps it.
 
         Returns:

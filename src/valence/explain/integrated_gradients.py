@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from valence.errors import EngineError, InputError
-from valence.explain.attribution import Attribution, OnProgress, WordAttribution, find_target
-from valence.explain.readings import Reading, readings_of
+from valence.explain.attribution import Attribution, WordAttribution, find_target
+from valence.explain.inputs import ModelInput, inputs_of
 from valence.explain.words import Word, token_counts, words_of
 from valence.model.heads import TaskModel
+from valence.progress import OnProgress, silent
 from valence.runtime.classifier import Classifier
 from valence.runtime.torch_engine import TorchEngine
 from valence.text.tokenizer import Text
@@ -32,7 +33,7 @@ _BATCH_TOKENS = 2048  # forwards and backwards; bounds the memory
 
 
 def integrated_gradients(
-    classifier: Classifier, text: Text, target: str | None = None, on_progress: OnProgress | None = None
+    classifier: Classifier, text: Text, target: str | None = None, on_progress: OnProgress = silent
 ) -> Attribution:
     """Share out among the words what lies between the score of a text and that of padding in its place.
 
@@ -61,7 +62,7 @@ def integrated_gradients(
         ModelError: if the tokenizer joins texts in an unknown way.
     """
     wanted = None if target is None else find_target(classifier.labels, target)
-    classifier.tokenizer.check(text, 1)
+    classifier.tokenizer.check(text)
     words = words_of(classifier.tokenizer, text)
     counts = token_counts(words, text)
     with _differentiable(classifier) as model:
@@ -71,8 +72,8 @@ def integrated_gradients(
                 f"integrated gradients explain the mean of windows, and aggregation is {classifier.aggregation!r}: "
                 "use leave-one-out"
             )
-        tokenized = classifier.tokenizer.encode([text], classifier.long_text, classifier.stride)[0]
-        readings = readings_of(tokenized, counts, classifier.stride)
+        tokenized = classifier.tokenizer.encode([text], classifier.reading)[0]
+        readings = inputs_of(tokenized, counts, classifier.stride)
         label = wanted or prediction.label
         score = _Score(
             model, classifier.labels.index(label), classifier.problem_type, classifier.tokenizer.pad_token_id
@@ -97,8 +98,7 @@ def integrated_gradients(
             of_tokens = [np.zeros(count) for count in counts]
             for number, reading in enumerate(readings, start=1):
                 _add(of_tokens, reading, score.attributions(reading, n_steps))
-                if on_progress is not None:
-                    on_progress(done + number, done + len(readings))
+                on_progress(done + number, done + len(readings))
             done += len(readings)
             result = replace(result, n_steps=n_steps, words=tuple(_of_word(word, of_tokens) for word in words))
             if result.is_complete or n_steps == _MOST_STEPS:
@@ -135,7 +135,7 @@ class _Score:
         self._device = next(model.parameters()).device
         self._integral = LayerIntegratedGradients(self._of_batch, model.encoder.embeddings)
 
-    def at_both_ends(self, readings: list[Reading]) -> tuple[float, float]:
+    def at_both_ends(self, readings: list[ModelInput]) -> tuple[float, float]:
         """Score the text and the baseline, both as the mean of their readings."""
         full = baseline = 0.0
         for reading in readings:
@@ -145,7 +145,7 @@ class _Score:
                 baseline += reading.weight * self._of_batch(blank, types).item()
         return full, baseline
 
-    def attributions(self, reading: Reading, n_steps: int) -> NDArray[np.float64]:
+    def attributions(self, reading: ModelInput, n_steps: int) -> NDArray[np.float64]:
         """Integrate from the baseline to the reading, [T]."""
         ids, blank, types = self._tensors(reading)
         given: Tensor = self._integral.attribute(
@@ -167,7 +167,7 @@ class _Score:
         others = torch.cat([logits[:, : self._target], logits[:, self._target + 1 :]], dim=1)  # [B, C - 1]
         return own - others.logsumexp(dim=1)
 
-    def _tensors(self, reading: Reading) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _tensors(self, reading: ModelInput) -> tuple[Tensor, Tensor, Tensor | None]:
         """Give the ids, the baseline's ids and the types, each int64 [1, T]."""
         blank = reading.ids.copy()
         for run in reading.runs:
@@ -177,7 +177,7 @@ class _Score:
         return ids, baseline, types
 
 
-def _add(of_tokens: list[NDArray[np.float64]], reading: Reading, attributions: NDArray[np.float64]) -> None:
+def _add(of_tokens: list[NDArray[np.float64]], reading: ModelInput, attributions: NDArray[np.float64]) -> None:
     """Give the text's tokens what their places in a reading, [T], were given."""
     for run in reading.runs:
         of_tokens[run.part][run.token : run.token + run.count] += attributions[run.column : run.column + run.count]

@@ -8,9 +8,10 @@ Shapes: T tokens, R readings of one text, C classes.
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.explain.attribution import Attribution, OnProgress, WordAttribution, find_target
-from valence.explain.readings import Reading, readings_of
+from valence.explain.attribution import Attribution, WordAttribution, find_target
+from valence.explain.inputs import ModelInput, inputs_of
 from valence.explain.words import Word, token_counts, words_of
+from valence.progress import OnProgress, silent
 from valence.runtime.classifier import Classifier
 from valence.runtime.scores import aggregate
 from valence.text.tokenizer import Text, TokenizedText
@@ -21,7 +22,7 @@ _AT_ONCE = 64  # words; bounds the memory and the wait for progress
 
 
 def leave_one_out(
-    classifier: Classifier, text: Text, target: str | None = None, on_progress: OnProgress | None = None
+    classifier: Classifier, text: Text, target: str | None = None, on_progress: OnProgress = silent
 ) -> Attribution:
     """Leave out each word in turn, and see how far the score of a class falls.
 
@@ -43,7 +44,7 @@ def leave_one_out(
         ModelError: if the tokenizer joins texts in an unknown way.
     """
     wanted = None if target is None else find_target(classifier.labels, target)
-    classifier.tokenizer.check(text, 1)
+    classifier.tokenizer.check(text)
     words = words_of(classifier.tokenizer, text)
     prediction = classifier(text)
     label = wanted or prediction.label
@@ -55,8 +56,7 @@ def leave_one_out(
         for word, scores in zip(some, readings.scores_without(some), strict=True):
             fall = 0.0 if scores is None else score - float(scores[number])
             found.append(WordAttribution(word.text, word.start, word.end, fall, word.part))
-            if on_progress is not None:
-                on_progress(len(found), len(words))
+            on_progress(len(found), len(words))
     return Attribution(
         text=text,
         method="leave-one-out",
@@ -77,8 +77,8 @@ class _Readings:
 
     def __init__(self, classifier: Classifier, text: Text, words: list[Word]) -> None:
         self._classifier = classifier
-        self._text = classifier.tokenizer.encode([text], classifier.long_text, classifier.stride)[0]
-        self._readings = readings_of(self._text, token_counts(words, text), classifier.stride)
+        self._text = classifier.tokenizer.encode([text], classifier.reading)[0]
+        self._readings = inputs_of(self._text, token_counts(words, text), classifier.stride)
         self._logits = classifier.logits_of_tokens([_without(reading, []) for reading in self._readings])  # [R, C]
 
     def scores_without(self, words: list[Word]) -> list[NDArray[np.float64] | None]:
@@ -105,7 +105,7 @@ class _Readings:
         return aggregate(together, n_tokens, self._classifier.aggregation, self._classifier.problem_type)[0]
 
 
-def _columns(reading: Reading, word: Word) -> list[int]:
+def _columns(reading: ModelInput, word: Word) -> list[int]:
     """Find the tokens of a word in a reading."""
     return [
         run.column + token - run.token
@@ -116,7 +116,7 @@ def _columns(reading: Reading, word: Word) -> list[int]:
     ]
 
 
-def _without(reading: Reading, columns: list[int]) -> TokenizedText:
+def _without(reading: ModelInput, columns: list[int]) -> TokenizedText:
     """Take tokens out of a reading."""
     ids = np.delete(reading.ids, columns)
     types = None if reading.type_ids is None else np.delete(reading.type_ids, columns)

@@ -22,7 +22,12 @@ _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<place>(?:key in )?\$[^`]*)`)?$
 _EXPECTED = re.compile(r"^Expected `(?P<type>[^`]*)`")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
 _WORDS = {"int": "a whole number", "float": "a number", "int | float": "a number", "str": "a text", "array": "a list"}
-_WORDS |= {"object": "an object", "null": "nothing", "bool": "true or false"}
+_WORDS |= {
+    "str | array": "a text or a list of texts",
+    "object": "an object",
+    "null": "nothing",
+    "bool": "true or false",
+}
 _MOST_INTEGER = 1 << 63
 
 
@@ -61,7 +66,7 @@ def encode_report(report: Report) -> JsonObject:
     Returns:
         A JSON object.
     """
-    content = cast(JsonObject, msgspec.to_builtins(report))
+    content = cast(JsonObject, _with_lists(msgspec.to_builtins(report)))
     del content["extra"]
     return cast(JsonObject, _merged(type(report).flattened(content), report.extra))
 
@@ -92,7 +97,7 @@ def decode_report(content: JsonObject, kind: type[_Report], path: object) -> _Re
         report = msgspec.convert(nested, kind)
         extra = _rest(content, encode_report(report))
     except msgspec.ValidationError as problem:
-        raise _explained(path, nested, str(problem)) from None
+        raise _explained(path, nested, kind, str(problem)) from None
     except RecursionError:
         raise ModelError(f"{path}: objects within objects, too many for a report") from None
     return msgspec.structs.replace(report, extra=extra or {})
@@ -115,18 +120,51 @@ def _check_values(value: object, path: object, keys: tuple[str, ...]) -> None:
         raise _wrong(path, ".".join(keys), "a text", value)
 
 
-def _explained(path: object, content: object, problem: str) -> ModelError:
+def _explained(path: object, content: object, kind: type[Report], problem: str) -> ModelError:
     """Say in our words what msgspec found wrong, and what is there."""
     match = _PLACE.match(problem)
     assert match is not None, "the pattern matches any text"
     place = (match["place"] or "$").removeprefix("key in ").removeprefix("$").replace("[...]", ".*")  # * is any key
     keys = [key for key in re.sub(r"\[(\d+)\]", r".\1", place).split(".") if key]
+    keys = _with_names(content, kind, keys, problem)
+    found = _find(content, keys)
     if missing := _MISSING.search(problem):
-        return _wrong(path, ".".join([*keys, missing["name"]]), "a value", None)
+        return _wrong(path, ".".join([*kind.place(keys), missing["name"]]), "a value", None)
     expected = _EXPECTED.match(match["what"])
     types = expected["type"].removesuffix(" | null") if expected else ""
     words = _WORDS.get(types, types if types else match["what"].removeprefix("Expected "))
-    return _wrong(path, ".".join(keys), words, _find(content, keys))
+    if match["what"].endswith(">= 0"):
+        words += " from 0"
+    elif length := re.search(r"of length (\d+)", match["what"]):
+        words += f" of {length[1]}"
+    elif match["what"].startswith("Invalid enum value"):
+        words = "a value that this version knows"
+    return _wrong(path, ".".join(kind.place(keys)), words, found)
+
+
+def _with_names(content: object, kind: type[Report], keys: list[str], problem: str) -> list[str]:
+    """Find the keys of objects that msgspec leaves out of a place: alone, the one at fault gives the same problem."""
+    for place in [place for place, key in enumerate(keys) if key == "*"]:
+        above = keys[:place]
+        found = _find(content, above)
+        for name, inner in found.items() if isinstance(found, dict) else ():
+            try:
+                msgspec.convert(_replaced(content, above, {name: inner}), kind)
+            except msgspec.ValidationError as again:
+                if str(again) == problem:
+                    keys = [*above, str(name), *keys[place + 1 :]]
+                    break
+    return keys
+
+
+def _replaced(content: object, keys: list[str], inner: object) -> object:
+    if not keys:
+        return inner
+    key, *deeper = keys
+    if isinstance(content, dict):
+        return content | {key: _replaced(content[key], deeper, inner)}
+    assert isinstance(content, list), "nothing else has a place in it"
+    return [_replaced(one, deeper, inner) if number == int(key) else one for number, one in enumerate(content)]
 
 
 def _find(content: object, keys: list[str]) -> object:
@@ -149,7 +187,7 @@ def _rest(content: object, known: object) -> JsonObject | None:
     """Find what a file holds besides what its type knows: by key, and by index within lists of one length."""
     if isinstance(content, dict) and isinstance(known, dict):
         pairs = ((str(key), inner, key in known, known.get(key)) for key, inner in content.items())
-    elif isinstance(content, list) and isinstance(known, list | tuple) and len(content) == len(known):
+    elif isinstance(content, list) and isinstance(known, list) and len(content) == len(known):
         pairs = ((str(number), pair[0], True, pair[1]) for number, pair in enumerate(zip(content, known, strict=True)))
     else:
         return None
@@ -162,12 +200,19 @@ def _rest(content: object, known: object) -> JsonObject | None:
     return found or None
 
 
+def _with_lists(value: object) -> object:
+    """Make lists of tuples, as reading the file gives them."""
+    if isinstance(value, dict):
+        return {key: _with_lists(inner) for key, inner in value.items()}
+    return [_with_lists(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
 def _merged(content: object, rest: object) -> object:
     """Put what was kept back into its place."""
     if not isinstance(rest, dict):
         return content
     if isinstance(content, dict):
         return content | {key: _merged(content[key], inner) if key in content else inner for key, inner in rest.items()}
-    if isinstance(content, list | tuple):
+    if isinstance(content, list):
         return [_merged(one, rest.get(str(number))) for number, one in enumerate(content)]
     return content

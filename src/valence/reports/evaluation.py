@@ -61,7 +61,11 @@ class ConfusionMatrix(msgspec.Struct, frozen=True):
     """
 
     labels: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
+    counts: tuple[tuple[Count, ...], ...]
+
+    def __post_init__(self) -> None:
+        if not any(map(any, self.counts)) or any(len(row) != len(self.counts) for row in self.counts):
+            raise ValueError("Expected as many columns as rows of counts, not all of them 0")
 
 
 class LongText(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +156,11 @@ class EvaluationReport(Report, frozen=True, kw_only=True):
         described: dict[str, dict[str, object]] = content["metrics"]  # type: ignore[assignment]
         found = {name: about.pop("estimate") for name, about in described.items()}
         return {"format": content["format"], **found, **content}
+
+    @classmethod
+    def place(cls, keys: list[str]) -> list[str]:
+        """Estimates stand under the names of their metrics."""
+        return [keys[1], *keys[3:]] if keys[0] == "metrics" and keys[2:3] == ["estimate"] else keys
 
 
 _FORMAT_0: dict[str, dict[str, str]] = {

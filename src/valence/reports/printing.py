@@ -5,7 +5,18 @@ from collections.abc import Callable, Sequence
 
 from valence.reports.estimate import Estimate
 
-__all__ = ["bounds", "count", "interval", "markdown_table", "megabytes", "plain_table", "rounded", "significant"]
+__all__ = [
+    "NOTHING",
+    "bounds",
+    "count",
+    "fixed",
+    "interval",
+    "markdown_table",
+    "megabytes",
+    "plain_table",
+    "rounded",
+    "significant",
+]
 
 NOTHING = "–"
 """What stands in place of a number that is not there."""

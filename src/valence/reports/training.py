@@ -8,7 +8,7 @@ from valence.reports.data_ref import Columns
 from valence.reports.environment import Machine
 from valence.reports.report import Count, JsonObject, Report
 
-__all__ = ["AgreementSample", "NamedModel", "TrainedOn", "TrainingReport"]
+__all__ = ["AgreementSample", "NamedModel", "Retained", "Side", "TrainedOn", "TrainingReport"]
 
 Unset = msgspec.UnsetType
 UNSET = msgspec.UNSET
@@ -68,6 +68,70 @@ class AgreementSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     columns: Columns | None = None
     reading: dict[str, str | bool | None] | None = None
     rows: tuple[Count, ...]
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """Teacher or student, measured.
+
+    Args:
+        layers: how many; None where several models teach.
+        parameters: how many; None where a teacher does not say.
+        figure: how good it is.
+        texts_per_second: how fast; of the two measured in turn.
+        engine: what ran it.
+    """
+
+    layers: int | None = None
+    parameters: int | None = None
+    figure: float
+    texts_per_second: float
+    engine: str
+
+
+class Retained(msgspec.Struct, frozen=True, kw_only=True):
+    """What a student retains of its teacher, as the DistilBERT paper says it.
+
+    Args:
+        figure: what was measured.
+        texts: what was timed.
+        teacher: the one side.
+        student: the other side.
+        share_kept: the student's figure as a share of the teacher's.
+        smaller: how much smaller the student is, as a share.
+        faster: how much faster the student is, as a share.
+    """
+
+    figure: str
+    texts: str
+    teacher: Side
+    student: Side
+    share_kept: float | None
+    smaller: float | None
+    faster: float
+
+    @classmethod
+    def of(cls, teacher: Side, student: Side, figure: str, texts: str) -> "Retained":
+        """Compare a student with its teacher.
+
+        Args:
+            teacher: what was measured of it.
+            student: what was measured of it.
+            figure: what was measured.
+            texts: what was timed.
+
+        Returns:
+            Both sides, and the shares.
+        """
+        has_sizes = teacher.parameters and student.parameters
+        return cls(
+            figure=figure,
+            texts=texts,
+            teacher=teacher,
+            student=student,
+            share_kept=student.figure / teacher.figure if teacher.figure else None,
+            smaller=1.0 - (student.parameters or 0) / (teacher.parameters or 1) if has_sizes else None,
+            faster=student.texts_per_second / teacher.texts_per_second - 1.0,
+        )
 
 
 class TrainingReport(Report, frozen=True, kw_only=True):
@@ -144,7 +208,7 @@ class TrainingReport(Report, frozen=True, kw_only=True):
     agreement_sample: AgreementSample | Unset | None = UNSET
     teacher_figures: JsonObject | Unset | None = UNSET
     student_figures: JsonObject | Unset | None = UNSET
-    kept: JsonObject | Unset | None = UNSET
+    kept: Retained | Unset | None = UNSET
     kept_as: JsonObject | Unset | None = UNSET
     documents: Count | Unset | None = UNSET
     characters: Count | Unset | None = UNSET

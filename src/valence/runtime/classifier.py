@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from valence.errors import ConfigError, InputError
+from valence.reading import Aggregation, LongText, Reading, Text
 from valence.runtime.engine import Engine
-from valence.runtime.execution import Outcome, run_alone, run_texts, run_tokenized, warn_of_many_windows
+from valence.runtime.execution import Outcome, run_texts, run_tokenized
 from valence.runtime.prediction import Prediction, WindowPrediction
-from valence.runtime.scores import Aggregation, aggregate, check_aggregation, scores_of
-from valence.text.tokenizer import LongText, Text, TokenizedText, Tokenizer
+from valence.runtime.scores import aggregate, check_aggregation, scores_of
+from valence.text.tokenizer import TokenizedText, Tokenizer
 
 __all__ = ["Classifier", "Prediction", "WindowPrediction"]
 
@@ -36,6 +37,7 @@ class Classifier:
             "truncate" leaves out its end and says so, "error" refuses it. Of a pair the second text is divided.
         stride: the tokens that neighbouring windows share.
         aggregation: how windows become one answer: "mean", "max" or "vote"; see `valence.runtime.scores.aggregate`.
+        reading: `long_text`, `stride` and `aggregation` in one, given instead of these.
 
     Raises:
         ConfigError: if the engine has another number of classes than there are names.
@@ -51,31 +53,44 @@ class Classifier:
         long_text: LongText = "window",
         stride: int = 0,
         aggregation: Aggregation = "mean",
+        *,
+        reading: Reading | None = None,
     ) -> None:
         if len(labels) != engine.n_classes:
             raise ConfigError(f"{len(labels)} labels ({', '.join(labels)}) for a model of {engine.n_classes} classes")
         if len(set(labels)) < len(labels):
             raise ConfigError(f"two classes share a name: {', '.join(labels)}")
-        if long_text not in ("error", "truncate", "window"):
-            raise InputError(f"long_text must be 'error', 'truncate' or 'window', found {long_text!r}")
-        check_aggregation(aggregation, problem_type)
-        if long_text == "window":
-            _check_stride(stride, tokenizer.max_length)
-        elif stride != 0 or aggregation != "mean":
-            raise InputError(f"stride and aggregation go with long_text 'window', found {long_text!r}")
+        if reading is None:
+            reading = Reading(tokenizer.max_length, long_text, stride, aggregation)
+        elif (long_text, stride, aggregation) != ("window", 0, "mean"):
+            raise InputError("give either reading, or long_text, stride and aggregation")
+        check_aggregation(reading.aggregation, problem_type)
         self.tokenizer = tokenizer
         self.engine = engine
         self.labels = labels
         self.problem_type = problem_type
-        self.long_text: LongText = long_text
-        self.stride = stride
-        self.aggregation: Aggregation = aggregation
+        self.reading = reading.fitted(tokenizer.max_length)
 
     def __repr__(self) -> str:
         return (
             f"Classifier(labels=[{', '.join(self.labels)}], engine={self.engine.name!r}, "
             f"max_length={self.tokenizer.max_length}, long_text={self.long_text!r})"
         )
+
+    @property
+    def long_text(self) -> LongText:
+        """What is done with a text of more tokens than the model reads."""
+        return self.reading.long_text
+
+    @property
+    def stride(self) -> int:
+        """The tokens that neighbouring windows share."""
+        return self.reading.stride
+
+    @property
+    def aggregation(self) -> Aggregation:
+        """How windows become one answer."""
+        return self.reading.aggregation
 
     @overload
     def __call__(self, texts: Text) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is iterable too
@@ -176,7 +191,7 @@ class Classifier:
         """
         return scores_of(logits, self.problem_type)
 
-    def _outcomes(self, source: Iterator[Any], size: int) -> Iterator[Outcome]:
+    def _outcomes(self, source: Iterator[object], size: int) -> Iterator[Outcome]:
         """Run texts a window at a time; raise the first error after what comes before it."""
         done = 0
         while True:
@@ -197,26 +212,18 @@ class Classifier:
         good = len(texts)
         for index, text in enumerate(texts):
             try:
-                self.tokenizer.check(text, done + index + 1)
+                self.tokenizer.check(text, done + index)
             except InputError as no_text:
                 good, problem = index, no_text
                 break
         if self.long_text == "error":
             for index, text in enumerate(self.tokenizer.encode(texts[:good])):
                 if text.truncated:
-                    return texts[:index], self.tokenizer.too_long(text, done + index + 1)
+                    return texts[:index], self.tokenizer.too_long(text, done + index)
         return texts[:good], problem
 
     def _run(self, texts: list[Text]) -> Outcome:
-        if len(texts) != 1:
-            return run_texts(self.tokenizer, self.engine, texts, self.long_text, self.stride)
-        tokenized = self.tokenizer.encode(texts, self.long_text, self.stride)
-        warn_of_many_windows(tokenized[0])
-        if tokenized[0].windows:
-            logits = run_tokenized(self.engine, tokenized[0].windows, self.tokenizer.pad_token_id)
-        else:
-            logits = run_alone(self.engine, tokenized[0])
-        return Outcome(tokenized, [0], [0], logits)
+        return run_texts(self.tokenizer, self.engine, texts, self.reading)
 
     def _predictions(self, outcome: Outcome) -> list[Prediction]:
         scores = self.probabilities(outcome.logits)
@@ -272,9 +279,9 @@ class Classifier:
         return logits
 
 
-def _take(source: Iterator[Any], size: int) -> tuple[list[Any], Exception | None]:
+def _take(source: Iterator[object], size: int) -> tuple[list[Any], Exception | None]:
     """Take so many texts, and the error with which the source ended, if it did."""
-    texts: list[Any] = []
+    texts: list[object] = []
     characters = 0
     try:
         for item in islice(source, size):
@@ -290,19 +297,10 @@ def _take(source: Iterator[Any], size: int) -> tuple[list[Any], Exception | None
     return texts, None
 
 
-def _iterator(texts: Any) -> Iterator[Any]:
+def _iterator(texts: Any) -> Iterator[object]:
     try:
         if not isinstance(texts, bytes | dict):
             return iter(texts)
     except TypeError:
         pass
     raise InputError(f"expected a text, a pair of texts, or an iterable of these, found {type(texts).__name__}")
-
-
-def _check_stride(stride: object, max_length: int) -> None:
-    most = (max_length - 2) // 2
-    if isinstance(stride, bool) or not isinstance(stride, int) or not 0 <= stride <= most:
-        raise InputError(
-            f"stride must be a whole number from 0 to {most}, half of what a window of {max_length} tokens holds, "
-            f"found {stride!r}"
-        )

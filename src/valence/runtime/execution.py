@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from valence.errors import EngineError
+from valence.reading import Reading, Text
 from valence.runtime.engine import Engine
 from valence.text.batching import Tokens, collate, plan_batches
-from valence.text.tokenizer import LongText, Text, TokenizedText, Tokenizer
+from valence.text.tokenizer import TokenizedText, Tokenizer
 
-__all__ = ["Outcome", "run_alone", "run_texts", "run_tokenized", "warn_of_many_windows"]
+__all__ = ["Outcome", "run_alone", "run_texts", "run_tokenized"]
 
 _BATCH_TOKENS = 1024  # a batch this size keeps a core busy and its activations in the cache
 _PADDING_TOKENS = 64  # of a batch; from here on another batch costs less
@@ -51,12 +52,8 @@ class Outcome:
     """[R, C]."""
 
 
-def warn_of_many_windows(text: TokenizedText) -> None:
-    """Say so where one text will take a while.
-
-    Args:
-        text: the text, before it is run.
-    """
+def _warn_of_many_windows(text: TokenizedText) -> None:
+    """Say so where one text will take a while."""
     if len(text.windows) >= _MANY_WINDOWS:
         warnings.warn(
             f"a text of {text.n_tokens:,} tokens is read in {len(text.windows):,} windows, which takes a while; "
@@ -65,15 +62,14 @@ def warn_of_many_windows(text: TokenizedText) -> None:
         )
 
 
-def run_texts(tokenizer: Tokenizer, engine: Engine, texts: Sequence[Text], long_text: LongText, stride: int) -> Outcome:
+def run_texts(tokenizer: Tokenizer, engine: Engine, texts: Sequence[Text], reading: Reading) -> Outcome:
     """Run texts that were checked.
 
     Args:
         tokenizer: texts to token ids.
         engine: token ids to logits.
         texts: N texts.
-        long_text: as for the tokenizer.
-        stride: as for the tokenizer.
+        reading: as for the tokenizer.
 
     Returns:
         What came out.
@@ -81,6 +77,8 @@ def run_texts(tokenizer: Tokenizer, engine: Engine, texts: Sequence[Text], long_
     Raises:
         EngineError: if the model computes infinities or what is not a number at all.
     """
+    if len(texts) == 1:
+        return _run_one(tokenizer, engine, texts[0], reading)
     numbers: dict[Text, int] = {}
     places = [numbers.setdefault(text, len(numbers)) for text in texts]
     different = list(numbers)
@@ -89,7 +87,7 @@ def run_texts(tokenizer: Tokenizer, engine: Engine, texts: Sequence[Text], long_
     n_rows = 0
 
     def tokenize(chunk: list[int]) -> tuple[list[int], list[TokenizedText]]:
-        return chunk, tokenizer.encode([different[number] for number in chunk], long_text, stride)
+        return chunk, tokenizer.encode([different[number] for number in chunk], reading)
 
     def batches() -> Generator[_Batch, None, None]:
         nonlocal n_rows
@@ -100,7 +98,7 @@ def run_texts(tokenizer: Tokenizer, engine: Engine, texts: Sequence[Text], long_
                 for number, text in zip(chunk, tokenized, strict=True):
                     outcome[number] = text
                     rows[number] = first + len(parts)
-                    warn_of_many_windows(text)
+                    _warn_of_many_windows(text)
                     parts += text.windows or (text,)
                 n_rows += len(parts)
                 yield from _plan(parts, first, engine.sessions)
@@ -108,6 +106,17 @@ def run_texts(tokenizer: Tokenizer, engine: Engine, texts: Sequence[Text], long_
     with closing(batches()) as planned:
         results = _run_batches(engine, planned, tokenizer.pad_token_id)
     return Outcome(outcome, rows, places, _assemble(engine, results, n_rows))  # type: ignore[arg-type]  # none is None
+
+
+def _run_one(tokenizer: Tokenizer, engine: Engine, text: Text, reading: Reading) -> Outcome:
+    """Run one text, with no more ado than that takes."""
+    (tokenized,) = tokenizer.encode([text], reading)
+    _warn_of_many_windows(tokenized)
+    if tokenized.windows:
+        logits = run_tokenized(engine, tokenized.windows, tokenizer.pad_token_id)
+    else:
+        logits = run_alone(engine, tokenized)
+    return Outcome([tokenized], [0], [0], logits)
 
 
 def run_tokenized(engine: Engine, texts: Sequence[Tokens], pad_token_id: int) -> NDArray[np.float32]:

@@ -11,8 +11,8 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from valence.errors import EngineError
@@ -36,7 +36,7 @@ class Int8Tensors:
         layer_norm_eps: of every layer norm.
     """
 
-    arrays: Mapping[str, NDArray[Any]]
+    arrays: Mapping[str, NDArray[np.generic]]
     architecture: str
     activation: str
     n_layers: int

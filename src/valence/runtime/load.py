@@ -3,17 +3,29 @@
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from valence.errors import ConfigError, InputError
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
+from valence.reading import Aggregation, LongText, Reading
 from valence.runtime.choice import EngineName, TorchPrecision, open_engine
 from valence.runtime.classifier import Classifier
-from valence.runtime.scores import Aggregation
 from valence.runtime.threads import thread_count
-from valence.text.tokenizer import LongText, Tokenizer
+from valence.text.tokenizer import Tokenizer
 
-__all__ = ["load", "load_folder"]
+__all__ = ["Loading", "load", "load_folder", "load_with"]
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How a model is loaded, whole; see `load`."""
+
+    engine: EngineName
+    precision: TorchPrecision | None
+    labels: Sequence[str] | None
+    threads: int | None
+    reading: Reading
 
 
 def load(
@@ -53,9 +65,8 @@ def load(
         MissingExtraError: if the package of an engine is needed and not installed; says what to type.
         InputError: if an argument is of no use.
     """
-    return _load(
-        find_model(name, revision), engine, precision, labels, max_length, long_text, stride, aggregation, threads
-    )
+    reading = Reading(max_length, long_text, stride, aggregation)
+    return _load(find_model(name, revision), Loading(engine, precision, labels, threads, reading))
 
 
 def load_folder(
@@ -86,29 +97,32 @@ def load_folder(
     Returns:
         The classifier.
     """
-    return _load(folder, engine, precision, labels, max_length, long_text, stride, aggregation, threads)
+    return _load(
+        folder, Loading(engine, precision, labels, threads, Reading(max_length, long_text, stride, aggregation))
+    )
 
 
-def _load(
-    folder: ModelFolder,
-    engine: EngineName,
-    precision: TorchPrecision | None,
-    labels: Sequence[str] | None,
-    max_length: int | None,
-    long_text: LongText,
-    stride: int,
-    aggregation: Aggregation,
-    threads: int | None,
-) -> Classifier:
-    running = open_engine(folder, engine, threads, precision)
+def load_with(folder: ModelFolder, loading: Loading) -> Classifier:
+    """Load a classifier from a folder, with options that travel whole, as those of the command line do.
+
+    Args:
+        folder: the model.
+        loading: the options.
+
+    Returns:
+        The classifier.
+    """
+    return _load(folder, loading)
+
+
+def _load(folder: ModelFolder, loading: Loading) -> Classifier:
+    engine = open_engine(folder, loading.engine, loading.threads, loading.precision)
     return Classifier(
-        Tokenizer.from_folder(folder, max_length, thread_count(threads)),
-        running,
-        _choose_labels(folder, labels, running.n_classes),
+        Tokenizer.from_folder(folder, loading.reading.max_length, thread_count(loading.threads)),
+        engine,
+        _choose_labels(folder, loading.labels, engine.n_classes),
         folder.problem_type,
-        long_text,
-        stride,
-        aggregation,
+        reading=loading.reading,
     )
 
 

@@ -98,7 +98,7 @@ def read_manifest(folder: ModelFolder) -> Manifest | None:
     path = folder.manifest_file
     if not path.is_file():
         return None
-    content = read_json(path)
+    content: dict[str, Any] = read_json(path)
     if content.get("format") != _FORMAT:
         raise EngineError(
             f"{path}: format {content.get('format')!r} is not {_FORMAT}: export the model again with this version"
@@ -139,7 +139,7 @@ def source_hash(folder: ModelFolder, files: Sequence[Path]) -> str | None:
     return next((exports[file.name].source_sha256 for file in files if file.name in exports), folder.weights_hash())
 
 
-def _is_agreement(value: Any) -> bool:
+def _is_agreement(value: object) -> bool:
     names = ("n_texts", "labels", "largest_difference", "p99_difference")
     return isinstance(value, dict) and all(
         isinstance(figures, dict) and all(isinstance(figures.get(name), int | float) for name in names)

@@ -8,8 +8,9 @@ Shapes: B texts of a batch, N tokens of all of them, C classes, D width, F feed-
 
 import ctypes
 import functools
+import os
+import struct
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from valence.errors import EngineError
 from valence.forking import native_calls
 from valence.runtime.int8_tensors import Int8Tensors, read_tensors
-from valence.runtime.reopening import reopening
+from valence.runtime.reopening import Reopening, reopening
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
@@ -29,6 +30,8 @@ _LANES = 16  # floats in a vector
 _ACTIVATIONS = {"gelu": 0, "gelu_new": 1, "gelu_pytorch_tanh": 1, "relu": 2}
 _HEAD_ACTIVATIONS = {"distilbert": 0, "bert": 1}
 _OUT_OF_MEMORY = 1
+_ELF64 = b"\x7fELF\x02\x01"  # little-endian
+_INTERFACE = 1  # the version of what is repeated here of encoder.c, in both files
 
 
 class _Shape(ctypes.Structure):
@@ -77,6 +80,9 @@ class _Model(ctypes.Structure):
     )
 
 
+_STRUCTS: tuple[type[ctypes.Structure], ...] = (_Shape, _Linear, _Norm, _Layer, _Model)  # as valence_interface has them
+
+
 class NativeEngine:
     """Runs the tensors of an int8 export.
 
@@ -113,7 +119,7 @@ class NativeEngine:
         if getattr(self, "_model", None):
             self._library.valence_close(self._model)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> Reopening:
         return self._reopening
 
     @property
@@ -170,7 +176,7 @@ class _Weights:
     def __init__(self, path: Path, tensors: Int8Tensors) -> None:
         self.path = path
         self.arrays = tensors.arrays
-        self.kept: list[NDArray[Any]] = []  # alive until the kernels have their own copy
+        self.kept: list[NDArray[np.generic]] = []  # alive until the kernels have their own copy
         words = self.array("words", np.int8, (None, None))
         vocabulary, hidden = words.shape
         positions = self.array("positions", np.float32, (None, hidden))
@@ -217,17 +223,17 @@ class _Weights:
             tensors.layer_norm_eps,
         )
 
-    def array(self, name: str, dtype: Any, shape: tuple[int | None, ...]) -> NDArray[Any]:
+    def array(self, name: str, dtype: type[np.generic], shape: tuple[int | None, ...]) -> NDArray[np.generic]:
         found = self.arrays.get(name)
-        fits = found is not None and len(found.shape) == len(shape) and found.size > 0
-        fits = fits and all(expected in (None, size) for expected, size in zip(shape, found.shape, strict=True))  # type: ignore[union-attr]
-        if not fits or found.dtype != dtype:  # type: ignore[union-attr]
-            expected = " x ".join("any" if size is None else str(size) for size in shape)
-            described = "nothing" if found is None else f"{found.dtype} {' x '.join(map(str, found.shape))}"
-            raise EngineError(f"{self.path}: {name}: expected {np.dtype(dtype)} {expected}, found {described}")
-        return self.keep(found)
+        if found is not None and found.dtype == dtype and found.ndim == len(shape) and found.size > 0:
+            fits = all(expected in (None, size) for expected, size in zip(shape, found.shape, strict=True))
+            if fits:
+                return self.keep(found)
+        expected = " x ".join("any" if size is None else str(size) for size in shape)
+        described = "nothing" if found is None else f"{found.dtype} {' x '.join(map(str, found.shape))}"
+        raise EngineError(f"{self.path}: {name}: expected {np.dtype(dtype)} {expected}, found {described}")
 
-    def keep(self, array: Any) -> NDArray[Any]:
+    def keep(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
         kept = np.ascontiguousarray(array)
         self.kept.append(kept)
         return kept
@@ -251,7 +257,7 @@ class _Weights:
     def linear(self, name: str, width_in: int, width_out: int) -> _Linear:
         return _Linear(*(array.ctypes.data for array in self.linear_arrays(name, width_in, width_out)))
 
-    def linear_arrays(self, name: str, width_in: int, width_out: int) -> list[NDArray[Any]]:
+    def linear_arrays(self, name: str, width_in: int, width_out: int) -> list[NDArray[np.generic]]:
         return [
             self.array(name + ".weight", np.int8, (width_in, width_out)),
             self.array(name + ".scale", np.float32, (width_out,)),
@@ -275,17 +281,47 @@ def why_not_native() -> str | None:
         return "its kernels were not compiled when valence was installed (they need Linux on x86-64 and a C compiler)"
     try:
         supported = bool(_library().valence_supported())
-    except (OSError, AttributeError) as problem:  # AttributeError: another library
-        return f"its kernels cannot be loaded: {problem}"
+    except (OSError, ValueError) as problem:
+        return f"its kernels cannot be loaded: {problem}; install valence again, which compiles them anew"
     return None if supported else "this processor has no AVX512-VNNI instructions"
 
 
 @functools.cache
 def _library() -> ctypes.CDLL:
+    _check_whole(_LIBRARY)
     library = ctypes.CDLL(str(_LIBRARY))
+    _check_interface(library)
     library.valence_open.restype = ctypes.c_void_p
     library.valence_open.argtypes = [ctypes.c_void_p] * 3
     library.valence_close.restype = None
     library.valence_close.argtypes = [ctypes.c_void_p]
     library.valence_logits.argtypes = [*[ctypes.c_void_p] * 4, ctypes.c_int32, ctypes.c_int32, ctypes.c_void_p]
     return library
+
+
+def _check_whole(path: Path) -> None:
+    """Refuse a library that lacks its end, by its ELF header: the process that loads one is killed."""
+    with path.open("rb") as file:
+        header = file.read(64)
+        size = file.seek(0, os.SEEK_END)
+    if len(header) < 64 or header[:6] != _ELF64:
+        raise ValueError(f"{path} is no library for this system")
+    (sections,) = struct.unpack_from("<Q", header, 40)  # the table of sections, which is a library's end
+    section_size, n_sections = struct.unpack_from("<HH", header, 58)
+    if sections + section_size * n_sections > size:
+        raise ValueError(f"{path} lacks its end")
+
+
+def _check_interface(library: ctypes.CDLL) -> None:
+    """Refuse a library that was compiled from another version of encoder.c: it would read our structs as its own."""
+    try:
+        version = ctypes.c_int32.in_dll(library, "valence_interface").value
+    except ValueError:  # no such symbol
+        raise ValueError(f"{_LIBRARY} is another library, or an older version's") from None
+    if version != _INTERFACE:
+        raise ValueError(f"{_LIBRARY} is another version's: interface {version}, expected {_INTERFACE}")
+    _, *sizes = (ctypes.c_int32 * (1 + len(_STRUCTS))).in_dll(library, "valence_interface")
+    for struct_type, size in zip(_STRUCTS, sizes, strict=True):
+        if size != ctypes.sizeof(struct_type):
+            name, expected = struct_type.__name__.strip("_"), ctypes.sizeof(struct_type)
+            raise ValueError(f"{_LIBRARY} is another version's: {name} has {size} bytes, expected {expected}")

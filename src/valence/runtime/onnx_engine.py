@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from valence.errors import EngineError
 from valence.files import refuse_lfs_pointer
 from valence.forking import forget_in_children, keep_for_ever, native_calls
-from valence.runtime.reopening import reopening
+from valence.runtime.reopening import Reopening, reopening
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
@@ -57,7 +57,7 @@ class OnnxEngine:
         self._reopening = reopening(OnnxEngine, self.files, precision, threads)
         forget_in_children(self)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> Reopening:
         return self._reopening
 
     @property

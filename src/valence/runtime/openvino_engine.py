@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from valence.errors import EngineError, InputError, MissingExtraError
 from valence.files import refuse_lfs_pointer
 from valence.forking import forget_in_children, keep_for_ever, native_calls
-from valence.runtime.reopening import reopening
+from valence.runtime.reopening import Reopening, reopening
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
@@ -66,7 +67,7 @@ class OpenVinoEngine:
             raise MissingExtraError("openvino", "The OpenVINO engine")
         self._path = path.absolute()
         self._n_threads = thread_count(threads)
-        self._options: dict[str, Any] = {
+        self._options: dict[str, object] = {
             "INFERENCE_PRECISION_HINT": _ARITHMETIC[precision],
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": GROUP_SIZE if precision == "int8" else 0,
         }
@@ -99,7 +100,7 @@ class OpenVinoEngine:
         self._reopening = reopening(OpenVinoEngine, self.files, precision, threads, cache)
         forget_in_children(self)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> Reopening:
         return self._reopening
 
     @property
@@ -181,7 +182,7 @@ class OpenVinoEngine:
             return self._networks[side_by_side]
 
 
-def import_openvino() -> Any:
+def import_openvino() -> ModuleType:
     """Import OpenVINO, and leave out that it reports to its makers that it was imported.
 
     Returns:
@@ -194,8 +195,9 @@ def import_openvino() -> Any:
     with native_calls, _first_use, without_telemetry():
         import openvino
 
-        _use_once(openvino)
-    return openvino
+        module: ModuleType = openvino
+        _use_once(module)
+    return module
 
 
 _first_use = threading.Lock()
@@ -216,7 +218,7 @@ def _refuse_in_forked_process() -> None:
 
 
 @functools.cache
-def _use_once(openvino: Any) -> None:
+def _use_once(openvino: ModuleType) -> None:
     """Do once, in one thread, all that a batch does.
 
     The variables of its Python binding are set when they are first used: by Python code, behind a guard of C++. Where

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from valence.errors import EngineError
 from valence.files import fingerprint
 
-__all__ = ["reopening"]
+__all__ = ["Reopening", "reopening"]
+
+Reopening = tuple[Callable[..., object], tuple[object, ...]]
+"""What `__reduce__` gives: what opens an engine again, and with what."""
 
 _PACKAGE = Path(__file__).parent.parent
 
 
-def reopening(make: Callable[..., Any], files: Sequence[Path], *arguments: object) -> tuple[Any, ...]:
+def reopening(make: Callable[..., object], files: Sequence[Path], *arguments: object) -> Reopening:
     """Say how to open an engine again. To be called when it is opened, so that a change of its files is noticed.
 
     Args:
@@ -32,7 +34,9 @@ def reopening(make: Callable[..., Any], files: Sequence[Path], *arguments: objec
     return _reopen, (make, tuple(places), _fingerprint(files), arguments)
 
 
-def _reopen(make: Callable[..., Any], places: Sequence[Path], expected: str, arguments: tuple[Any, ...]) -> Any:
+def _reopen(
+    make: Callable[..., object], places: Sequence[Path], expected: str, arguments: tuple[object, ...]
+) -> object:
     files = [_PACKAGE / place for place in places]  # an absolute one stays as it is
     if _fingerprint(files) != expected:
         raise EngineError(

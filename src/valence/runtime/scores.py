@@ -3,18 +3,13 @@
 Shapes: N texts, W windows of one text, C classes.
 """
 
-from typing import Literal, get_args
-
 import numpy as np
 from numpy.typing import NDArray
 
 from valence.errors import InputError
+from valence.reading import Aggregation
 
-__all__ = ["AGGREGATIONS", "Aggregation", "aggregate", "check_aggregation", "scores_of"]
-
-Aggregation = Literal["mean", "max", "vote"]
-"""How the windows of a long text become one answer; see `aggregate`."""
-AGGREGATIONS: tuple[Aggregation, ...] = get_args(Aggregation)
+__all__ = ["aggregate", "check_aggregation", "scores_of"]
 
 
 def scores_of(logits: NDArray[np.float32] | NDArray[np.float64], problem_type: str | None) -> NDArray[np.float64]:
@@ -69,8 +64,8 @@ def aggregate(
     return shares, int(np.lexsort((scores.mean(axis=0), shares))[-1])
 
 
-def check_aggregation(aggregation: object, problem_type: str | None) -> None:
-    """Refuse an aggregation that there is not, or that means nothing.
+def check_aggregation(aggregation: Aggregation, problem_type: str | None) -> None:
+    """Refuse an aggregation that means nothing.
 
     Args:
         aggregation: what was asked for.
@@ -79,8 +74,6 @@ def check_aggregation(aggregation: object, problem_type: str | None) -> None:
     Raises:
         InputError: if it cannot be used.
     """
-    if aggregation not in AGGREGATIONS:
-        raise InputError(f"aggregation must be one of {', '.join(map(repr, AGGREGATIONS))}, found {aggregation!r}")
     if aggregation == "vote" and problem_type == "regression":
         raise InputError("a regression has no classes to vote for: take aggregation 'mean' or 'max'")
 

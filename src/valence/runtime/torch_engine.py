@@ -8,7 +8,7 @@ import ctypes
 import functools
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from valence.folder import ModelFolder
 from valence.forking import native_calls
 from valence.model.heads import FirstTokenHead, Task, TaskModel
 from valence.model.unpadded import UnpaddedClassifier, UnpaddedTexts
-from valence.runtime.reopening import reopening
+from valence.runtime.reopening import Reopening, reopening
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
@@ -140,7 +140,7 @@ class TorchEngine:
         self._model = model
         self._unpadded = UnpaddedClassifier(model) if unpadded else None
         self.files = files
-        self._loaded: tuple[list[object], tuple[Any, ...]] | None = None  # its state, and how to open it again
+        self._loaded: tuple[list[object], Reopening] | None = None  # its state, and how to open it again
         self._n_classes = model.head.classifier.out_features
         weight = model.head.classifier.weight
         precision = "bf16" if weight.dtype == torch.bfloat16 else "fp32"
@@ -195,7 +195,7 @@ class TorchEngine:
         engine._loaded = state_of(model), reopening(_open_again, files, *options)
         return engine
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
         if self._loaded is not None and state_of(self._model) == self._loaded[0]:
             return self._loaded[1]
         return super().__reduce_ex__(protocol)  # a model that was made, or changed, in memory goes with its weights

@@ -4,7 +4,7 @@ Shapes: B batch, T tokens, M places, V vocabulary.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import SupportsIndex
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from valence.checkpoint.checkpoint import load_model
 from valence.folder import ModelFolder
 from valence.forking import native_calls
 from valence.model.heads import TaskModel
-from valence.runtime.reopening import reopening
+from valence.runtime.reopening import Reopening, reopening
 from valence.runtime.torch_engine import check_fork, has_gpu, limit_threads, state_of
 from valence.text.batching import TokenBatch
 
@@ -30,7 +30,7 @@ class TorchMaskedLM:
 
     def __init__(self, model: TaskModel) -> None:
         self._model = model
-        self._loaded: tuple[list[object], tuple[Any, ...]] | None = None  # its state, and how to open it again
+        self._loaded: tuple[list[object], Reopening] | None = None  # its state, and how to open it again
 
     @classmethod
     def from_folder(cls, folder: ModelFolder, threads: int | None = None) -> "TorchMaskedLM":
@@ -52,7 +52,7 @@ class TorchMaskedLM:
         engine._loaded = state_of(engine._model), reopening(_open_again, files, folder.name, folder.embedded, threads)
         return engine
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
         if self._loaded is not None and state_of(self._model) == self._loaded[0]:
             return self._loaded[1]
         return super().__reduce_ex__(protocol)  # a model that was made, or changed, in memory goes with its weights

@@ -10,7 +10,6 @@ import csv
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 __all__ = ["COUNTRIES", "Country"]
 
@@ -46,7 +45,7 @@ COUNTRIES: tuple[Country, ...]
 """All of them, by name; read on first use."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "COUNTRIES":
         return _read()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

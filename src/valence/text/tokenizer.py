@@ -10,30 +10,27 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import AddedToken, Encoding
 from tokenizers import Tokenizer as RustTokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from valence.errors import InputError, ModelError
-from valence.files import write_json, write_text
+from valence.files import why_not_unicode, write_json, write_text
 from valence.folder import ModelFolder
 from valence.forking import cached_property, is_forked, native_calls
+from valence.reading import TRUNCATED, Reading, Text
 from valence.rust import explained
 from valence.text.segments import segments
 from valence.text.tokenizer_files import BERT_NAMES, read_tokenizer, settings_of, wrong_marks
 from valence.text.vocabulary import Vocabulary
 
-__all__ = ["LongText", "Text", "TokenizedText", "TokenizedWindow", "Tokenizer"]
-
-Text = str | tuple[str, str]
-"""One text, or a pair of texts that are read together."""
-LongText = Literal["error", "truncate", "window"]
-"""What to do with a text of more tokens than the model reads: refuse it, leave out its end, read it in windows."""
+__all__ = ["Text", "TokenizedText", "TokenizedWindow", "Tokenizer"]
 
 _ROLES = {token: role for role, token in BERT_NAMES.items()}
 _SEGMENT_CHARACTERS = 16_384  # what is tokenised at once of a longer text; bounds the memory
@@ -114,7 +111,7 @@ class Tokenizer:
         self.max_length = max_length
         self.pad_token_id = pad_token_id
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         # The Rust tokenizer's own pickle loses this; the other copy is made again when it is needed.
         return self.__dict__ | {"_truncating": None, "encode_special_tokens": self._rust.encode_special_tokens}
 
@@ -161,18 +158,15 @@ class Tokenizer:
         pad = folder.config.get("pad_token_id", 0)
         return cls(rust, max_length or limit, pad if isinstance(pad, int) else 0, threads, found.names, found.file)
 
-    def __call__(
-        self, texts: Sequence[Text], long_text: LongText = "truncate", first: int = 0, stride: int = 0
-    ) -> list[TokenizedText]:
+    def __call__(self, texts: Sequence[Text], reading: Reading = TRUNCATED, first: int = 0) -> list[TokenizedText]:
         """Tokenise texts.
 
         Args:
             texts: texts or pairs.
-            long_text: "truncate" leaves out the end (of a pair: of the longer text), "error" refuses, "window"
-                divides the text (of a pair: the second; where the first leaves too little room for that, the pair
-                is truncated).
-            first: the number of the first text in the caller's counting, for messages.
-            stride: tokens that neighbouring windows share.
+            reading: what is done with long texts: "truncate" leaves out the end (of a pair: of the longer text),
+                "error" refuses, "window" divides the text (of a pair: the second; where the first leaves too little
+                room for that, the pair is truncated). The limit is the tokenizer's own.
+            first: the index of the first text in the caller's counting, for messages.
 
         Returns:
             One result per text, in order.
@@ -181,12 +175,12 @@ class Tokenizer:
             InputError: if a text is not Unicode text, or too long under "error".
         """
         for index, text in enumerate(texts):
-            self.check(text, first + index + 1)
-        tokenized = self.encode(texts, long_text, stride)
-        if long_text == "error":
+            self.check(text, first + index)
+        tokenized = self.encode(texts, reading)
+        if reading.long_text == "error":
             for index, outcome in enumerate(tokenized):
                 if outcome.truncated:
-                    raise self.too_long(outcome, first + index + 1)
+                    raise self.too_long(outcome, first + index)
         return tokenized
 
     @cached_property
@@ -241,12 +235,12 @@ class Tokenizer:
         """
         return self._contents(text, with_places=True)
 
-    def check(self, text: Any, number: int) -> None:
+    def check(self, text: object, index: int = 0) -> None:
         """Refuse what is not Unicode text.
 
         Args:
             text: a text or a pair, one would hope.
-            number: its number, for the message.
+            index: which of several it is, for the message.
 
         Raises:
             InputError: if it is neither.
@@ -254,53 +248,48 @@ class Tokenizer:
         parts = text if isinstance(text, tuple) and len(text) == 2 else (text,)
         for part in parts:
             if not isinstance(part, str):
-                raise InputError(f"text {number} must be a string or a pair of strings, found {text!r:.80}")
-            try:
-                part.isascii() or part.encode("utf-8")
-            except UnicodeEncodeError as problem:
-                raise InputError(
-                    f"text {number} is not valid Unicode: "
-                    f"character {problem.start + 1} is {part[problem.start]!r}, half of a surrogate pair"
-                ) from None
+                raise InputError(f"must be a string or a pair of strings, found {text!r:.80}", index)
+            if (reason := why_not_unicode(part)) is not None:
+                raise InputError(reason, index)
 
-    def too_long(self, text: TokenizedText, number: int) -> InputError:
+    def too_long(self, text: TokenizedText, index: int) -> InputError:
         """Make the error that "error" asks for.
 
         Args:
             text: the text.
-            number: its number, for the message.
+            index: which of several it is, for the message.
 
         Returns:
             The error.
         """
         return InputError(
-            f"text {number} has {text.n_tokens} tokens, the limit is {self.max_length}: "
-            "shorten it, allow truncation, or read it in windows"
+            f"has {text.n_tokens} tokens, the limit is {self.max_length}: "
+            "shorten it, allow truncation, or read it in windows",
+            index,
         )
 
-    def encode(self, texts: Sequence[Text], long_text: LongText = "truncate", stride: int = 0) -> list[TokenizedText]:
+    def encode(self, texts: Sequence[Text], reading: Reading = TRUNCATED) -> list[TokenizedText]:
         """Tokenise texts that were checked; see `__call__`. What "error" would refuse is truncated.
 
         Args:
             texts: texts or pairs.
-            long_text: see `__call__`.
-            stride: see `__call__`.
+            reading: see `__call__`.
 
         Returns:
             One result per text, in order.
         """
         whole = [index for index, text in enumerate(texts) if not self._divisible or _size(text) <= _LONGEST_WHOLE]
         found: list[TokenizedText | None] = [None] * len(texts)
-        divided = long_text == "window"
+        divided = reading.long_text == "window"
         for index, encoding in zip(whole, self._encodings([texts[index] for index in whole]), strict=True):
             if not (divided and len(encoding) > self.max_length):
                 found[index] = self._fitted(texts[index], encoding)
         for index, text in enumerate(texts):
             if found[index] is None:
-                found[index] = self._encode_long(text, divided, stride)
+                found[index] = self._encode_long(text, divided, reading.stride)
         return found  # type: ignore[return-value]  # none is None now
 
-    def _fitted(self, text: Text, encoding: Any) -> TokenizedText:
+    def _fitted(self, text: Text, encoding: Encoding) -> TokenizedText:
         """Read the ids of a text that was tokenised whole, and leave out the end of a long one."""
         listed: list[int] = encoding.ids  # made anew each time
         ids = np.array(listed, dtype=np.int32)
@@ -361,7 +350,7 @@ class Tokenizer:
         none = [np.empty(0, dtype=np.int32)]
         return np.concatenate(ids), np.concatenate(starts or none), np.concatenate(ends or none)
 
-    def _encodings(self, texts: Sequence[Text], special: bool = True, places: bool = False) -> list[Any]:
+    def _encodings(self, texts: Sequence[Text], special: bool = True, places: bool = False) -> list[Encoding]:
         """Tokenise as `_run` does; where the Rust side fails, say on which text."""
         try:
             with explained(ModelError):
@@ -375,9 +364,9 @@ class Tokenizer:
     def _fails_on(self, text: Text, reason: str) -> InputError:
         return InputError(f"{self._file}: its tokenizer fails on the text {text!r:.80}: {reason}")
 
-    def _run(self, texts: Sequence[Text], special: bool = True, places: bool = False) -> list[Any]:
+    def _run(self, texts: Sequence[Text], special: bool = True, places: bool = False) -> list[Encoding]:
         """Tokenise in Rust, in threads where there are several texts; a forked process has none of them."""
-        encodings: list[Any]
+        encodings: list[Encoding]
         with native_calls:
             if self._threads == 1 or is_forked():
                 pairs = (text if isinstance(text, tuple) else (text, None) for text in texts)
@@ -408,7 +397,7 @@ class Tokenizer:
         settings = settings_of(self._rust, self._names)
         write_json(folder / "tokenizer_config.json", settings | {"model_max_length": self.max_length})
 
-    def _truncate(self, pair: Text) -> Any:
+    def _truncate(self, pair: Text) -> Encoding:
         """Tokenise a pair with the limit; a copy does it, so that threads can share this tokenizer."""
         if self._truncating is None:
             truncating = RustTokenizer.from_str(self._rust.to_str())
@@ -445,7 +434,7 @@ def _size(text: Text) -> int:
 
 def _is_divisible(rust: RustTokenizer) -> bool:
     """Tell whether tokens never cross a space, as in BERT's own tokenizer."""
-    added: Iterable[Any] = rust.get_added_tokens_decoder().values()
+    added: Iterable[AddedToken] = rust.get_added_tokens_decoder().values()
     return (
         isinstance(rust.normalizer, BertNormalizer)
         and isinstance(rust.pre_tokenizer, BertPreTokenizer)

@@ -122,7 +122,7 @@ def read_tokenizer(folder: ModelFolder) -> FoundTokenizer:
     return replace(found, max_length=longest if isinstance(longest, int) else None)
 
 
-def settings_of(rust: RustTokenizer, names: Mapping[str, str]) -> dict[str, Any]:
+def settings_of(rust: RustTokenizer, names: Mapping[str, str]) -> dict[str, object]:
     """Write down how a tokenizer works, for the tokenizer_config.json beside its tokenizer.json.
 
     Args:
@@ -163,10 +163,10 @@ class _Added:
         ModelError: if one of the files is not as it should be.
     """
 
-    def __init__(self, path: Path, settings: dict[str, Any], content: dict[str, Any] | None) -> None:
+    def __init__(self, path: Path, settings: dict[str, object], content: dict[str, object] | None) -> None:
         self.settings_file = path / "tokenizer_config.json"
         self.split_special = settings.get("split_special_tokens") is True
-        self._values = dict(settings)
+        self._values: dict[str, Any] = dict(settings)
         if "additional_special_tokens" in settings and not settings.get("extra_special_tokens"):
             self._values["extra_special_tokens"] = self._values.pop("additional_special_tokens")  # an empty list, too
         further = [name for name, value in settings.items() if _is_further(name) and isinstance(value, str)]
@@ -187,10 +187,10 @@ class _Added:
                 self._put(self.settings_file, index, entry)
         else:
             self._merge(special, map_file)
-        for token, index in added.items():
-            is_special = token in self._special_so_far()
-            made = {"content": token, "normalized": not is_special, "special": is_special}
-            self._put(legacy, index, made, "added_tokens_decoder" not in settings, flags=())
+        for word, place in added.items():
+            is_special = word in self._special_so_far()
+            made = {"content": word, "normalized": not is_special, "special": is_special}
+            self._put(legacy, place, made, "added_tokens_decoder" not in settings, flags=())
         for entry in listed:
             number = entry.get("id") if isinstance(entry, dict) else None
             self._put(path / "tokenizer.json", number, entry, "added_tokens_decoder" not in settings)
@@ -201,8 +201,8 @@ class _Added:
     def names(self, defaults: Mapping[str, str]) -> dict[str, str | AddedToken]:
         """The special tokens that have a use; those of BERT under their known names where no file says otherwise."""
         values = {**defaults, **self._values}
-        more = {key: value for key, value in values.items() if _is_further(key) and isinstance(value, str | dict)}
-        more |= self._named
+        further = {key: value for key, value in values.items() if _is_further(key) and isinstance(value, str | dict)}
+        more: dict[str, object] = {**further, **self._named}
         known = {token.content: token for token in self.by_id.values()}
         found = {}
         for name in dict.fromkeys([*_NAMES, *more]):
@@ -239,7 +239,7 @@ class _Added:
         values += listed or []
         return {_text(_token(self.settings_file, "a special token", value)) for value in values}
 
-    def _merge(self, special: dict[str, Any], file: Path) -> None:
+    def _merge(self, special: dict[str, object], file: Path) -> None:
         """Let special_tokens_map.json override what tokenizer_config.json says, as in the days before it."""
         for name, value in special.items():
             if name == "extra_special_tokens" and isinstance(value, list):
@@ -254,7 +254,7 @@ class _Added:
         if isinstance(self._values.get("extra_special_tokens"), dict):
             self._named |= self._values.pop("extra_special_tokens")
 
-    def _mention(self, values: dict[str, Any], file: Path) -> None:
+    def _mention(self, values: dict[str, object], file: Path) -> None:
         for name, value in values.items():
             if name.endswith("_token") and isinstance(value, str | dict):
                 self.mentions.append(_Mention(file.name, _text(_token(file, name, value))))
@@ -266,7 +266,9 @@ class _Added:
                     )
                 self.mentions += [_Mention(file.name, _text(_token(file, name, one))) for one in listed]
 
-    def _put(self, file: Path, index: Any, entry: Any, counts: bool = True, flags: tuple[str, ...] = _FLAGS) -> None:
+    def _put(
+        self, file: Path, index: object, entry: object, counts: bool = True, flags: tuple[str, ...] = _FLAGS
+    ) -> None:
         token = _token(file, "an added token", entry)
         text = str(index)
         if isinstance(token, str) or not (text.isascii() and text.isdigit() and int(text) < 1 << 32):
@@ -277,7 +279,9 @@ class _Added:
             self.by_id[int(text)] = token
 
 
-def _read_bert(path: Path, settings: dict[str, Any], content: dict[str, Any] | None, added: _Added) -> FoundTokenizer:
+def _read_bert(
+    path: Path, settings: dict[str, object], content: dict[str, object] | None, added: _Added
+) -> FoundTokenizer:
     """Build BERT's tokenizer around the words of a tokenizer.json or a vocab.txt."""
     for name in _BERT_SETTINGS:
         if not isinstance(settings.get(name, True), bool | None):
@@ -331,7 +335,7 @@ def _read_plain(file: Path, added: _Added) -> FoundTokenizer:
     return FoundTokenizer(rust, {role: _text(token) for role, token in names.items()}, file)
 
 
-def _content(file: Path) -> dict[str, Any]:
+def _content(file: Path) -> dict[str, object]:
     try:
         return read_json(file)
     except ModelError as problem:
@@ -350,7 +354,7 @@ def _words_of_text(file: Path) -> dict[str, int]:
         return found
 
 
-def _words_of_json(file: Path, content: dict[str, Any]) -> dict[str, int]:
+def _words_of_json(file: Path, content: dict[str, object]) -> dict[str, int]:
     model = content.get("model")
     vocabulary = model.get("vocab") if isinstance(model, dict) else None
     if not isinstance(model, dict) or not isinstance(vocabulary, dict):
@@ -427,7 +431,7 @@ def _bert_marks(cls: int, sep: int) -> list[tuple[Any, int]]:
     return [*single, *single, ("B", 1), ([sep], 1)]
 
 
-def _token(file: Path, what: str, value: Any) -> str | AddedToken:
+def _token(file: Path, what: str, value: object) -> str | AddedToken:
     """Read a token as the files write it: its text, or its text with flags."""
     if isinstance(value, str | AddedToken):
         return value
@@ -438,11 +442,11 @@ def _token(file: Path, what: str, value: Any) -> str | AddedToken:
     raise ModelError(f"{file}: {what} must be a text, or an object with its content and flags, found {value!r:.80}")
 
 
-def _special(file: Path, what: str, value: Any) -> str | AddedToken:
+def _special(file: Path, what: str, value: object) -> str | AddedToken:
     return _token(file, what, value | {"special": True} if isinstance(value, dict) else value)
 
 
-def _objects(file: Path, name: str, value: Any) -> dict[str, Any]:
+def _objects(file: Path, name: str, value: object) -> dict[str, object]:
     if not isinstance(value, dict):
         raise ModelError(f"{file}: {name} must map numbers to tokens, found {value!r:.80}")
     return value
@@ -460,7 +464,7 @@ def _flags(token: AddedToken) -> dict[str, bool]:
     return {flag: getattr(token, flag) for flag in _FLAGS}
 
 
-def _warn_of_disagreements(path: Path, rust: RustTokenizer, added: _Added, content: dict[str, Any] | None) -> None:
+def _warn_of_disagreements(path: Path, rust: RustTokenizer, added: _Added, content: dict[str, object] | None) -> None:
     """Say which of the tokens that the files name are not what a file says, and which words two files differ in."""
     there = {token.content: _flags(token) for token in rust.get_added_tokens_decoder().values()}
     wrong: dict[str, str] = {}
@@ -476,9 +480,11 @@ def _warn_of_disagreements(path: Path, rust: RustTokenizer, added: _Added, conte
             wrong.setdefault(mention.token, f"{mention.token!r} and {word!r} are both {index}")
     if wrong:
         _warn(f"{path}: the tokenizer's files disagree, and are read as transformers does: {_some(wrong.values())}")
-    if content is not None and (path / "vocab.txt").is_file() and isinstance(content["model"].get("vocab"), dict):
+    model = {} if content is None else content["model"]
+    vocabulary = model.get("vocab") if isinstance(model, dict) else None
+    if (path / "vocab.txt").is_file() and isinstance(vocabulary, dict):
         try:
-            differ = _differing_words(path / "vocab.txt", content["model"]["vocab"], added)
+            differ = _differing_words(path / "vocab.txt", vocabulary, added)
         except ModelError as problem:
             _warn(f"{problem}; the tokenizer.json beside it counts, as in transformers")
             return

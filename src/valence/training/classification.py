@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from valence.data.examples import Examples
-from valence.evaluation.metrics import f1_of_classes
+from valence.evaluation.measure import f1_of_classes
 from valence.model.heads import TaskModel
 from valence.runtime.classifier import Classifier
 from valence.runtime.torch_engine import TorchEngine

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,8 @@ from valence.data.examples import Examples
 from valence.data.recorded import describe_data
 from valence.folder import ModelFolder
 from valence.model.heads import TaskModel
+from valence.reports.report import JsonObject
+from valence.reports.training import AgreementSample
 from valence.runtime.export.export import export_model
 from valence.runtime.export.sample import Sample
 from valence.text.tokenizer import Tokenizer
@@ -38,7 +39,7 @@ def take_order(data: Examples, names: tuple[str, ...] | None) -> Examples:
     return dataclasses.replace(data, labels=np.asarray(places, dtype=np.int64)[data.labels], names=names)
 
 
-def save_classifier(model: TaskModel, out: Path, base: ModelFolder, data: Examples, seed: int) -> dict[str, Any]:
+def save_classifier(model: TaskModel, out: Path, base: ModelFolder, data: Examples, seed: int) -> JsonObject:
     """Make the folder of a trained classifier complete, but for its report.
 
     Args:
@@ -61,12 +62,13 @@ def save_classifier(model: TaskModel, out: Path, base: ModelFolder, data: Exampl
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "weights_sha256": folder.weights_hash(),
-        "agreement_sample": {
-            "source": _seen_from(out, data.source.name),
-            "train_sha256": data.source.sha256(),
-            **{key: value for key, value in read.items() if key in ("columns", "reading")},
-            "rows": rows.tolist(),
-        },
+        "agreement_sample": AgreementSample(
+            source=_seen_from(out, data.source.name),
+            train_sha256=read.sha256,
+            columns=read.columns,
+            reading=read.reading,
+            rows=tuple(rows.tolist()),
+        ),
     }
 
 

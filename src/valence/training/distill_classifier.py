@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,11 +14,13 @@ from valence.checkpoint.classes import class_rows
 from valence.data.examples import Examples, Text
 from valence.errors import InputError, TrainingError
 from valence.evaluation.evaluate import require_single_label
-from valence.evaluation.metrics import f1_of_classes
+from valence.evaluation.measure import f1_of_classes
 from valence.evaluation.speed import seconds_in_turn
-from valence.files import write_json
 from valence.folder import ModelFolder
 from valence.model.heads import TaskModel
+from valence.progress import OnProgress, silent
+from valence.reports.codec import write_report
+from valence.reports.training import Retained, Side, TrainingReport
 from valence.runtime.choice import EngineName
 from valence.runtime.load import load_folder
 from valence.runtime.scores import scores_of
@@ -29,20 +30,20 @@ from valence.training.classifier_folder import save_classifier
 from valence.training.counterfactuals import CONSISTENCY_WEIGHT
 from valence.training.debiasing import debiased
 from valence.training.devices import make_accelerator
-from valence.training.distilling import Distilling, Side, kept
+from valence.training.distilling import Distilling
 from valence.training.loop import Monitor, chosen_by, train
 from valence.training.objective import Objective
 from valence.training.run import (
     begun_by_version_1,
     check_folder,
     common_settings,
-    course,
     describe_base,
     describe_documents,
     describe_examples,
     describe_model,
     environment,
     run_state,
+    run_statistics,
     warn_of_few_steps,
     warn_of_test_data,
     warn_of_warmup,
@@ -108,8 +109,8 @@ def distill_classifier(
     resume: bool = False,
     monitor: Monitor | None = None,
     on_base: Callable[[LoadedBase], None] | None = None,
-    on_asked: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
+    on_asked: OnProgress = silent,
+) -> TrainingReport | None:
     """Teach a smaller classifier what one or several larger ones say.
 
     Args:
@@ -120,7 +121,7 @@ def distill_classifier(
         on_asked: is told how many texts the teachers have answered, and of how many.
 
     Returns:
-        The content of reports/training.json.
+        What went into reports/training.json; None in a process that is not the main one.
 
     Raises:
         InputError: if the folder is in use, or teachers, student and data do not go together.
@@ -135,7 +136,7 @@ def distill_classifier(
         warn_of_few_steps(run.recipe, len(texts))
         warn_of_test_data(run.recipe, run.evaluation)
     else:
-        monitor = on_base = on_asked = None  # the main process speaks for all
+        monitor, on_base, on_asked = None, None, silent  # the main process speaks for all
     teachers = _Teachers(run, run.teacher_engine) if is_main else None
     base = load_base(
         run.base,
@@ -198,22 +199,22 @@ def distill_classifier(
             choose_by=choose_by,
         )
         if teachers is None:
-            return {}
+            return None
         epochs = run.recipe.epochs
-        report = {
-            **with_columns(settings, train=run.train, evaluation=run.evaluation),
-            "left_out": list(base.left_out),
-            "initialised": list(base.initialised),
-            "base_head": base.head,
-            **course(progress, epochs * len(texts), epochs * sum(objective.lengths)),
-            "kept_epoch": progress.best_epoch or epochs,
-            "chosen_on": run.evaluation.source.title if run.evaluation and progress.best_epoch else None,
-            "chosen_by": chosen_by(progress.history, choose_by) if progress.best_epoch else None,
+        report = TrainingReport.of(
+            with_columns(settings, train=run.train, evaluation=run.evaluation),
+            left_out=base.left_out,
+            initialised=base.initialised,
+            base_head=base.head,
+            **run_statistics(progress, epochs * len(texts), epochs * sum(objective.lengths)),
+            kept_epoch=progress.best_epoch or epochs,
+            chosen_on=run.evaluation.source.title if run.evaluation and progress.best_epoch else None,
+            chosen_by=chosen_by(progress.history, choose_by) if progress.best_epoch else None,
             **save_classifier(student, run.out, run.base, run.train, run.seed),
-            "kept": None if run.evaluation is None else _figure_kept(run, run.evaluation, student, choose_by),
+            kept=None if run.evaluation is None else _retained(run, run.evaluation, student, choose_by),
             **environment(accelerator),
-        }
-        write_json(run.out / "reports" / "training.json", report)
+        )
+        write_report(run.out / "reports" / "training.json", report)
     return report
 
 
@@ -276,9 +277,7 @@ def _matched_teacher(run: ClassifierDistilling) -> TaskModel:
     return load_base(run.teachers[0], "distilbert", run.train.names, run.seed).model.eval()
 
 
-def _ask(
-    state: RunState, teachers: _Teachers, texts: Sequence[Text], on_asked: Callable[[int, int], None] | None
-) -> None:
+def _ask(state: RunState, teachers: _Teachers, texts: Sequence[Text], on_asked: OnProgress) -> None:
     """Ask the teachers once: a resumed run finds their answers, and asks for the rest."""
     for first in range(0, len(texts), _ASKED_AT_ONCE):
         if state.load_part(_part(first)) is not None:
@@ -294,8 +293,7 @@ def _ask(
                 f"{state.folder}: cannot keep what the teachers say: {problem.strerror or problem}; make room and go "
                 "on with --resume"
             ) from None
-        if on_asked is not None:
-            on_asked(first + len(found), len(texts))
+        on_asked(first + len(found), len(texts))
 
 
 def _part(first: int) -> str:
@@ -309,7 +307,7 @@ def _answers(state: RunState, n_texts: int) -> NDArray[np.float32]:
     return found
 
 
-def _figure_kept(run: ClassifierDistilling, data: Examples, model: TaskModel, criterion: str) -> dict[str, Any]:
+def _retained(run: ClassifierDistilling, data: Examples, model: TaskModel, criterion: str) -> Retained:
     """Measure teachers and student on the evaluation data, all through PyTorch where the teachers have weights."""
     teachers = _Teachers(run)
     folder = ModelFolder(run.out, str(run.out))
@@ -324,9 +322,21 @@ def _figure_kept(run: ClassifierDistilling, data: Examples, model: TaskModel, cr
     scores = (teachers.probabilities(data.texts, 1.0), student.logits(data.texts))
     figures = [_figure(run, data, one.argmax(axis=1), criterion) for one in scores]
     layers = run.teachers[0].n_layers if len(run.teachers) == 1 else None
-    return kept(
-        Side(layers, teachers.n_parameters, figures[0], speeds[0], teachers.engine),
-        Side(model.config.n_layers, folder.n_parameters, figures[1], speeds[1], student.engine.name),
+    return Retained.of(
+        Side(
+            layers=layers,
+            parameters=teachers.n_parameters,
+            figure=figures[0],
+            texts_per_second=speeds[0],
+            engine=teachers.engine,
+        ),
+        Side(
+            layers=model.config.n_layers,
+            parameters=folder.n_parameters,
+            figure=figures[1],
+            texts_per_second=speeds[1],
+            engine=student.engine.name,
+        ),
         f"{shown_criterion(criterion, run.positive)} on {data.source.title}",
         f"{len(sample):,} texts of {data.source.title}",
     )

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 
@@ -12,13 +11,14 @@ from valence.checkpoint.checkpoint import load_base, save_model
 from valence.data.sources import DataSource
 from valence.errors import InputError
 from valence.evaluation.speed import seconds_in_turn
-from valence.files import write_json
 from valence.folder import ModelFolder
 from valence.model.heads import TaskModel
+from valence.reports.codec import write_report
+from valence.reports.training import Retained, Side, TrainingReport
 from valence.text.batching import collate
 from valence.text.tokenizer import Tokenizer
 from valence.training.devices import make_accelerator
-from valence.training.distilling import Distilling, Side, kept
+from valence.training.distilling import Distilling
 from valence.training.loop import Monitor, train
 from valence.training.masked_lm import evaluate_masked_lm
 from valence.training.masking import Masking
@@ -34,11 +34,11 @@ from valence.training.raw_distillation import (
 from valence.training.run import (
     check_folder,
     common_settings,
-    course,
     describe_documents,
     describe_model,
     environment,
     run_state,
+    run_statistics,
     warn_of_warmup,
 )
 from valence.training.student import make_student
@@ -64,7 +64,7 @@ class RawDistilling(Distilling):
     """See `RawDistillation`."""
 
 
-def distill_raw(run: RawDistilling, resume: bool = False, monitor: Monitor | None = None) -> dict[str, Any]:
+def distill_raw(run: RawDistilling, resume: bool = False, monitor: Monitor | None = None) -> TrainingReport | None:
     """Teach a smaller raw model what a larger one expects of text.
 
     Args:
@@ -73,7 +73,7 @@ def distill_raw(run: RawDistilling, resume: bool = False, monitor: Monitor | Non
         monitor: is told how it goes.
 
     Returns:
-        The content of reports/distillation.json.
+        What went into reports/distillation.json; None in a process that is not the main one.
 
     Raises:
         InputError: if the folder is in use, or teacher, student and text do not go together.
@@ -121,31 +121,37 @@ def distill_raw(run: RawDistilling, resume: bool = False, monitor: Monitor | Non
             max(1, run.recipe.total_steps(len(corpus.texts)) // _EVALUATIONS),
         )
         if not accelerator.is_main_process:
-            return {}
+            return None
         save_model(student, run.out)
         Tokenizer.from_folder(run.teacher, student.config.max_positions).save(run.out)
         epochs = run.recipe.epochs
-        report = {
-            **settings,
-            **course(progress, epochs * len(corpus.texts), epochs * sum(corpus.lengths)),
-            "teacher_figures": evaluate_masked_lm(teacher, held_out, masking, pad),
-            "student_figures": evaluate_masked_lm(student, held_out, masking, pad),
-            "weights_sha256": ModelFolder(run.out, str(run.out)).weights_hash(),
-            **environment(accelerator),
-        }
+        figures = [evaluate_masked_lm(one, held_out, masking, pad) for one in (teacher, student)]
         speeds = _speeds([teacher, student], held_out, pad)
-        figure = "share of hidden words found as the most likely one"
         engine = f"torch {accelerator.device.type}"
-        n_student = ModelFolder(run.out, str(run.out)).n_parameters
-        report["kept"] = kept(
+        out = ModelFolder(run.out, str(run.out))
+        sides = [
             Side(
-                teacher.config.n_layers, run.teacher.n_parameters, report["teacher_figures"]["top1"], speeds[0], engine
+                layers=one.config.n_layers, parameters=size, figure=found["top1"], texts_per_second=speed, engine=engine
+            )
+            for one, size, found, speed in zip(
+                (teacher, student), (run.teacher.n_parameters, out.n_parameters), figures, speeds, strict=True
+            )
+        ]
+        report = TrainingReport.of(
+            settings,
+            **run_statistics(progress, epochs * len(corpus.texts), epochs * sum(corpus.lengths)),
+            teacher_figures=figures[0],
+            student_figures=figures[1],
+            weights_sha256=out.weights_hash(),
+            **environment(accelerator),
+            kept=Retained.of(
+                sides[0],
+                sides[1],
+                "share of hidden words found as the most likely one",
+                f"sequences of {max_length} tokens through the encoder",
             ),
-            Side(student.config.n_layers, n_student, report["student_figures"]["top1"], speeds[1], engine),
-            figure,
-            f"sequences of {max_length} tokens through the encoder",
         )
-        write_json(run.out / "reports" / "distillation.json", report)
+        write_report(run.out / "reports" / "distillation.json", report)
     return report
 
 

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from accelerate import Accelerator
 
 from valence.checkpoint.checkpoint import LoadedBase, load_base
 from valence.data.examples import Examples
-from valence.files import write_json
 from valence.folder import Architecture, ModelFolder
+from valence.reports.codec import write_report
+from valence.reports.report import JsonObject
+from valence.reports.training import TrainingReport
 from valence.text.tokenizer import Tokenizer
 from valence.training.classification import Classification, choose_criterion, classifier_evaluator
 from valence.training.classifier_folder import save_classifier
@@ -25,11 +26,11 @@ from valence.training.run import (
     begun_by_version_1,
     check_folder,
     common_settings,
-    course,
     describe_base,
     describe_examples,
     environment,
     run_state,
+    run_statistics,
     warn_of_few_steps,
     warn_of_test_data,
     warn_of_warmup,
@@ -76,7 +77,7 @@ class FineTuning:
         """Whether the base's own names say nothing."""
         return self.base.labels is None or self.base.labels_are_placeholders
 
-    def settings(self, accelerator: Accelerator) -> dict[str, Any]:
+    def settings(self, accelerator: Accelerator) -> JsonObject:
         """Describe everything the result depends on, as JSON keeps it and without a path of this machine.
 
         Args:
@@ -104,7 +105,7 @@ def fine_tune(
     resume: bool = False,
     monitor: Monitor | None = None,
     on_base: Callable[[LoadedBase], None] | None = None,
-) -> dict[str, Any]:
+) -> TrainingReport | None:
     """Train a classifier and make its folder complete: checkpoint, tokenizer, report and an fp32 ONNX export.
 
     Args:
@@ -114,7 +115,7 @@ def fine_tune(
         on_base: is told what was left out of the base and what was initialised.
 
     Returns:
-        The content of reports/training.json.
+        What went into reports/training.json; None in a process that is not the main one.
 
     Raises:
         InputError: if the folder is in use, or the data does not fit the run.
@@ -166,32 +167,32 @@ def fine_tune(
             choose_by=choose_by,
         )
         if not accelerator.is_main_process:
-            return {}
+            return None
         return _finish(run, base, settings, progress, objective, accelerator, choose_by)
 
 
 def _finish(
     run: FineTuning,
     base: LoadedBase,
-    settings: dict[str, Any],
+    settings: JsonObject,
     progress: Progress,
     objective: Objective,
     accelerator: Accelerator,
     choose_by: str,
-) -> dict[str, Any]:
+) -> TrainingReport:
     """Make the folder complete; the run's state is still there, so that a failure here can be resumed."""
     epochs = run.recipe.epochs
-    report = {
-        **with_columns(settings, train=run.train, evaluation=run.evaluation),
-        "left_out": list(base.left_out),
-        "initialised": list(base.initialised),
-        "base_head": base.head,
-        **course(progress, epochs * len(run.train), epochs * sum(objective.lengths)),
-        "kept_epoch": progress.best_epoch or epochs,
-        "chosen_on": run.evaluation.source.title if run.evaluation and progress.best_epoch else None,
-        "chosen_by": chosen_by(progress.history, choose_by) if progress.best_epoch else None,
+    report = TrainingReport.of(
+        with_columns(settings, train=run.train, evaluation=run.evaluation),
+        left_out=base.left_out,
+        initialised=base.initialised,
+        base_head=base.head,
+        **run_statistics(progress, epochs * len(run.train), epochs * sum(objective.lengths)),
+        kept_epoch=progress.best_epoch or epochs,
+        chosen_on=run.evaluation.source.title if run.evaluation and progress.best_epoch else None,
+        chosen_by=chosen_by(progress.history, choose_by) if progress.best_epoch else None,
         **save_classifier(base.model, run.out, run.base, run.train, run.seed),
         **environment(accelerator),
-    }
-    write_json(run.out / "reports" / "training.json", report)
+    )
+    write_report(run.out / "reports" / "training.json", report)
     return report

@@ -1,12 +1,13 @@
 """Signals that end a run, taken at the end of a step; within an evaluation, which changes nothing, at once."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 __all__ = ["Interrupt"]
+
+_Handler = Callable[[int, FrameType | None], object] | int | None
 
 
 class Interrupt:
@@ -15,7 +16,7 @@ class Interrupt:
     def __init__(self) -> None:
         self.requested = False
         self._at_once = False
-        self._before: dict[signal.Signals, Any] = {}
+        self._before: dict[signal.Signals, _Handler] = {}
 
     def __enter__(self) -> "Interrupt":
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -358,7 +358,7 @@ def chosen_by(history: Sequence[dict[str, float]], choose_by: str) -> str:
     return choose_by if all(choose_by in figures for figures in history) else "accuracy"
 
 
-def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
     """Spare vectors (biases and layer norms) from weight decay."""
     parameters = list(model.parameters())
     return [

@@ -3,15 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from valence.checkpoint.checkpoint import LoadedBase, load_base, save_model
 from valence.data.sources import DataSource
 from valence.errors import InputError
-from valence.files import write_json
 from valence.folder import Architecture, ModelFolder
+from valence.reports.codec import write_report
+from valence.reports.report import JsonObject
+from valence.reports.training import TrainingReport
 from valence.text.tokenizer import Tokenizer
 from valence.training.devices import make_accelerator
 from valence.training.loop import Monitor, train
@@ -22,11 +23,11 @@ from valence.training.recipe import Recipe
 from valence.training.run import (
     check_folder,
     common_settings,
-    course,
     describe_base,
     describe_documents,
     environment,
     run_state,
+    run_statistics,
     warn_of_warmup,
 )
 from valence.training.state import Progress
@@ -116,7 +117,7 @@ def pretrain(
     resume: bool = False,
     monitor: Monitor | None = None,
     on_base: Callable[[LoadedBase], None] | None = None,
-) -> dict[str, Any]:
+) -> TrainingReport | None:
     """Train a raw model and make its folder: checkpoint, tokenizer, report.
 
     Args:
@@ -126,7 +127,7 @@ def pretrain(
         on_base: is told what was left out of the base and what was initialised.
 
     Returns:
-        The content of reports/pretraining.json.
+        What went into reports/pretraining.json; None in a process that is not the main one.
 
     Raises:
         InputError: if the folder is in use, or the text does not do.
@@ -147,6 +148,7 @@ def pretrain(
     n_examples = len(objective.lengths)
     if accelerator.is_main_process:
         warn_of_warmup(run.recipe, n_examples)
+    evaluate_every = run.evaluate_every or max(1, run.recipe.total_steps(n_examples) // _EVALUATIONS)
     settings = {
         **common_settings(run.recipe, run.max_length, run.seed, accelerator),
         "architecture": run.architecture,
@@ -156,7 +158,7 @@ def pretrain(
         "text": [source.title for source in run.sources],
         "train": describe_documents(run.documents),
         "evaluation": describe_documents(run.held_out),
-        "evaluate_every": run.evaluate_every or max(1, run.recipe.total_steps(n_examples) // _EVALUATIONS),
+        "evaluate_every": evaluate_every,
     }
     with run_state(run.out, settings, accelerator, resume) as state:
         progress = train(
@@ -169,24 +171,25 @@ def pretrain(
             lambda: evaluate_masked_lm(base.model, held_out, masking, tokenizer.pad_token_id),
             monitor,
             run.save_every,
-            settings["evaluate_every"],
+            evaluate_every,
         )
         if not accelerator.is_main_process:
-            return {}
+            return None
         save_model(base.model, run.out)
         Tokenizer.from_folder(run.base, base.model.config.max_positions).save(run.out)
-        report = settings | _report(run, base, progress, objective.lengths) | environment(accelerator)
-        write_json(run.out / "reports" / "pretraining.json", report)
+        outcome = _outcome(run, base, progress, objective.lengths)
+        report = TrainingReport.of(settings, **outcome, **environment(accelerator))
+        write_report(run.out / "reports" / "pretraining.json", report)
     return report
 
 
-def _report(run: Pretraining, base: LoadedBase, progress: Progress, lengths: Sequence[int]) -> dict[str, Any]:
+def _outcome(run: Pretraining, base: LoadedBase, progress: Progress, lengths: Sequence[int]) -> JsonObject:
     epochs = run.recipe.epochs
     return {
         "parameters": sum(parameter.numel() for parameter in base.model.parameters()),
         "left_out": list(base.left_out),
         "initialised": list(base.initialised),
-        **course(progress, epochs * len(lengths), epochs * sum(lengths)),
+        **run_statistics(progress, epochs * len(lengths), epochs * sum(lengths)),
         "before": progress.evaluations[0],
         "after": progress.evaluations[-1],
         "weights_sha256": ModelFolder(run.out, str(run.out)).weights_hash(),

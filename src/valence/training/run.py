@@ -3,15 +3,14 @@
 import dataclasses
 import hashlib
 import json
-import os
 import platform
 import re
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import torch
 from accelerate import Accelerator
 
@@ -20,23 +19,25 @@ from valence.data.recorded import describe_data
 from valence.errors import InputError, TrainingError
 from valence.files import sha256
 from valence.folder import ModelFolder
+from valence.reports.environment import Environment
+from valence.reports.model_ref import model_name
+from valence.reports.report import JsonObject
 from valence.training.devices import trains_in_bf16
 from valence.training.recipe import Recipe
 from valence.training.state import Progress, RunState
-from valence.versions import installed_versions
 
 __all__ = [
     "begun_by_version_1",
     "begun_labels",
     "check_folder",
     "common_settings",
-    "course",
     "describe_base",
     "describe_documents",
     "describe_examples",
     "describe_model",
     "environment",
     "run_state",
+    "run_statistics",
     "warn_of_few_steps",
     "warn_of_test_data",
     "warn_of_warmup",
@@ -95,13 +96,13 @@ def begun_by_version_1(out: Path, resume: bool) -> bool:
     return bool(begun) and begun.get("format", 1) == 1
 
 
-def _begun(out: Path, resume: bool) -> dict[str, Any]:
+def _begun(out: Path, resume: bool) -> JsonObject:
     state = RunState(out / _STATE_FOLDER)
     return state.read_run() if resume and state.begun else {}
 
 
 @contextmanager
-def run_state(out: Path, settings: dict[str, Any], accelerator: Accelerator, resume: bool) -> Iterator[RunState]:
+def run_state(out: Path, settings: JsonObject, accelerator: Accelerator, resume: bool) -> Iterator[RunState]:
     """Hold the state of a run for as long as it takes to train the model and to save it.
 
     Args:
@@ -148,7 +149,7 @@ def _check(out: Path, state: RunState, resume: bool) -> None:
         raise InputError(f"{out} exists and is not empty: choose another --out, or remove it")
 
 
-def _open(out: Path, state: RunState, settings: dict[str, Any], resume: bool) -> None:
+def _open(out: Path, state: RunState, settings: JsonObject, resume: bool) -> None:
     """Begin the run's state, or check that it is this run's."""
     try:
         if resume and state.begun:
@@ -237,7 +238,7 @@ def warn_of_warmup(recipe: Recipe, n_examples: int) -> None:
         )
 
 
-def describe_model(model: ModelFolder) -> dict[str, Any]:
+def describe_model(model: ModelFolder) -> JsonObject:
     """Name a model for a report, without a path of this machine.
 
     Args:
@@ -246,15 +247,14 @@ def describe_model(model: ModelFolder) -> dict[str, Any]:
     Returns:
         Its name and the hash of its weights, or of its engines where it has no weights.
     """
-    is_path = Path(model.name).expanduser() == model.path
     engines = sorted(path for path in model.manifest_file.parent.glob("*") if path.is_file())
     return {
-        "name": model.path.resolve().name if is_path else model.name,
+        "name": model_name(model),
         "sha256": model.weights_hash() or sha256(engines),
     }
 
 
-def describe_base(base: ModelFolder) -> dict[str, Any]:
+def describe_base(base: ModelFolder) -> JsonObject:
     """Name the checkpoint that a run starts from.
 
     Args:
@@ -267,7 +267,7 @@ def describe_base(base: ModelFolder) -> dict[str, Any]:
     return {"base": described["name"], "base_sha256": described["sha256"]}
 
 
-def common_settings(recipe: Recipe, max_length: int, seed: int, accelerator: Accelerator) -> dict[str, Any]:
+def common_settings(recipe: Recipe, max_length: int, seed: int, accelerator: Accelerator) -> JsonObject:
     """Describe what every run depends on, as JSON keeps it.
 
     Args:
@@ -294,7 +294,7 @@ def common_settings(recipe: Recipe, max_length: int, seed: int, accelerator: Acc
     }
 
 
-def describe_documents(documents: Sequence[str]) -> dict[str, Any]:
+def describe_documents(documents: Sequence[str]) -> JsonObject:
     """Tell documents from others, for a report.
 
     Args:
@@ -310,7 +310,7 @@ def describe_documents(documents: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def describe_examples(data: Examples) -> dict[str, Any]:
+def describe_examples(data: Examples) -> JsonObject:
     """Tell a labelled data set from others, for a report.
 
     Args:
@@ -328,7 +328,7 @@ def describe_examples(data: Examples) -> dict[str, Any]:
     }
 
 
-def with_columns(settings: dict[str, Any], **data: Examples | None) -> dict[str, Any]:
+def with_columns(settings: JsonObject, **data: Examples | None) -> JsonObject:
     """Add to settings which columns of data sets were read; a run's state leaves that to the hash of what was read.
 
     Args:
@@ -338,13 +338,16 @@ def with_columns(settings: dict[str, Any], **data: Examples | None) -> dict[str,
     Returns:
         The settings, for a report.
     """
-    return settings | {
-        name: settings[name] | describe_data(examples) for name, examples in data.items() if examples is not None
+    described = {
+        name: describe_examples(examples) | msgspec.to_builtins(describe_data(examples))
+        for name, examples in data.items()
+        if examples is not None
     }
+    return settings | described
 
 
-def course(progress: Progress, n_examples: int, n_tokens: int) -> dict[str, Any]:
-    """Describe how a run went.
+def run_statistics(progress: Progress, n_examples: int, n_tokens: int) -> JsonObject:
+    """Say how long a run took, and what each epoch gave.
 
     Args:
         progress: of the whole run.
@@ -365,7 +368,7 @@ def course(progress: Progress, n_examples: int, n_tokens: int) -> dict[str, Any]
     }
 
 
-def environment(accelerator: Accelerator) -> dict[str, Any]:
+def environment(accelerator: Accelerator) -> JsonObject:
     """Describe what a run ran with.
 
     Args:
@@ -374,13 +377,11 @@ def environment(accelerator: Accelerator) -> dict[str, Any]:
     Returns:
         Versions and machine, for its report.
     """
-    return {
-        "versions": installed_versions("torch", "accelerate", "tokenizers"),
-        "machine": {
-            "device": str(accelerator.device.type),
-            "threads": torch.get_num_threads(),
-            "processors": os.cpu_count(),
-            "architecture": platform.machine(),
-            "python": platform.python_version(),
-        },
-    }
+    now = Environment.now(packages=("torch", "accelerate"))
+    machine = msgspec.structs.replace(
+        now.machine,
+        device=str(accelerator.device.type),
+        threads=torch.get_num_threads(),
+        python=platform.python_version(),
+    )
+    return {"versions": now.versions, "machine": machine}

@@ -27,6 +27,7 @@ from torch import nn
 from valence.checkpoint.tensors import write_tensors
 from valence.errors import ModelError, TrainingError
 from valence.files import read_json, refuse_lfs_pointer, sync_folder, write_json
+from valence.reports.report import JsonObject
 
 __all__ = ["Progress", "RunState"]
 
@@ -103,7 +104,7 @@ class RunState:
                 raise TrainingError(f"{self.folder.parent}: another process is training into this folder") from None
             yield
 
-    def start(self, run: dict[str, Any]) -> None:
+    def start(self, run: JsonObject) -> None:
         """Begin a new run; an earlier state is removed.
 
         Args:
@@ -116,7 +117,7 @@ class RunState:
             path.unlink()
         write_json(self._run_file, {"format": _FORMAT, **run})
 
-    def read_run(self) -> dict[str, Any]:
+    def read_run(self) -> JsonObject:
         """Read what the run that was begun depends on.
 
         Returns:
@@ -127,7 +128,7 @@ class RunState:
         """
         return read_json(self._run_file)
 
-    def check(self, run: dict[str, Any]) -> None:
+    def check(self, run: JsonObject) -> None:
         """Make sure that a run to resume is the one that was begun.
 
         Args:
@@ -211,7 +212,8 @@ class RunState:
         try:
             weights = _load(path / "weights.safetensors")
             moments = _load(path / "optimizer.safetensors")
-            progress = Progress(**read_json(path / "state.json"))
+            saved: dict[str, Any] = read_json(path / "state.json")
+            progress = Progress(**saved)
             parameters = dict(model.named_parameters())
             with torch.no_grad():
                 for name, parameter in parameters.items():
@@ -295,11 +297,11 @@ def _load(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path)
 
 
-def _known_to(begun: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
+def _known_to(begun: JsonObject, run: JsonObject) -> JsonObject:
     """Leave out of the descriptions within a run what those of the run begun do not hold."""
     return {
-        key: {name: value[name] for name in value if name in begun[key]}
-        if isinstance(value, dict) and isinstance(begun.get(key), dict)
+        key: {name: value[name] for name in value if name in known}
+        if isinstance(known := begun.get(key), dict) and isinstance(value, dict)
         else value
         for key, value in run.items()
     }

@@ -14,10 +14,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Need, OnProgress, Scorer, Subject
+from valence.audit.probe import Need, Scorer, Subject
 from valence.audit.scoring import Progress, positive_probabilities, require
 from valence.audit.word_differences import from_mean, minority_labels
 from valence.errors import InputError
+from valence.progress import OnProgress
 from valence.reports.audit import ProbeReport, Table
 from valence.reports.estimate import Estimate
 from valence.reports.report import JsonObject

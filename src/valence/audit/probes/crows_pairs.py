@@ -21,10 +21,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from valence.audit.probe import Need, OnProgress, Subject
+from valence.audit.probe import Need, Subject
 from valence.audit.scoring import MaskedPlace, Progress, require, token_log_probabilities
 from valence.audit.suites.crows_pairs import CrowsPair
 from valence.errors import InputError
+from valence.progress import OnProgress
+from valence.reading import Reading
 from valence.reports.audit import ProbeReport, Table
 from valence.reports.estimate import Estimate
 from valence.reports.report import JsonObject
@@ -243,7 +245,7 @@ class _MaskedPair:
 
     def __init__(self, masked_lm: MaskFiller, pair: CrowsPair, uncased: bool) -> None:
         texts = [text.lower() if uncased else text for text in (pair.sent_more, pair.sent_less)]
-        more, less = (text.ids for text in masked_lm.tokenizer(texts, "error"))
+        more, less = (text.ids for text in masked_lm.tokenizer(texts, Reading(long_text="error")))
         # The published code matches stereotype with anti-stereotype, and the order can matter where words repeat.
         swapped = pair.direction == "antistereo"
         first, second = (less, more) if swapped else (more, less)

@@ -18,11 +18,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Need, OnProgress, Subject
+from valence.audit.probe import Need, Subject
 from valence.audit.scoring import Progress, positive_probabilities, require
 from valence.audit.word_differences import WordDifference, by_word, figures, n_significant, picture, template_means
 from valence.data.tables import open_table
 from valence.errors import DataError, InputError
+from valence.progress import OnProgress
 from valence.reports.audit import ProbeReport, Table
 from valence.reports.estimate import Estimate
 from valence.statistics.bootstrap import RESAMPLES, clustered_means

@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Need, OnProgress, Subject
+from valence.audit.probe import Need, Subject
 from valence.audit.probes.countries import place_on_map
 from valence.audit.scoring import Progress, positive_probabilities, require
 from valence.audit.word_differences import (
@@ -35,6 +35,7 @@ from valence.audit.word_differences import (
 from valence.data.tables import open_table
 from valence.errors import DataError, InputError
 from valence.files import is_unicode
+from valence.progress import OnProgress
 from valence.reports.audit import ProbeReport, Table
 from valence.reports.estimate import Estimate
 from valence.reports.report import JsonObject

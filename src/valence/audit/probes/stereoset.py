@@ -20,7 +20,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Need, OnProgress, Scorer, Subject
+from valence.audit.probe import Need, Scorer, Subject
 from valence.audit.scoring import (
     MaskedPlace,
     Progress,
@@ -31,6 +31,8 @@ from valence.audit.scoring import (
 )
 from valence.audit.suites.stereoset import StereoSetItem, StereoSetItems, candidate_word
 from valence.errors import InputError
+from valence.progress import OnProgress
+from valence.reading import Reading
 from valence.reports.audit import ProbeReport, Table
 from valence.reports.estimate import Estimate
 from valence.reports.report import JsonObject
@@ -341,7 +343,7 @@ def _word_places(masked_lm: MaskFiller, items: Sequence[StereoSetItem]) -> tuple
             texts.append(item.context.replace(_BLANK, before + _MASK))
             pieces.append(int(piece))
     places = []
-    for text, tokenized, piece in zip(texts, tokenizer(texts, "error"), pieces, strict=True):
+    for text, tokenized, piece in zip(texts, tokenizer(texts, Reading(long_text="error")), pieces, strict=True):
         masks = np.flatnonzero(tokenized.ids == mask_id)
         if len(masks) == 0:
             raise InputError(f"the model's tokenizer finds no {_MASK} in the text {text!r:.80}")

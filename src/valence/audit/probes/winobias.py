@@ -16,11 +16,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from valence.audit.probe import Need, OnProgress, Subject
+from valence.audit.probe import Need, Subject
 from valence.audit.pronouns import feminine_log_odds
 from valence.audit.scoring import Progress, positive_probabilities, require
 from valence.audit.suites.winobias import WinoBiasPair
 from valence.errors import InputError
+from valence.progress import OnProgress
 from valence.reports.audit import ProbeReport, Table
 from valence.reports.estimate import Estimate
 from valence.reports.report import JsonObject

@@ -52,7 +52,7 @@ def read_winogender(folder: Path) -> tuple[WinogenderTriple, ...]:
     shares = _shares_of_women(statistics)
     versions: dict[tuple[str, str, str], dict[str, Row]] = {}
     for row in rows(sentences, ("sentid", "sentence")):
-        parts = _SENTENCE_ID.fullmatch(row.values["sentid"])
+        parts = _SENTENCE_ID.fullmatch(str(row.values["sentid"]))
         if parts is None:
             raise DataError(
                 f"expected an id such as nurse.patient.0.female.txt, found {row.values['sentid']!r:.60}",

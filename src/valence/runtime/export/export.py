@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from valence.errors import EngineError, ExportError, ValenceError
 from valence.files import fingerprint, sha256
 from valence.folder import ModelFolder
 from valence.model.heads import TaskModel
+from valence.progress import Say
 from valence.runtime.classifier import Classifier
 from valence.runtime.engine import Engine
 from valence.runtime.export.agreement import LEAST_AGREEMENT, MOST_P99_DIFFERENCE, Agreement, compare
@@ -50,7 +51,7 @@ def export_model(
     allow_disagreement: bool = False,
     file_format: Format = "onnx",
     two_steps: Collection[str] | None = None,
-    report: Callable[[str], None] = lambda line: None,
+    report: Say = lambda line: None,
 ) -> Export:
     """Write an engine of a checkpoint into its folder and make it the one that runs.
 
@@ -88,7 +89,7 @@ class _Exporter:
         precision: Precision,
         sample: Sample,
         file_format: Format,
-        report: Callable[[str], None],
+        report: Say,
     ) -> None:
         self.folder = folder
         self.precision = precision

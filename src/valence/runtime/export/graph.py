@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from valence.model.config import EncoderConfig
@@ -48,7 +48,7 @@ class Graph:
     """
 
     model: onnx.ModelProto
-    tensors: dict[str, NDArray[Any]]
+    tensors: dict[str, NDArray[np.generic]]
 
     def whole(self) -> onnx.ModelProto:
         """Put the tensors' values into the model.
@@ -116,7 +116,7 @@ class _GraphWriter:
         self.two_steps = two_steps
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
-        self.tensors: dict[str, NDArray[Any]] = {}
+        self.tensors: dict[str, NDArray[np.generic]] = {}
         self.counter = 0
 
     def op(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
@@ -126,13 +126,13 @@ class _GraphWriter:
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, domain=domain, **attributes))
         return name
 
-    def constant(self, name: str, values: Any, dtype: Any = np.float32) -> str:
+    def constant(self, name: str, values: ArrayLike, dtype: DTypeLike = np.float32) -> str:
         """Add a small constant, once per name; return its name."""
         if name not in self.constants:
             self.constants[name] = numpy_helper.from_array(np.array(values, dtype=dtype, order="C"), name)
         return name
 
-    def tensor(self, name: str, values: NDArray[Any]) -> str:
+    def tensor(self, name: str, values: NDArray[np.generic]) -> str:
         """Add a tensor of the model, whose values lie outside of the graph; return its name."""
         if name not in self.tensors:
             array = self.tensors[name] = np.ascontiguousarray(values)

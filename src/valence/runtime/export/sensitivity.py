@@ -1,7 +1,6 @@
 """Which products with weights lose most by int8 activations: each is quantised alone, in the model itself."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +30,7 @@ def rank_products(model: TaskModel, tokenizer: Tokenizer, texts: Sequence[Text])
         The names of `products`, the worst first.
     """
     step = max(1, len(texts) // _TEXTS)
-    tokenized = tokenizer(list(texts[::step][:_TEXTS]), "truncate")
+    tokenized = tokenizer(list(texts[::step][:_TEXTS]))
     engine = TorchEngine(model)
     expected = run_tokenized(engine, tokenized, tokenizer.pad_token_id)
     modules = dict(model.named_modules())
@@ -49,7 +48,7 @@ def rank_products(model: TaskModel, tokenizer: Tokenizer, texts: Sequence[Text])
     return sorted(moved, key=lambda name: -moved[name])
 
 
-def _round_input(module: torch.nn.Module, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
+def _round_input(module: torch.nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     values: Tensor = inputs[0]
     scale = values.abs().amax(-1, keepdim=True).clamp_min(1e-10) / _INT8_LEVELS
     return ((values / scale).round() * scale, *inputs[1:])

@@ -69,6 +69,12 @@ typedef struct {
     const float *classifier, *classifier_bias; /* [C, D], [C] */
 } ModelWeights;
 
+/* What native_engine.py repeats of this file is compared with this when the library is loaded: the version, which grows
+   with every change of these structs, of the enums above, or of a function that Python calls; then the sizes. */
+EXPORT const int32_t valence_interface[] = {
+    1, sizeof(Shape), sizeof(LinearWeights), sizeof(NormWeights), sizeof(LayerWeights), sizeof(ModelWeights)
+};
+
 /* The same, packed: panels of 32 columns, in each the 4 values of a column that one instruction reads side by side. */
 typedef struct {
     int in, out;

@@ -1,13 +1,13 @@
-"""The metadata block of a card, written and read through the card classes of `huggingface_hub`."""
+"""The front matter of a card, its metadata, written and read through the card classes of `huggingface_hub`."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from valence.errors import DataError
 
-__all__ = ["CardContent", "Result", "parse_card", "write_card"]
+__all__ = ["ParsedCard", "Result", "parse_card", "write_front_matter"]
 
 _TASK, _TASK_NAME = "text-classification", "Text Classification"
 
@@ -29,7 +29,7 @@ class Result:
 
     data: str
     metric: str
-    value: Any
+    value: object
     title: str
     metric_name: str | None = None
     config: str | None = None
@@ -38,7 +38,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class CardContent:
+class ParsedCard:
     """A card, its metadata read.
 
     Args:
@@ -54,7 +54,7 @@ class CardContent:
     text_line: int
 
 
-def write_card(metadata: dict[str, Any], model_name: str, results: Sequence[Result], text: str) -> str:
+def write_front_matter(metadata: Mapping[str, object], model_name: str, results: Sequence[Result], text: str) -> str:
     """Put metadata and text together.
 
     Args:
@@ -83,11 +83,13 @@ def write_card(metadata: dict[str, Any], model_name: str, results: Sequence[Resu
         )
         for result in results
     ]
-    data = ModelCardData(**metadata, model_name=model_name if rows else None, eval_results=rows or None)
+    data = ModelCardData(
+        **cast(dict[str, Any], metadata), model_name=model_name if rows else None, eval_results=rows or None
+    )
     return f"---\n{data.to_yaml()}\n---\n\n{text}"
 
 
-def parse_card(content: str, path: object) -> CardContent:
+def parse_card(content: str, path: object) -> ParsedCard:
     """Take a card apart.
 
     Args:
@@ -128,19 +130,24 @@ def parse_card(content: str, path: object) -> CardContent:
             str(_plain(row.metric_type, path)),
             _plain(row.metric_value, path),
             str(_plain(row.dataset_name, path)),
-            _plain(row.metric_name, path),
-            _plain(row.dataset_config, path),
-            _plain(row.dataset_split, path),
-            _plain(row.dataset_args.get("sha256"), path) if isinstance(row.dataset_args, dict) else None,
+            _text(row.metric_name, path),
+            _text(row.dataset_config, path),
+            _text(row.dataset_split, path),
+            _text(row.dataset_args.get("sha256"), path) if isinstance(row.dataset_args, dict) else None,
         )
         for row in rows
     )
     lines_before = content[: len(content) - len(text)].count("\n")
-    return CardContent(name if isinstance(name, str) else None, results, text, lines_before + 1)
+    return ParsedCard(name if isinstance(name, str) else None, results, text, lines_before + 1)
 
 
-def _plain(value: Any, path: object) -> Any:
+def _plain(value: object, path: object) -> object:
     """Refuse what no model-index holds: lists, which may be endless, and numbers of thousands of digits."""
     if isinstance(value, dict | list | tuple) or (isinstance(value, int) and abs(value) >= 1 << 63):
         raise DataError("the model-index holds a value that is neither a text nor a number of usual size", path)
     return value
+
+
+def _text(value: object, path: object) -> str | None:
+    plain = _plain(value, path)
+    return None if plain is None else str(plain)

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from valence.errors import InputError
@@ -18,15 +18,13 @@ class DataFiles:
 
     Args:
         folders: where to look, with everything below.
-        on_file: is told of each file that is hashed.
 
     Raises:
         InputError: if a folder is none, or holds too many files to look through.
     """
 
-    def __init__(self, folders: Sequence[Path], on_file: Callable[[Path], None] = lambda path: None) -> None:
+    def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = tuple(folders)
-        self._on_file = on_file
         self._hashes: dict[Path, str] = {}
         self._files: list[tuple[int, Path]] = []
         for folder in folders:
@@ -59,7 +57,6 @@ class DataFiles:
             if path not in self._hashes
         ]
         for _, _, path in sorted(left):
-            self._on_file(path)
             try:
                 self._hashes[path] = sha256(path)
             except OSError:  # not ours to read, or gone

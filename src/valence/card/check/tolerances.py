@@ -1,6 +1,6 @@
-"""How far a figure measured again may lie from the one that a card states: all of it in one place, and why.
+"""How far what is measured again may lie from what a card states: all of it in one place, and why.
 
-A printed figure must equal its report to the last digit; that needs no tolerance. What follows is about measuring
+A printed statement must equal its source to the last digit; that needs no tolerance. What follows is about measuring
 again. Three settings are told apart:
 
 exact   the same engine, and it promises the same bits everywhere (the native one: sums of whole numbers). Every printed
@@ -16,7 +16,7 @@ other   another engine than the report's, or int8 in ONNX Runtime or OpenVINO, w
 import math
 from typing import Literal
 
-from valence.card.fact import Fact
+from valence.card.statement import Basis
 
 __all__ = [
     "CLAIMED_SCORE",
@@ -83,25 +83,25 @@ def changed_labels(n_texts: int, setting: Setting) -> int:
     return math.ceil(CHANGED_LABELS[setting] * n_texts)
 
 
-def tolerance(fact: Fact, setting: Setting) -> float | None:
-    """Say how far a figure may lie from the one that is claimed.
+def tolerance(basis: Basis, value: float, setting: Setting, is_bound: bool = False) -> float | None:
+    """Say how far a value may lie from the one that is stated.
 
     Args:
-        fact: the claim.
+        basis: what it rests on.
+        value: as stated.
         setting: what measured it again.
+        is_bound: whether it is one end of an interval.
 
     Returns:
         The largest difference, or None for what cannot be compared: on another engine a p-value hangs on single texts.
     """
-    size = abs(float(fact.value)) if isinstance(fact.value, int | float) else 0.0
-    least = EXACT * max(1.0, size)
-    n_texts = fact.n_texts or 0
-    n_smallest = fact.n_smallest or 0
+    size = abs(value)
+    n_texts, n_smallest = basis.n_texts or 0, basis.n_smallest or 0
     texts = changed_labels(n_texts, setting)
-    wide = _DEVIATIONS if fact.is_bound else 1.0
+    wide = _DEVIATIONS if is_bound else 1.0
     by_kind: dict[str, float | None] = {
         # One label of a class of n changes precision and recall by up to 1/n, F1 and MCC by up to twice that.
-        "share": wide * texts / max(1, fact.n_smallest or 1) * (1.0 if fact.n_smallest == fact.n_texts else 2.0),
+        "share": wide * texts / max(1, n_smallest) * (1.0 if n_smallest == n_texts else 2.0),
         # Two texts whose scores are nearly equal may change places: on few texts each pair is much.
         "auc": wide * max(AUC[setting], 2.0 * texts / max(1, n_smallest * (n_texts - n_smallest))),
         "loss": wide * LOSS[setting],
@@ -113,5 +113,5 @@ def tolerance(fact: Fact, setting: Setting) -> float | None:
         "bias": wide * max(BIAS[setting], BIAS_SHARE[setting] * size),
         "probability": BIAS[setting],
     }
-    found = by_kind.get(fact.kind, 0.0)
-    return None if found is None else max(least, found)
+    found = by_kind.get(basis.kind, 0.0)
+    return None if found is None else max(EXACT * max(1.0, size), found)

@@ -12,7 +12,7 @@ from valence.errors import ModelError
 from valence.text.batching import Tokens
 from valence.text.tokenizer import TokenizedText
 
-__all__ = ["Reading", "Run", "readings_of"]
+__all__ = ["ModelInput", "Run", "inputs_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ModelInput:
     """A text as the model reads it, or a window of one."""
 
     ids: NDArray[np.int32]
@@ -41,7 +41,7 @@ class Reading:
     runs: tuple[Run, ...]
 
 
-def readings_of(text: TokenizedText, n_tokens: tuple[int, ...], stride: int) -> list[Reading]:
+def inputs_of(text: TokenizedText, n_tokens: tuple[int, ...], stride: int) -> list[ModelInput]:
     """Find the text's tokens in what the model reads.
 
     Args:
@@ -56,11 +56,11 @@ def readings_of(text: TokenizedText, n_tokens: tuple[int, ...], stride: int) -> 
         ModelError: if the tokenizer joins texts in an unknown way.
     """
     if not text.windows:
-        return [Reading(text.ids, text.type_ids, 1.0, _runs(text, n_tokens, 0))]
+        return [ModelInput(text.ids, text.type_ids, 1.0, _runs(text, n_tokens, 0))]
     total = sum(window.n_tokens for window in text.windows)
     step = text.windows[0].n_tokens - stride
     return [
-        Reading(window.ids, window.type_ids, window.n_tokens / total, _runs(window, n_tokens, number * step))
+        ModelInput(window.ids, window.type_ids, window.n_tokens / total, _runs(window, n_tokens, number * step))
         for number, window in enumerate(text.windows)
     ]
 

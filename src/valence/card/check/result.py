@@ -1,10 +1,10 @@
-"""What became of each figure of a card."""
+"""The outcome of checking a card: what became of each of its statements."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-__all__ = ["OUTCOMES", "Checked", "Finding", "Outcome"]
+__all__ = ["OUTCOMES", "CheckResult", "CheckedStatement", "Outcome"]
 
 Outcome = Literal[
     "fails",
@@ -19,15 +19,15 @@ _HOLDS, _FAILS, _NOT_ALL_CHECKED = 0, 1, 3
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A figure and what became of it.
+class CheckedStatement:
+    """A statement of a card and what became of it.
 
     Args:
-        name: of the figure.
+        name: of the statement, or what else of the card was checked.
         claimed: what the card says.
         outcome: what became of it.
         detail: what was found, or what is missing and where to get it.
-        line: of README.md, where the figure stands on one.
+        line: of README.md, where it stands on one.
     """
 
     name: str
@@ -38,33 +38,33 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """A card that was checked.
 
     Args:
-        findings: one for each figure.
-        left_out: facts that the card does not state, though reports give them.
+        statements: of the card.
+        left_out: names of statements that it lacks, though its sources make them.
     """
 
-    findings: tuple[Finding, ...]
+    statements: tuple[CheckedStatement, ...]
     left_out: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
         """0: all checked and holding; 1: a claim fails; 3: none fails, and something was not checked."""
-        outcomes = {finding.outcome for finding in self.findings}
+        outcomes = {one.outcome for one in self.statements}
         return _FAILS if "fails" in outcomes else _NOT_ALL_CHECKED if "not checked" in outcomes else _HOLDS
 
     def counts(self) -> dict[Outcome, int]:
-        """Count the figures of each outcome.
+        """Count the statements of each outcome.
 
         Returns:
             The outcomes that occur, the worst first.
         """
-        counted = Counter(finding.outcome for finding in self.findings)
+        counted = Counter(one.outcome for one in self.statements)
         return {outcome: counted[outcome] for outcome in OUTCOMES if counted[outcome]}
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Describe it for programs.
 
         Returns:
@@ -73,6 +73,6 @@ class Checked:
         return {
             "exit_code": self.exit_code,
             "counts": self.counts(),
-            "findings": [asdict(finding) for finding in self.findings],
+            "findings": [asdict(one) for one in self.statements],
             "left_out": list(self.left_out),
         }
