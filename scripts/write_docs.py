@@ -7,13 +7,14 @@ docs/commands.md and docs/*.svg are written whole; README.md and docs/*.md have 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from learning_curves import learning_curves
 from valence.benchmark import tables
 from valence.benchmark.chart import throughput_chart
+from valence.benchmark.results import Report
 from valence.cli import cli
 from valence.evaluation.compare import as_markdown
 from valence.reports.codec import decode_report
@@ -175,7 +176,7 @@ def _bench(render: Callable[..., str], *arguments: str) -> Callable[[], str]:
     return lambda: _where_measured("performance.json", lambda report: render(report, *arguments))
 
 
-def _where_measured(name: str, render: Callable[[dict[str, Any]], str]) -> str:
+def _where_measured(name: str, render: Callable[..., str]) -> str:
     """Render a file of results, or say that it is not there."""
     path = RESULTS / name
     return render(_read(path)) if path.is_file() else f"Not measured yet: `make bench` writes `{name}`."
@@ -475,7 +476,7 @@ def documents() -> dict[Path, str]:
         ROOT / "docs" / "commands.md": command_reference(),
     }
     if (RESULTS / "performance.json").is_file():
-        chart = throughput_chart(_read(RESULTS / "performance.json"), "short", "random")
+        chart = throughput_chart(cast(Report, _read(RESULTS / "performance.json")), "short", "random")
         pages[ROOT / "docs" / "performance.svg"] = chart
     for name, (title, panels) in _CURVES.items():
         if (RESULTS / f"{name}.json").is_file():

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 pytest.importorskip("torch")
 pytest.importorskip("altair")
 
+import valence
 from valence.cli.audit import command
 
 
@@ -77,3 +78,40 @@ def test_a_damaged_report_is_set_aside(model, tmp_path, content):
     assert json.loads(path.read_text()) == latest
     (aside,) = set(path.parent.iterdir()) - {path}
     assert aside.read_text() == content
+
+
+def test_what_this_version_does_not_know_of_a_kept_probe_stays_with_it(model, tmp_path):
+    audit(model, tmp_path)
+    path = model / "reports" / "audit.json"
+    report = json.loads(path.read_text())
+    report["probes"][0]["remark"] = {"mine": [1]}
+    del report["format"]  # as an earlier version wrote it
+    path.write_text(json.dumps(report))
+    audit(model, tmp_path, "--probe", "kept-labels")
+    first, second = json.loads(path.read_text())["probes"]
+    assert (first["name"], second["name"]) == ("kept-labels", "own-templates")
+    assert "remark" not in first
+    assert second["remark"] == {"mine": [1]}
+
+
+def test_every_key_of_earlier_reports_is_still_there(model, tmp_path):
+    shipped = json.loads((Path(valence.__file__).parent / "default_model" / "reports" / "audit.json").read_text())
+    latest = audit(model, tmp_path, "--probe", "kept-labels")
+    assert latest["format"] == 1
+    assert shipped.keys() <= latest.keys()
+    for part in ("model", "interval", "machine"):
+        assert shipped[part].keys() - {"kept_as"} <= latest[part].keys()
+    assert {"valence", "onnxruntime", "tokenizers", "Python", "numpy", "scipy"} <= latest["versions"].keys()
+    earlier = next(probe for probe in shipped["probes"] if probe["name"] == "kept-labels")
+    (probe,) = latest["probes"]
+    assert earlier.keys() <= probe.keys()
+    assert earlier["figures"].keys() == probe["figures"].keys()
+    assert earlier["details"].keys() == probe["details"].keys()
+    assert all(figure.keys() == {"value", "low", "high"} for figure in probe["figures"].values())
+
+
+def test_the_versions_of_what_ran_are_named(model, tmp_path):
+    assert "torch" not in audit(model, tmp_path)["versions"]
+    other = audit(model, tmp_path, "--engine", "torch", said="kept as audit-")
+    assert "torch" in other["versions"]
+    assert other["machine"]["processor"]

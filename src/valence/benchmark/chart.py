@@ -1,16 +1,20 @@
 """A bar for every engine and way of using it."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
 from valence.benchmark.contenders import MODES
+from valence.benchmark.results import Report
+
+if TYPE_CHECKING:
+    import altair
 
 __all__ = ["as_svg", "throughput_chart"]
 
 _OURS, _PEER, _TEXT = "#c2410c", "#94a3b8", "#1e293b"
 
 
-def throughput_chart(report: dict[str, Any], workload: str, model: str) -> str:
+def throughput_chart(report: Report, workload: str, model: str) -> str:
     """Draw texts per second, fastest first, ours in another colour.
 
     Args:
@@ -59,7 +63,7 @@ def throughput_chart(report: dict[str, Any], workload: str, model: str) -> str:
     return as_svg(chart)
 
 
-def as_svg(chart: Any) -> str:
+def as_svg(chart: "altair.Chart | altair.LayerChart") -> str:
     """Render a chart.
 
     Args:

@@ -4,12 +4,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from valence.benchmark.contenders import CONTENDERS, EMBEDDED, Contender
 from valence.benchmark.floor import product_operations
 from valence.benchmark.ours import classify_options
 from valence.benchmark.pool import ContenderError, Worker, ask_once
+from valence.benchmark.results import Answer, ContenderFacts, ModelFacts
 from valence.errors import InputError
 from valence.files import fingerprint
 from valence.folder import ModelFolder
@@ -40,7 +40,7 @@ class Model:
     source: Path | None
     folder: Path
     has_weights: bool
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: ModelFacts = field(default_factory=lambda: ModelFacts())
 
     @property
     def checkpoint(self) -> Path:
@@ -64,8 +64,10 @@ class Entrant:
 
     model: Model
     contender: Contender
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: ContenderFacts = field(default_factory=lambda: ContenderFacts())
     worker: Worker | None = None
+    cold: list[tuple[float, float]] = field(default_factory=list)
+    """Seconds and MiB of each process that started, labelled one sentence and ended."""
 
     @property
     def name(self) -> str:
@@ -86,7 +88,7 @@ class Entrant:
         self.worker = Worker(rest)
         self.facts["load_seconds"] = self.ask("open", **self._opening())["seconds"]
 
-    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+    def ask(self, do: str, **arguments: object) -> Answer:
         """Ask its worker; see `valence.benchmark.pool.Worker.ask`.
 
         Args:
@@ -132,7 +134,7 @@ class Entrant:
             return [sys.executable, "-m", "valence", "classify", *options, _SENTENCE]
         return Worker.once("open", **self._opening())
 
-    def _opening(self) -> dict[str, Any]:
+    def _opening(self) -> dict[str, str]:
         return {
             "key": self.contender.key,
             "checkpoint": str(self.model.checkpoint),
@@ -198,7 +200,7 @@ def enter(
     if model.has_weights:
         say(f"{model.key}: writing the checkpoint in fp32")
         source = None if model.source is None else str(model.source)
-        model.facts |= ask_once("write", source=source, target=str(model.checkpoint))
+        model.facts["parameters"] = ask_once("write", source=source, target=str(model.checkpoint))["parameters"]
         config = ModelFolder(model.checkpoint, model.key).config
         model.facts |= {
             "operations_per_token": product_operations(config),

@@ -8,7 +8,8 @@ its product is better than oneDNN's.
 import time
 import warnings
 from collections.abc import Mapping
-from typing import Any
+
+from valence.benchmark.results import Answer
 
 __all__ = ["FLOOR_SHAPE", "int8_product", "product_operations"]
 
@@ -16,7 +17,7 @@ FLOOR_SHAPE = (512, 768, 3072)
 """Rows of activations, width before, width after: a batch of 512 tokens in the usual feed-forward layer."""
 
 
-def int8_product(rows: int, inner: int, outer: int, calls: int) -> dict[str, Any]:
+def int8_product(rows: int, inner: int, outer: int, calls: int) -> Answer:
     """Measure.
 
     Args:
@@ -49,7 +50,7 @@ def int8_product(rows: int, inner: int, outer: int, calls: int) -> dict[str, Any
     return {"gops": operations / seconds[len(seconds) // 2], "best_gops": operations / seconds[0]}
 
 
-def product_operations(config: Mapping[str, Any], first_token_alone: bool = False) -> float:
+def product_operations(config: Mapping[str, object], first_token_alone: bool = False) -> float:
     """Count the operations of a model's products with weights, per token.
 
     Args:
@@ -60,8 +61,13 @@ def product_operations(config: Mapping[str, Any], first_token_alone: bool = Fals
     Returns:
         Operations, a multiplication and an addition counted as two.
     """
-    width = config.get("dim") or config["hidden_size"]
-    hidden = config.get("hidden_dim") or config["intermediate_size"]
-    layers = config.get("n_layers") or config["num_hidden_layers"]
+    width, hidden = _size(config, "dim", "hidden_size"), _size(config, "hidden_dim", "intermediate_size")
+    layers = _size(config, "n_layers", "num_hidden_layers")
     keys_and_values, rest = 2 * width**2, 2 * width**2 + 2 * width * hidden
     return float(2 * (layers * (keys_and_values + rest) - (rest if first_token_alone else 0)))
+
+
+def _size(config: Mapping[str, object], of_distilbert: str, of_bert: str) -> int:
+    value = config.get(of_distilbert) or config[of_bert]
+    assert isinstance(value, int), f"{of_distilbert} was checked when the model was loaded"
+    return value

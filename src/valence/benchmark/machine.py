@@ -3,9 +3,9 @@
 import platform
 from pathlib import Path
 
+from valence.benchmark.results import MachineFacts
 from valence.processors import processor_features
 from valence.reports.environment import Environment
-from valence.reports.report import JsonObject
 
 __all__ = ["PACKAGES", "describe_machine", "versions"]
 
@@ -22,7 +22,7 @@ PACKAGES = (
 )
 
 
-def describe_machine() -> JsonObject:
+def describe_machine() -> MachineFacts:
     """Describe the machine.
 
     Returns:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from valence.benchmark.results import Answer
+
 __all__ = ["SEED", "USUAL_SHAPE", "write_checkpoint"]
 
 SEED = 42
@@ -28,7 +30,7 @@ USUAL_SHAPE = {
 """DistilBERT as it is usually built; its vocabulary is that of the default model, which is BERT's (30,522 pieces)."""
 
 
-def write_checkpoint(source: Path | None, target: Path) -> dict[str, Any]:
+def write_checkpoint(source: Path | None, target: Path) -> Answer:
     """Write a checkpoint in fp32, with its tokenizer, as `transformers` reads it.
 
     Args:

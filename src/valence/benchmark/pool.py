@@ -7,8 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Any
 
+from valence.benchmark.results import Answer
 from valence.errors import EngineError
 
 __all__ = ["ContenderError", "Worker", "ask_once"]
@@ -41,7 +41,7 @@ class Worker:
         )
 
     @staticmethod
-    def once(do: str, **arguments: Any) -> list[str]:
+    def once(do: str, **arguments: object) -> list[str]:
         """Build the command of a process that does one thing and ends.
 
         Args:
@@ -53,7 +53,7 @@ class Worker:
         """
         return [*_COMMAND, json.dumps({"do": do, **arguments})]
 
-    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+    def ask(self, do: str, **arguments: object) -> Answer:
         """Send a request, and wait for the answer.
 
         Args:
@@ -76,7 +76,7 @@ class Worker:
             line = ""
         if not line:
             raise ContenderError(f"its process ended with status {self._process.wait()}: {self._said()}")
-        answer: dict[str, Any] = json.loads(line)
+        answer: Answer = json.loads(line)
         if "error" in answer:
             raise ContenderError(answer["error"])
         time.sleep(self._rest_seconds)
@@ -103,7 +103,7 @@ class Worker:
         return lines[-1] if lines else "it said nothing"
 
 
-def ask_once(do: str, **arguments: Any) -> dict[str, Any]:
+def ask_once(do: str, **arguments: object) -> Answer:
     """Let a process of its own do one thing, so that its memory is given back.
 
     Args:

@@ -2,12 +2,12 @@
 
 import statistics
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from valence.benchmark.entrants import Entrant, Model
+from valence.benchmark.results import Agreement, Cold, ContenderFacts, Floor, Report, RowFacts, SingleFacts
 from valence.benchmark.turns import Row, Single
 from valence.benchmark.workloads import Workload
 from valence.text.tokenizer import Tokenizer
@@ -23,8 +23,8 @@ def build_report(
     workloads: Sequence[Workload],
     rows: dict[str, list[Row]],
     singles: Sequence[Single],
-    floor: dict[str, Any],
-) -> dict[str, Any]:
+    floor: Floor,
+) -> Report:
     """Compute the figures.
 
     Args:
@@ -65,14 +65,17 @@ def _count_tokens(model: Model, workload: Workload) -> int:
     return sum(len(text.ids) for text in tokenized)
 
 
-def _contender(entrant: Entrant) -> dict[str, Any]:
+def _contender(entrant: Entrant) -> ContenderFacts:
     contender = entrant.contender
-    facts = dict(entrant.facts)
-    cold = facts.pop("cold", None)
-    if cold:
-        facts["cold"] = {name: statistics.median(values) for name, values in cold.items()} | {
-            "runs": len(cold["seconds"])
+    facts = entrant.facts
+    if entrant.cold:
+        seconds, peaks = zip(*entrant.cold, strict=True)
+        cold: Cold = {
+            "seconds": statistics.median(seconds),
+            "peak_mib": statistics.median(peaks),
+            "runs": len(seconds),
         }
+        facts = {**facts, "cold": cold}
     return {
         "model": entrant.model.key,
         "key": contender.key,
@@ -83,10 +86,10 @@ def _contender(entrant: Entrant) -> dict[str, Any]:
     }
 
 
-def _row(row: Row, workload: Workload, n_tokens: int, others: Sequence[Row]) -> dict[str, Any]:
+def _row(row: Row, workload: Workload, n_tokens: int, others: Sequence[Row]) -> RowFacts:
     contender, model = row.entrant.contender, row.entrant.model
     median = statistics.median(row.seconds)
-    facts: dict[str, Any] = {
+    facts: RowFacts = {
         "workload": workload.name,
         "model": model.key,
         "key": contender.key,
@@ -119,7 +122,7 @@ def _ratio(slow: Row, quick: Row) -> float:
     return statistics.median(slow.seconds) / statistics.median(quick.seconds)
 
 
-def _agreement(answers: Sequence[Any], expected: Sequence[Any], random: bool) -> dict[str, float]:
+def _agreement(answers: Sequence[tuple[str, float]], expected: Sequence[tuple[str, float]], random: bool) -> Agreement:
     """Compare labels and scores with those of the pipeline in fp32.
 
     A score of another label is taken from 1, which is exact for two classes. Labels of random weights mean nothing: the
@@ -130,11 +133,15 @@ def _agreement(answers: Sequence[Any], expected: Sequence[Any], random: bool) ->
     theirs = np.array([other[1] for other in expected], dtype=np.float64)
     theirs = np.where(same, theirs, 1 - theirs)
     logits = np.abs(_log_odds(ours) - _log_odds(theirs))
-    found = {"p99_logit_difference": float(np.quantile(logits, 0.99)), "largest_logit_difference": float(logits.max())}
+    found: Agreement = {
+        "p99_logit_difference": float(np.quantile(logits, 0.99)),
+        "largest_logit_difference": float(logits.max()),
+    }
     if random:
         return found
     differences = np.abs(ours - theirs)
-    return found | {
+    return {
+        **found,
         "labels": float(same.mean()),
         "p99_difference": float(np.quantile(differences, 0.99)),
         "largest_difference": float(differences.max()),
@@ -147,7 +154,7 @@ def _log_odds(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return odds
 
 
-def _single(single: Single) -> dict[str, Any]:
+def _single(single: Single) -> SingleFacts:
     milliseconds = 1e3 * np.array(single.seconds)
     return {
         "model": single.entrant.model.key,

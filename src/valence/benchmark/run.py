@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from valence.benchmark.contenders import choose_contenders
 from valence.benchmark.entrants import Entrant, choose_model, enter
@@ -11,6 +10,7 @@ from valence.benchmark.floor import FLOOR_SHAPE
 from valence.benchmark.machine import describe_machine, versions
 from valence.benchmark.pool import ContenderError, ask_once
 from valence.benchmark.report import build_report
+from valence.benchmark.results import Floor, Report
 from valence.benchmark.turns import Row, Single, cold_starts, label_all, label_single
 from valence.benchmark.workloads import LENGTHS, calibration_texts, read_workloads, texts_of_length, write_texts
 from valence.errors import InputError
@@ -50,7 +50,7 @@ class Settings:
     quick: bool = False
 
 
-def run_benchmark(settings: Settings, say: Say) -> dict[str, Any]:
+def run_benchmark(settings: Settings, say: Say) -> Report:
     """Run.
 
     Args:
@@ -158,9 +158,9 @@ def _singles(entrants: list[Entrant], words: list[str], quick: bool) -> list[Sin
     ]
 
 
-def _floor() -> dict[str, Any]:
+def _floor() -> Floor:
     try:
         found = ask_once("floor", rows=FLOOR_SHAPE[0], inner=FLOOR_SHAPE[1], outer=FLOOR_SHAPE[2])
     except ContenderError as problem:
-        found = {"skipped": str(problem)}
-    return {"shape": list(FLOOR_SHAPE), **found}
+        return {"shape": list(FLOOR_SHAPE), "skipped": str(problem)}
+    return {"shape": list(FLOOR_SHAPE), "gops": found["gops"], "best_gops": found["best_gops"]}

@@ -7,10 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from valence.benchmark.machine import describe_machine, versions
 from valence.benchmark.process import peak_mib
+from valence.benchmark.results import StreamReport, StreamRun
 from valence.errors import EngineError
 from valence.progress import Say
 from valence.runtime.load import load
@@ -49,7 +49,7 @@ def short_texts(count: int) -> Iterator[str]:
         yield f"{number} {subject} {verb} {judgement}{end}."
 
 
-def run_stream(count: int) -> dict[str, Any]:
+def run_stream(count: int) -> StreamRun:
     """Stream texts through the default model in this process.
 
     Args:
@@ -79,7 +79,7 @@ def run_stream(count: int) -> dict[str, Any]:
     }
 
 
-def measure_stream(count: int, say: Say) -> dict[str, Any]:
+def measure_stream(count: int, say: Say) -> StreamReport:
     """Stream few texts and many, each in a process of its own.
 
     Args:
@@ -103,19 +103,19 @@ def measure_stream(count: int, say: Say) -> dict[str, Any]:
         "format": 1,
         "machine": describe_machine(),
         "versions": versions(),
-        "few": few[0] | {"peak_mib": peak},
+        "few": {**few[0], "peak_mib": peak},
         "many": many,
         "difference_mib": many["peak_mib"] - peak,
     }
 
 
-def _in_a_process(count: int) -> dict[str, Any]:
+def _in_a_process(count: int) -> StreamRun:
     done = subprocess.run(
         [sys.executable, "-m", "valence.benchmark.stream", str(count)], stdout=subprocess.PIPE, text=True, check=False
     )
     if done.returncode:
         raise EngineError(f"streaming {count:,} texts ended with status {done.returncode}; its messages are above")
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: StreamRun = json.loads(done.stdout)
     return found
 
 

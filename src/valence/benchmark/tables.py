@@ -1,9 +1,9 @@
 """The report as tables in Markdown, for the terminal and the documents."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from valence.benchmark.contenders import MODES
+from valence.benchmark.results import Agreement, ContenderFacts, Report, RowFacts, SingleFacts, StreamReport
 
 __all__ = [
     "accuracy_table",
@@ -18,24 +18,22 @@ __all__ = [
     "throughput_table",
 ]
 
-_Report = dict[str, Any]
-
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def _bold(row: dict[str, Any], text: str) -> str:
+def _bold(row: RowFacts | SingleFacts | ContenderFacts, text: str) -> str:
     return f"**{text}**" if row["ours"] else text
 
 
-def _mode(row: dict[str, Any]) -> str:
+def _mode(row: RowFacts) -> str:
     batches = f" of {row['budget']:,} tokens" if row["budget"] else ""
     return MODES[row["mode"]].replace("sorted batches", f"sorted batches{batches}")
 
 
-def machine_text(report: _Report) -> str:
+def machine_text(report: Report) -> str:
     """Say what was measured on, and with what.
 
     Args:
@@ -46,7 +44,7 @@ def machine_text(report: _Report) -> str:
     """
     machine = report["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-    family = "" if "(family" in machine["processor"] else f"family {machine['family']}; "
+    family = "" if "(family" in (machine["processor"] or "") else f"family {machine['family']}; "
     memory = "" if machine["memory_gib"] is None else f", {machine['memory_gib']:g} GiB"
     return (
         f"{machine['cores']} cores of {machine['processor']} ({family}"
@@ -55,7 +53,7 @@ def machine_text(report: _Report) -> str:
     )
 
 
-def throughput_table(report: _Report, workload: str, model: str) -> str:
+def throughput_table(report: Report, workload: str, model: str) -> str:
     """Show every row of a workload, fastest first.
 
     Args:
@@ -67,7 +65,7 @@ def throughput_table(report: _Report, workload: str, model: str) -> str:
         A table.
     """
     rows = [row for row in report["rows"] if (row["workload"], row["model"]) == (workload, model)]
-    random = report["models"][model].get("random")
+    random = report["models"][model].get("random", False)
     compared = "p99 logit difference" if random else "labels as fp32 | p99 difference in probability"
     others = [key for key in report["models"] if key != model and any(key in row.get("ratios", {}) for row in rows)]
     head = ["engine", "texts handed over as", "texts/s", "tokens/s", "times the pipeline"]
@@ -94,7 +92,7 @@ def throughput_table(report: _Report, workload: str, model: str) -> str:
     return _table(head, lines)
 
 
-def _agreement(found: dict[str, float] | None, random: bool) -> list[str]:
+def _agreement(found: Agreement | None, random: bool) -> list[str]:
     if found is None:
         return [""] if random else ["", ""]
     if random:
@@ -102,7 +100,7 @@ def _agreement(found: dict[str, float] | None, random: bool) -> list[str]:
     return [f"{found['labels']:.2%}", f"{found['p99_difference']:.4f}"]
 
 
-def single_table(report: _Report, model: str) -> str:
+def single_table(report: Report, model: str) -> str:
     """Show the milliseconds of a single text, by its length.
 
     Args:
@@ -114,7 +112,7 @@ def single_table(report: _Report, model: str) -> str:
     """
     singles = [single for single in report["singles"] if single["model"] == model]
     lengths = sorted({single["tokens"] for single in singles})
-    by_key: dict[str, dict[int, dict[str, Any]]] = {}
+    by_key: dict[str, dict[int, SingleFacts]] = {}
     for single in singles:
         by_key.setdefault(single["key"], {})[single["tokens"]] = single
     fastest = {n: min(found[n]["p50_ms"] for found in by_key.values() if n in found) for n in lengths}
@@ -132,7 +130,7 @@ def single_table(report: _Report, model: str) -> str:
     return _table(["engine", *(f"{n} tokens" for n in lengths)], lines)
 
 
-def cold_table(report: _Report) -> str:
+def cold_table(report: Report) -> str:
     """Show whole processes from their start to the first label, and the peak memory of one with work behind it.
 
     Args:
@@ -158,7 +156,7 @@ def cold_table(report: _Report) -> str:
     return _table(["engine", "model", "first label", "peak memory then", "after all workloads"], lines)
 
 
-def accuracy_table(report: _Report, model: str) -> str:
+def accuracy_table(report: Report, model: str) -> str:
     """Show how our engines, called once with all texts, compare with the pipeline in fp32 on both workloads.
 
     Args:
@@ -183,7 +181,7 @@ def accuracy_table(report: _Report, model: str) -> str:
     return _table(head, lines)
 
 
-def skipped_text(report: _Report) -> str:
+def skipped_text(report: Report) -> str:
     """List who was left out.
 
     Args:
@@ -201,15 +199,15 @@ def skipped_text(report: _Report) -> str:
     )
 
 
-def _rows(report: _Report, model: str, workload: str = "short") -> list[dict[str, Any]]:
+def _rows(report: Report, model: str, workload: str = "short") -> list[RowFacts]:
     return [row for row in report["rows"] if (row["model"], row["workload"]) == (model, workload)]
 
 
-def _best(rows: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+def _best(rows: Iterable[RowFacts]) -> RowFacts | None:
     return max(rows, key=lambda row: row["texts_per_second"], default=None)
 
 
-def aims_table(report: _Report, random: str = "random", default: str = "default") -> str:
+def aims_table(report: Report, random: str = "random", default: str = "default") -> str:
     """Compare the figures with what was aimed for.
 
     Args:
@@ -249,7 +247,7 @@ def aims_table(report: _Report, random: str = "random", default: str = "default"
     return _table(["aim", "found", "met"], lines)
 
 
-def _who(row: dict[str, Any]) -> str:
+def _who(row: RowFacts) -> str:
     return f"{row['title']}, {_mode(row)}"
 
 
@@ -257,7 +255,7 @@ def _aim(text: str, value: float, least: float) -> list[str]:
     return [text, f"{value:.2f}", "yes" if value >= least else "no"]
 
 
-def _single_aims(report: _Report, model: str) -> list[list[str]]:
+def _single_aims(report: Report, model: str) -> list[list[str]]:
     """At every length: our quickest engine at most 3 % slower than the quickest peer, and as steady."""
     singles = [single for single in report["singles"] if single["model"] == model]
     lines = []
@@ -281,7 +279,7 @@ def _single_aims(report: _Report, model: str) -> list[list[str]]:
     return lines
 
 
-def floor_text(report: _Report) -> str:
+def floor_text(report: Report) -> str:
     """Say how far the fastest of our rows is from the speed of the machine's int8 products alone.
 
     Args:
@@ -322,7 +320,7 @@ def floor_text(report: _Report) -> str:
     return text
 
 
-def stream_table(report: _Report) -> str:
+def stream_table(report: StreamReport) -> str:
     """Show the run with many texts beside that with few.
 
     Args:
@@ -340,7 +338,7 @@ def stream_table(report: _Report) -> str:
     )
 
 
-def summary(report: _Report) -> str:
+def summary(report: Report) -> str:
     """Render the whole report.
 
     Args:

@@ -6,7 +6,7 @@ Whatever slows the machine for a moment then meets all of them.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from valence.benchmark.contenders import BASELINE, BUDGETS
 from valence.benchmark.entrants import Entrant
@@ -45,7 +45,7 @@ class Row:
     """The pass before the clock, where a contender compiles something for every new shape."""
     seconds: list[float] = field(default_factory=list)
     """Of each pass."""
-    answers: list[Any] = field(default_factory=list)
+    answers: list[tuple[str, float]] = field(default_factory=list)
     """A label and a score for each text."""
 
     @property
@@ -93,10 +93,7 @@ def cold_starts(entrants: Sequence[Entrant], seconds: float, repeats: int, say: 
             _take_turns(entrants, _themselves, start, f"cold start {number}", say)
     for entrant in entrants:
         if entrant.able:
-            entrant.facts["cold"] = {
-                "seconds": [elapsed for elapsed, _ in found[entrant.name][1:]],
-                "peak_mib": [peak for _, peak in found[entrant.name][1:]],
-            }
+            entrant.cold = found[entrant.name][1:]
 
 
 def label_all(
@@ -195,14 +192,14 @@ def label_single(singles: Sequence[Single], seconds: float, quick: bool, say: Sa
     def start(single: Single) -> str:
         if single.entrant.contender.compiles_shapes:
             single.entrant.ask("single", texts=single.texts, calls=1)
-        one = min(single.entrant.ask("single", texts=single.texts, calls=3)["seconds"])
+        one = min(single.entrant.ask("single", texts=single.texts, calls=3)["each_seconds"])
         calls = _CALLS if single.n_tokens <= _FEW_TOKENS else max(_LEAST_CALLS, min(_CALLS, int(share / one)))
         planned[id(single)] = _LEAST_CALLS if quick else calls
         return ""
 
     def call(single: Single) -> str:
         calls = -(-planned[id(single)] // _CHUNKS)
-        found = single.entrant.ask("single", texts=single.texts, calls=calls)["seconds"]
+        found = single.entrant.ask("single", texts=single.texts, calls=calls)["each_seconds"]
         single.seconds += found
         return f"{single.n_tokens} tokens {1e3 * sorted(found)[len(found) // 2]:.1f} ms"
 

@@ -10,11 +10,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from valence.benchmark.process import peak_mib
+from valence.benchmark.results import Answer
 
 __all__ = ["main"]
 
@@ -29,7 +30,7 @@ class _Worker:
         self._texts: dict[str, list[str]] = {}
         self._cpu_at_rest = time.process_time()
         self._idle_cpu = 0.0
-        self._requests: dict[str, Callable[..., dict[str, Any]]] = {
+        self._requests: dict[str, Callable[..., Answer]] = {
             "write": _write,
             "prepare": _prepare,
             "open": self._open,
@@ -39,7 +40,7 @@ class _Worker:
             "floor": _floor,
         }
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, request: Mapping[str, object]) -> Answer:
         """Do what is asked.
 
         Args:
@@ -51,13 +52,13 @@ class _Worker:
         self._idle_cpu += time.process_time() - self._cpu_at_rest
         arguments = dict(request)
         try:
-            found = self._requests[arguments.pop("do")](**arguments)
+            found = self._requests[str(arguments.pop("do"))](**arguments)
         except Exception as problem:  # whatever a package raises, the others go on
             found = {"error": f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__}
         self._cpu_at_rest = time.process_time()
         return found
 
-    def _open(self, key: str, checkpoint: str, prepared: str, text: str) -> dict[str, Any]:
+    def _open(self, key: str, checkpoint: str, prepared: str, text: str) -> Answer:
         start = time.perf_counter()
         if key.startswith("valence-"):
             from valence.benchmark.ours import open_ours
@@ -71,7 +72,7 @@ class _Worker:
         self._idle_cpu = 0.0
         return {"seconds": time.perf_counter() - start}
 
-    def _run(self, texts: str, mode: str, budget: int = 0, every: int = 1, answers: bool = False) -> dict[str, Any]:
+    def _run(self, texts: str, mode: str, budget: int = 0, every: int = 1, answers: bool = False) -> Answer:
         """Label the texts of a file, or every nth of them."""
         if texts not in self._texts:
             self._texts[texts] = json.loads(Path(texts).read_text(encoding="utf-8"))
@@ -79,9 +80,9 @@ class _Worker:
         start = time.perf_counter()
         found = self._contender.answers(chosen, mode, budget)
         seconds = time.perf_counter() - start
-        return {"seconds": seconds} | ({"answers": found} if answers else {})
+        return {"seconds": seconds, "answers": found} if answers else {"seconds": seconds}
 
-    def _single(self, texts: list[str], calls: int) -> dict[str, Any]:
+    def _single(self, texts: list[str], calls: int) -> Answer:
         """Label texts alone, each call by the clock; the first two calls do not count."""
         seconds = []
         for call in range(calls + 2):
@@ -89,19 +90,19 @@ class _Worker:
             start = time.perf_counter()
             self._contender.answers([text], "one", 0)
             seconds.append(time.perf_counter() - start)
-        return {"seconds": seconds[2:]}
+        return {"each_seconds": seconds[2:]}
 
-    def _end(self) -> dict[str, Any]:
+    def _end(self) -> Answer:
         return {"peak_mib": peak_mib(), "idle_cpu_seconds": self._idle_cpu}
 
 
-def _write(source: str | None, target: str) -> dict[str, Any]:
+def _write(source: str | None, target: str) -> Answer:
     from valence.benchmark.models import write_checkpoint
 
     return write_checkpoint(None if source is None else Path(source), Path(target))
 
 
-def _prepare(key: str, checkpoint: str, prepared: str, calibration: str, random: bool) -> dict[str, Any]:
+def _prepare(key: str, checkpoint: str, prepared: str, calibration: str, random: bool) -> Answer:
     start = time.perf_counter()
     if key.startswith("valence-"):
         from valence.benchmark.ours import prepare_ours
@@ -115,7 +116,7 @@ def _prepare(key: str, checkpoint: str, prepared: str, calibration: str, random:
     return {"seconds": time.perf_counter() - start}
 
 
-def _floor(rows: int, inner: int, outer: int) -> dict[str, Any]:
+def _floor(rows: int, inner: int, outer: int) -> Answer:
     from valence.benchmark.floor import int8_product
 
     return int8_product(rows, inner, outer, _FLOOR_CALLS)

@@ -72,8 +72,8 @@ def command(
         from valence.benchmark.stream import measure_stream
         from valence.benchmark.tables import stream_table
 
-        report = measure_stream(stream, _say)
-        text = stream_table(report)
+        streamed = measure_stream(stream, _say)
+        text, found = stream_table(streamed), dict(streamed)
     else:
         from valence.benchmark.run import Settings, run_benchmark
         from valence.benchmark.tables import summary
@@ -83,8 +83,8 @@ def command(
             folder = work or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="valence-bench-")))
             names = models or (_RANDOM, DEFAULT)
             report = run_benchmark(Settings(names, data, folder, keys, checkpoint, repeats, minutes, quick), _say)
-        text = summary(report)
-    show_and_keep(lambda: click.echo(text), out, lambda path: write_json(path, report))
+        text, found = summary(report), dict(report)
+    show_and_keep(lambda: click.echo(text), out, lambda path: write_json(path, found))
 
 
 def _say(message: str) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from valence.reports.report import JsonObject
+
 __all__ = ["OBJECT", "largest_parts", "read_world"]
 
 OBJECT = "countries"
@@ -21,14 +23,18 @@ _ANTARCTICA = "010"
 _EARTH_RADIUS = 6371.0  # km
 
 
-@cache
-def read_world() -> dict[str, Any]:
+def read_world() -> JsonObject:
     """Read the shapes of all countries.
 
     Returns:
         A topology; a geometry's "id" is its ISO 3166-1 numeric code as three digits. Antarctica, which is no
         country, is left out. Do not write to it.
     """
+    return _topology()
+
+
+@cache
+def _topology() -> dict[str, Any]:
     topology: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
     countries = topology["objects"][OBJECT]
     geometries = [geometry for geometry in countries["geometries"] if geometry.get("id") != _ANTARCTICA]
@@ -42,7 +48,7 @@ def largest_parts() -> dict[str, float]:
     Returns:
         ISO 3166-1 numeric code to km², to within a few per cent. Do not write to it.
     """
-    topology = read_world()
+    topology = _topology()
     scale, shift = (np.array(topology["transform"][name]) for name in ("scale", "translate"))
     arcs = [np.cumsum(np.array(arc), axis=0) * scale + shift for arc in topology["arcs"]]
     largest: dict[str, float] = {}
