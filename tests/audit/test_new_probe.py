@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("scipy")
@@ -58,6 +57,7 @@ def toy():
     assert probe_names() == PROBES
 
 
+@pytest.mark.slow
 def test_a_registered_probe_is_run_written_read_and_shown(toy, tiny_classifier, tmp_path):
     assert probe_names() == (*PROBES, "weekdays")
     report = run_audit(ModelFolder(tiny_classifier, "model"), probes=["weekdays"])
@@ -65,16 +65,10 @@ def test_a_registered_probe_is_run_written_read_and_shown(toy, tiny_classifier, 
     assert probe.headline == ("spread",)
     assert probe.seconds is not None
     write_report(tmp_path / "audit.json", report)
-    assert read_report(tmp_path / "audit.json", AuditReport).probes == json_twice(report)
+    assert read_report(tmp_path / "audit.json", AuditReport).probes == report.probes
     page = audit_page(report)
     for words in ("Days of the week", "Whether Mondays are worse.", "Holidays.", "By day", "The film is on Sunday."):
         assert words in page
-
-
-def json_twice(report: AuditReport) -> tuple:
-    """Numbers are the same after they were written and read."""
-    assert np.isfinite([figure.value for figure in report.probes[0].figures.values()]).all()
-    return report.probes
 
 
 def test_a_name_is_given_once(toy):
@@ -87,6 +81,7 @@ def test_what_is_taken_back_is_gone():
         plan_probes({"classifier"}, ["weekdays"])
 
 
+@pytest.mark.slow
 def test_the_command_runs_it(tiny_classifier, tmp_path):
     model = Path(shutil.copytree(tiny_classifier, tmp_path / "model"))
     code = f"{TOY}\nfrom valence.audit.plan import register_probe\nregister_probe(WeekdaysProbe)\n"

@@ -80,6 +80,7 @@ def test_a_damaged_report_is_set_aside(model, tmp_path, content):
     assert aside.read_text() == content
 
 
+@pytest.mark.slow
 def test_what_this_version_does_not_know_of_a_kept_probe_stays_with_it(model, tmp_path):
     audit(model, tmp_path)
     path = model / "reports" / "audit.json"
@@ -94,6 +95,7 @@ def test_what_this_version_does_not_know_of_a_kept_probe_stays_with_it(model, tm
     assert second["remark"] == {"mine": [1]}
 
 
+@pytest.mark.slow
 def test_every_key_of_earlier_reports_is_still_there(model, tmp_path):
     shipped = json.loads((Path(valence.__file__).parent / "default_model" / "reports" / "audit.json").read_text())
     latest = audit(model, tmp_path, "--probe", "kept-labels")
@@ -110,6 +112,7 @@ def test_every_key_of_earlier_reports_is_still_there(model, tmp_path):
     assert all(figure.keys() == {"value", "low", "high"} for figure in probe["figures"].values())
 
 
+@pytest.mark.slow
 def test_the_versions_of_what_ran_are_named(model, tmp_path):
     assert "torch" not in audit(model, tmp_path)["versions"]
     other = audit(model, tmp_path, "--engine", "torch", said="kept as audit-")
