@@ -85,10 +85,16 @@ def outcomes(project: Path, *arguments: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize(("tier", "names"), list(zip(TIERS, (QUICK, FULL, LONG), strict=True)))
 def test_what_runs_and_what_takes_too_long(project, tier, names):
     found = outcomes(project, "--tier", tier)
-    too_long = [] if tier == "long" else ["burns", "its_child_burns"]
+    too_long = ["burns", "its_child_burns"] if tier == "quick" else []
     assert found.get("FAILED", []) == too_long
     assert found["PASSED"] == [name for name in names if name not in too_long]
     assert found["output"][0].count("a test of the quick tier may take 0.3 s") >= len(too_long)
+
+
+@pytest.mark.slow
+def test_in_the_full_tier_too_much_is_too_much(project):
+    (project / "conftest.py").write_text(PROJECT["conftest.py"].replace("= 0.3", "= 0.05"))
+    assert outcomes(project, "--tier", "full")["FAILED"] == ["burns", "its_child_burns"]
 
 
 @pytest.mark.slow
