@@ -40,12 +40,7 @@ def explaining(model, path, on_progress):
 def auditing(model, path, on_progress):
     from valence.audit.run import run_audit
 
-    (path / "mine.txt").write_text("a film {city}\nthe plot {city}\n")
-    (path / "cities.txt").write_text("Lima\nOslo\n")
-    run_audit(
-        ModelFolder(model, "m"), probes=["own-templates"], templates=path / "mine.txt",
-        words={"city": path / "cities.txt"}, on_progress=on_progress,
-    )  # fmt: skip
+    run_audit(ModelFolder(model, "m"), probes=["kept-labels"], on_progress=on_progress)
 
 
 @pytest.mark.filterwarnings("ignore")

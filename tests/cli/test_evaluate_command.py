@@ -34,7 +34,7 @@ def test_json_and_the_report_in_the_folder(run, model, data):
     for name in METRICS:
         assert list(report[name]) == ["value", "low", "high"]
         assert report[name]["low"] <= report[name]["high"]
-    assert list(report)[:7] == METRICS
+    assert list(report)[:8] == ["format", *METRICS]
     assert report["n_texts"] == 4
     assert json.loads((model / "reports" / "evaluation-reviews.json").read_text()) == report
 

@@ -124,6 +124,7 @@ def home(trained, tmp_path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "home"))
 
 
+@pytest.mark.slow
 def test_train_marks_the_texts_that_export_reads(run, home):
     kept = read_json(home / "model" / "reports" / "training.json")["agreement_sample"]
     rows = kept["rows"]

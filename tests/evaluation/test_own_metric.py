@@ -57,7 +57,7 @@ def test_a_metric_of_ones_own(tiny_classifier, data, tmp_path):
     assert found["value"] == pytest.approx(balanced_accuracy_score(labels, predicted))
     assert found["low"] < found["value"] < found["high"]
     assert report["metrics"]["balanced_accuracy"] == {"title": "balanced accuracy", "kind": "share", "unit": ""}
-    assert "balanced_accuracy" in run("evaluate", model, data, "--resamples", 50)
+    assert "balanced accuracy  " in run("evaluate", model, data, "--resamples", 50)
     run("card", model)
     card = (model / "README.md").read_text(encoding="utf-8")
     assert "| balanced accuracy" in card

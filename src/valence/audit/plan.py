@@ -1,10 +1,11 @@
 """Which probes there are, and which of them an audit runs: those that fit the model and whose data is there."""
 
 import difflib
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, get_args
 
 from valence.audit.probe import Need, Probe
 from valence.audit.probes.countries import CountriesProbe
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 OWN_TEMPLATES = OwnTemplatesProbe.name
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SUITES: tuple[Suite[object], ...] = (STEREOSET, CROWS_PAIRS, WINOBIAS, WINOGENDER)
 """The published suites."""
 
@@ -170,10 +172,19 @@ def register_probe(probe: ProbeClass) -> Callable[[], None]:
         Takes it back.
 
     Raises:
-        InputError: if there is a probe of that name.
+        InputError: if there is a probe of that name, or the name, what it needs or its headline is of no use.
     """
-    if probe.name in probe_names():
-        raise InputError(f"there is a probe called {probe.name!r:.40} already")
+    name: object = probe.name
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InputError(f"a probe needs a name of small letters, digits and hyphens, found {name!r:.40}")
+    if name in probe_names():
+        raise InputError(f"there is a probe called {name!r:.40} already")
+    if not set(probe.needs) <= set(get_args(Need)):
+        raise InputError(f"{name}: a probe needs some of {', '.join(get_args(Need))}, found {set(probe.needs)!r:.80}")
+    try:
+        re.compile(getattr(probe, "headline", ""))
+    except (re.error, TypeError) as problem:
+        raise InputError(f"{name}: the headline is no regular expression: {problem}") from None
     row = _with_own_data(probe)
     _ROWS.append(row)
     return lambda: _ROWS.remove(row)

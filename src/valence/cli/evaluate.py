@@ -139,7 +139,11 @@ def _show_metrics(report: EvaluationReport) -> None:
     """Show metrics of the whole, those that stand for it first, and then those of each class."""
     macro = {f"macro {name}": getattr(report, f"macro_{name}") for name in _CLASS_METRICS}
     metrics = {name: metric.estimate for name, metric in report.metrics.items()}
-    rest = {name: found for name, found in metrics.items() if name not in ("accuracy", *_CLASS_METRICS)}
+    rest = {
+        metric.title.lower(): metric.estimate
+        for name, metric in report.metrics.items()
+        if name not in ("accuracy", *_CLASS_METRICS)
+    }
     if report.positive is None:
         # F1 first: it is the one that does not look good where a class is never found
         front = {"macro f1": macro["macro f1"], "accuracy": metrics["accuracy"], **macro}

@@ -111,11 +111,11 @@ def _texts(table: Table, wanted: ColumnNames) -> Iterator[Text]:
 
 def _kept_sample(folder: ModelFolder) -> Sample:
     """Read the training texts that `train` marked, if their file is still there and still the same."""
+    report = read_report(folder.reports / "training.json", TrainingReport)
+    kept = None if report is None else present(report.agreement_sample)
+    if kept is None or kept.source is None:
+        return Sample()
     try:
-        report = read_report(folder.reports / "training.json", TrainingReport)
-        kept = None if report is None else present(report.agreement_sample)
-        if kept is None or kept.source is None:
-            return Sample()
         place = kept.source if kept.source.startswith("hub:") else os.path.abspath(folder.path / kept.source)
         source = find_source(place, "train", recorded_options(kept))
         if source.sha256() != kept.train_sha256:

@@ -170,7 +170,7 @@ def accuracy_interval(right: NDArray[np.bool_], resamples: int = 1000, seed: int
 
 def _estimate(value: float, samples: NDArray[np.float64]) -> Estimate:
     """Give a value the interval of those resamples on which it is defined, [R]."""
-    defined = samples[~np.isnan(samples)]
+    defined = samples[np.isfinite(samples)]
     low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (value, value)
     return Estimate(value, float(low), float(high))
 

@@ -10,6 +10,7 @@ Shapes: N texts, C classes.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,9 +122,10 @@ class MetricDefinition:
             The value, or None where it is not defined.
         """
         if self.value is not None:
-            return self.value(predictions)
-        found = float(self.on_draw(Draw(predictions, np.ones(len(predictions.labels)))))
-        return None if np.isnan(found) else found
+            found = self.value(predictions)
+        else:
+            found = self.on_draw(Draw(predictions, np.ones(len(predictions.labels))))
+        return None if found is None or not np.isfinite(found) else float(found)
 
 
 def count_classes(
@@ -282,7 +284,17 @@ def register_metric(definition: MetricDefinition) -> None:
     Raises:
         InputError: if its name is no name, or is taken.
     """
-    taken = set(EvaluationReport.__struct_fields__) | METRICS.keys() | {"format"}
-    if not definition.name.isidentifier() or definition.name in taken:
-        raise InputError(f"a metric needs a name of its own, of letters, digits and _; found {definition.name!r}")
+    name: object = definition.name
+    if not isinstance(name, str) or not name.isidentifier() or name in _TAKEN or name in METRICS:
+        raise InputError(f"a metric needs a name of its own, of letters, digits and _; found {name!r:.80}")
+    if not isinstance(definition.title, str) or not isinstance(definition.unit, str):
+        raise InputError(
+            f"the title and the unit of a metric are texts; found {definition.title!r}, {definition.unit!r}"
+        )
+    if definition.kind not in get_args(MetricKind):
+        raise InputError(f"the kind of a metric is one of {', '.join(get_args(MetricKind))}; found {definition.kind!r}")
     METRICS[definition.name] = definition
+
+
+# The other keys of a report, and what a card says of an evaluation besides its metrics.
+_TAKEN = {*EvaluationReport.__struct_fields__, "format", "level", "class"}

@@ -66,9 +66,17 @@ def encode_report(report: Report) -> JsonObject:
     Returns:
         A JSON object.
     """
-    content = cast(JsonObject, _with_lists(msgspec.to_builtins(report)))
+    content = cast(JsonObject, _with_lists(msgspec.to_builtins(report, enc_hook=_plain_number)))
     del content["extra"]
     return cast(JsonObject, _merged(type(report).flattened(content), report.extra))
+
+
+def _plain_number(value: object) -> object:
+    """Take the number out of what NumPy computes, which metrics and probes of others may hand on."""
+    item = getattr(value, "item", None)
+    if callable(item) and getattr(value, "ndim", None) == 0:
+        return item()
+    raise TypeError(f"a report cannot hold {type(value).__name__}")
 
 
 def decode_report(content: JsonObject, kind: type[_Report], path: object) -> _Report:
@@ -179,7 +187,8 @@ def _find(content: object, keys: list[str]) -> object:
 
 
 def _wrong(path: object, place: str, expected: str, found: object) -> ModelError:
-    at = f" at {place}" if place else ""
+    shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in place)
+    at = f" at {shown:.200}" if place else ""
     return ModelError(f"{path}: expected {expected}{at}, found {found!r:.80}; measure again to write it anew")
 
 

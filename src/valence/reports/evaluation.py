@@ -130,6 +130,12 @@ class EvaluationReport(Report, frozen=True, kw_only=True):
     versions: dict[str, str] = msgspec.field(default_factory=dict)
     machine: Machine = Machine()
 
+    def __post_init__(self) -> None:
+        if self.per_class and len(self.per_class) != len(self.confusion_matrix.counts):
+            raise ValueError(
+                f"Expected {len(self.confusion_matrix.counts)} classes in per_class, as the confusion matrix has"
+            )
+
     @property
     def is_macro(self) -> bool:
         """Whether no class is the positive one, so that means over the classes stand in front."""
@@ -160,7 +166,7 @@ class EvaluationReport(Report, frozen=True, kw_only=True):
     @classmethod
     def place(cls, keys: list[str]) -> list[str]:
         """Estimates stand under the names of their metrics."""
-        return [keys[1], *keys[3:]] if keys[0] == "metrics" and keys[2:3] == ["estimate"] else keys
+        return [keys[1], *keys[3:]] if keys[:1] == ["metrics"] and keys[2:3] == ["estimate"] else keys
 
 
 _FORMAT_0: dict[str, dict[str, str]] = {

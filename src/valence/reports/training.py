@@ -264,7 +264,7 @@ _OUTCOME_OF_FORMAT_0 = frozenset(
         *("initialised", "steps", "epochs_done", "curve", "evaluations", "seconds", "examples_per_second", "before"),
         *("tokens_per_second", "kept_epoch", "chosen_on", "chosen_by", "weights_sha256", "agreement_sample"),
         *("kept", "kept_as", "base_head", "base_labels", "versions", "machine", "after"),
-        *("documents", "characters", "sha256"),
+        *("documents", "characters", "sha256", "teacher_figures", "student_figures"),
     }
 )
 """What stood beside the hyper-parameters in reports of format 0."""

@@ -4,6 +4,7 @@ Shapes: N texts, W windows of one text, C classes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, overload
 
@@ -77,20 +78,40 @@ class Classifier:
             f"max_length={self.tokenizer.max_length}, long_text={self.long_text!r})"
         )
 
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Take up what was pickled, by an earlier version too, which kept the parts of `reading` one by one."""
+        old = {name: state.pop(name) for name in ("long_text", "stride", "aggregation") if name in state}
+        self.__dict__.update(state)
+        if "reading" not in state:
+            self.reading = replace(Reading(self.tokenizer.max_length), **old)  # type: ignore[arg-type]  # it checks them
+
     @property
     def long_text(self) -> LongText:
         """What is done with a text of more tokens than the model reads."""
         return self.reading.long_text
+
+    @long_text.setter
+    def long_text(self, value: LongText) -> None:
+        self.reading = replace(self.reading, long_text=value)
 
     @property
     def stride(self) -> int:
         """The tokens that neighbouring windows share."""
         return self.reading.stride
 
+    @stride.setter
+    def stride(self, value: int) -> None:
+        self.reading = replace(self.reading, stride=value)
+
     @property
     def aggregation(self) -> Aggregation:
         """How windows become one answer."""
         return self.reading.aggregation
+
+    @aggregation.setter
+    def aggregation(self, value: Aggregation) -> None:
+        check_aggregation(value, self.problem_type)
+        self.reading = replace(self.reading, aggregation=value)
 
     @overload
     def __call__(self, texts: Text) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is iterable too
