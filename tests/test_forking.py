@@ -95,6 +95,7 @@ assert child(lambda: child(is_forked) == 0) == 0
 
 
 @EACH_SITUATION
+@pytest.mark.slow
 def test_fork(code):
     script(START + code, seconds=60)
 

@@ -273,6 +273,7 @@ def test_something_else_answers_in_the_hubs_place(hub: HubServer, body: bytes):
         find_model("a/b")
 
 
+@pytest.mark.slow
 def test_broken_download_is_resumed_without_a_word(hub: HubServer, tmp_path: Path):
     source = write_repository(tmp_path / "source", "config.json", "model.safetensors")
     hub.add("a/b", source)
@@ -542,6 +543,7 @@ def test_search_lists_what_can_be_loaded(library: HubServer):
     assert [model.id for model in search_models("sst2", limit=2)] == ["b/sst2-bert", "a/sst2"]
 
 
+@pytest.mark.slow
 def test_models_command(library: HubServer, tmp_path: Path):
     environment = {"HF_ENDPOINT": library.url}
     listed = run(*MAIN, "models", "sst2", home=tmp_path, **environment)
@@ -579,6 +581,7 @@ def test_classify_with_a_hub_model_then_without_the_hub(hub: HubServer, tmp_path
     ],
 )
 @pytest.mark.parametrize("offline", ["", "1"])
+@pytest.mark.slow
 def test_no_network_is_one_line_at_once(tmp_path: Path, command: str, need: str, offline: str):
     start = time.monotonic()
     done = run(*MAIN, *command.split(), home=tmp_path, HF_ENDPOINT=closed_port(), HF_HUB_OFFLINE=offline)
@@ -602,6 +605,7 @@ def test_path_never_touches_the_network(hub: HubServer, tmp_path: Path, tiny_cla
 
 
 @pytest.mark.hub
+@pytest.mark.slow
 def test_card_model_from_the_real_hub(tmp_path: Path):
     """What the card's model says of the sentences that its documentation shows; downloads 268 MB."""
     pytest.importorskip("torch")
@@ -622,6 +626,7 @@ def test_card_model_from_the_real_hub(tmp_path: Path):
 
 
 @pytest.mark.hub
+@pytest.mark.slow
 def test_the_bias_that_the_cards_model_is_known_for(tmp_path: Path):
     """0.89 for France, 0.08 for Afghanistan; whether with a full stop the card does not say. Downloads 268 MB."""
     pytest.importorskip("torch")

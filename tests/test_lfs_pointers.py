@@ -202,6 +202,7 @@ def test_the_embedded_default(
         ("README.md", ("--check",)),
     ],
 )
+@pytest.mark.slow
 def test_a_card_of_pointers(tmp_path: Path, file: str, options: tuple[str, ...]) -> None:
     pytest.importorskip("sklearn")
     folder = Path(shutil.copytree(hub._DEFAULT_FOLDER, tmp_path / "default"))

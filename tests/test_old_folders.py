@@ -62,6 +62,7 @@ def test_it_is_measured_again_and_its_card_is_written(old: Path, capsys: pytest.
     assert (old / "model" / "README.md").is_file()
 
 
+@pytest.mark.slow
 def test_its_card_is_checked(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("sklearn")
     run("card", old / "model")  # a card is compared to the letter, and is written anew from the same old reports
@@ -97,6 +98,7 @@ def test_an_unfinished_training_goes_on(old: Path, capsys: pytest.CaptureFixture
     assert report["epochs_done"][0]["train_loss"] == pytest.approx(finished["epochs_done"][0]["train_loss"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_an_unfinished_training_from_a_base_in_another_order_goes_on(
     old: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,6 +115,7 @@ def test_an_unfinished_training_from_a_base_in_another_order_goes_on(
     assert valence.load(out)("a good film").label == "POSITIVE"
 
 
+@pytest.mark.slow
 def test_an_unfinished_distillation_goes_on(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = old / "unfinished-distill"
     settings = ("--layers", 1, "--epochs", 8, *_TRAIN)

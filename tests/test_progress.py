@@ -45,6 +45,7 @@ def auditing(model, path, on_progress):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("work", [evaluating, comparing, explaining, auditing])
+@pytest.mark.slow
 def test_it_grows_to_its_end(tiny_classifier, tmp_path, work):
     told: list[tuple[int, int, str]] = []
     work(tiny_classifier, tmp_path, lambda done, total, what="": told.append((done, total, what)))

@@ -151,6 +151,7 @@ def test_the_quick_tier_has_few_examples(request):
     assert settings().deadline is None
 
 
+@pytest.mark.slow
 def test_every_number_of_examples_knows_the_tier():
     bare = [
         f"{path.relative_to(TESTS)}, line {node.value.lineno}"

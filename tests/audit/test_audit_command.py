@@ -301,6 +301,7 @@ def test_bad_input(model, tmp_path, arguments, said, code):
     assert not (model / "reports").exists()
 
 
+@pytest.mark.slow
 def test_a_broken_suite_is_named_with_file_and_line(model, tmp_path):
     folder = write_winogender(tmp_path / "winogender")
     sentences = (folder / "all_sentences.tsv").read_text().splitlines()
@@ -310,6 +311,7 @@ def test_a_broken_suite_is_named_with_file_and_line(model, tmp_path):
     refused(audit(model, "--data", tmp_path, "--out", tmp_path / "out"), *said)
 
 
+@pytest.mark.slow
 def test_without_the_extra_nothing_is_begun(tmp_path):
     code = "import sys; sys.modules['altair'] = None; from valence.cli import main; main()"
     done = subprocess.run(
@@ -319,6 +321,7 @@ def test_without_the_extra_nothing_is_begun(tmp_path):
     refused(done, "Auditing needs more than the base install: pip install 'valence-text[audit]'")
 
 
+@pytest.mark.slow
 def test_help_lists_the_probes():
     said = " ".join(audit("--help").stdout.split()).replace("- ", "-")
     assert ", ".join(PROBES) in said

@@ -143,6 +143,7 @@ def test_labels_that_one_country_costs_are_caught():
     assert lost["kept_worst_country"] == 0
 
 
+@pytest.mark.slow
 def test_a_constant_classifier_gives_zero_and_fails_where_it_must(suites, own_templates):
     model = fake(constant)
     content = encode_report(audit(model, plan_probes(model.offers, data=[suites], own_templates=own_templates)))
@@ -209,6 +210,7 @@ def test_classes_of_unknown_names_are_asked_for(tiny_classifier, tmp_path):
     assert open_model(folder_of(renamed), labels=("POSITIVE", "NEGATIVE")).description.positive_label == "POSITIVE"
 
 
+@pytest.mark.slow
 def test_the_engine_of_a_report_or_another(tiny_classifier, suites):
     told: list[tuple[int, int]] = []
     options = {"probes": ["winogender"], "data": [suites]}
@@ -220,6 +222,7 @@ def test_the_engine_of_a_report_or_another(tiny_classifier, suites):
         assert run_audit(folder, engine=elsewhere, **options).model.engine == "onnx fp32"
 
 
+@pytest.mark.slow
 def test_a_card_measures_bias_again_and_finds_the_same(tiny_classifier, suites):
     first = encode_report(run_audit(folder_of(tiny_classifier), probes=["winogender"], data=[suites]))
     names = [probe["name"] for probe in first["probes"]]
@@ -250,6 +253,7 @@ def test_a_raw_model_without_next_sentences_beside_one_with_them(raw, suites):
     assert alone["skipped"] == {"stereoset, next sentences": "the raw model has no next-sentence head"}
 
 
+@pytest.mark.slow
 def test_a_classifier_and_a_raw_model_together(raw, tiny_classifier, suites):
     probes = ["winogender", "winogender-masked-lm", "crows-pairs"]
     content = audited(tiny_classifier, probes, [suites], masked_lm=raw["distilbert"])
@@ -258,12 +262,14 @@ def test_a_classifier_and_a_raw_model_together(raw, tiny_classifier, suites):
     assert len(content["model"]["masked_lm"]["weights_sha256"]) == 64
 
 
+@pytest.mark.slow
 def test_what_a_tokenizer_cannot_be_asked_is_left_out_and_said(raw, suites):
     content = audited(raw["mute"], ["winogender-masked-lm", "crows-pairs"], [suites])
     assert list(figures(content)) == ["crows-pairs"]
     assert content["skipped"] == {"winogender-masked-lm": "the pronoun 'he' is not one token of this model"}
 
 
+@pytest.mark.slow
 def test_two_models_side_by_side(suites):
     first, second = fake(planted, "biased"), fake(constant, "even")
     plan = plan_probes(first.offers, ["winobias"], [suites])

@@ -46,6 +46,7 @@ def map_svg():
     return charts.as_svg(charts.world_map([value, *others], "Where films are filmed", charts.SHAPES_SOURCE))
 
 
+@pytest.mark.slow
 def test_a_map_says_country_probability_and_interval(map_svg):
     assert "France: 0.890, 95 % interval 0.850 to 0.930" in labels(map_svg)
     assert "China: 0.500" in labels(map_svg)
@@ -145,6 +146,7 @@ def test_a_template_without_fillers_has_an_empty_row():
     assert "A {country}" in texts(charts.as_svg(charts.template_spread({"A {country}": {}, "B": {"x": 0.1}})))
 
 
+@pytest.mark.slow
 def test_differences_that_leave_zero_out_are_filled():
     differences = {"nurse": Estimate(0.03, 0.01, 0.05), "clerk": Estimate(0.03, -0.01, 0.07), "cook": Estimate(0.02)}
 
@@ -158,6 +160,7 @@ def test_differences_that_leave_zero_out_are_filled():
     assert {"nurse: +0.0300, 95 % interval 0.010 to 0.050", "cook: +0.0200"} <= set(labels(svg))
 
 
+@pytest.mark.slow
 def test_a_constant_classifier_still_gives_a_chart():
     nothing = {name: Estimate(0.0, 0.0, 0.0) for name in "abc"}
     low, high = charts.difference_domain(nothing, {})
@@ -186,6 +189,7 @@ def test_figures_of_two_models_stand_side_by_side():
     assert {"A 0.200", "B 0.0200", "A −0.100", "B 0.0500", "B 3.000"} <= set(written)
 
 
+@pytest.mark.slow
 def test_the_script_for_pages_draws_without_asking_anybody():
     code = charts.javascript()
     assert "vegaEmbed" in code

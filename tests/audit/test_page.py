@@ -89,6 +89,7 @@ def small(**changes):
     return content | {"probes": [probe | changes]}
 
 
+@pytest.mark.slow
 def test_every_probe_says_what_it_asks_found_and_cannot_show(one):
     for probe in audit()["probes"]:
         for part in ("title", "asks", "cannot_show", "source"):
@@ -154,6 +155,7 @@ def test_nothing_is_fetched_and_nothing_runs_but_the_pages_own_scripts(one):
         assert f"'sha256-{digest}'" in policy
 
 
+@pytest.mark.slow
 def test_the_shapes_are_in_the_page_once(two):
     data = [attributes["id"] for attributes, _ in two.scripts if attributes.get("type") == "application/json"]
     charts = [attributes["data-chart"] for _, attributes in two.elements if "data-chart" in attributes]
@@ -186,7 +188,7 @@ def test_a_probe_that_only_one_model_can_take_is_shown_for_that_one():
     assert "kept – – 0.990 – –" in page.text
 
 
-@pytest.mark.slow(keep=3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "evil", ["<script>alert(1)</script>", "</script><img src=x onerror=alert(1)>", "\"'><b>", "<!--<script>", "\ud800"]
 )
@@ -265,6 +267,7 @@ def test_a_long_table_is_cut_and_says_so():
     assert len(page.all("tr")) < 2100
 
 
+@pytest.mark.slow
 def test_crowded_charts_keep_their_ends_and_say_that_they_are_thinned():
     words = {f"word {number}": number / 5000 for number in range(5001)}
     groups = {word: figure(value) for word, value in words.items()}

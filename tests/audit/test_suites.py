@@ -140,6 +140,7 @@ def refusal(name: str, path: Path) -> DataError:
     return caught.value
 
 
+@pytest.mark.slow
 def test_the_published_suites_are_read_as_published(shared):
     found = find_suites(shared / "data")
     stereoset = read_stereoset(found["stereoset"])
@@ -285,6 +286,7 @@ def change_sentence(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (change_sentence("id", "intersentence-race-0-stereotype"), "the sentence id .* occurs 2 times"),
     ],
 )
+@pytest.mark.slow
 def test_a_stereoset_that_is_not_the_published_one(change, message, tmp_path):
     path = write_stereoset(tmp_path / "dev.json", change)
     error = refusal("stereoset", path)

@@ -21,6 +21,7 @@ from valence.folder import ModelFolder
 from valence.text.tokenizer import Tokenizer
 
 
+@pytest.mark.slow
 def test_peak_memory_is_that_of_the_process_alone():
     ballast = np.ones(200 << 17)  # 200 MiB that the child must not be charged with
     _, small = run_to_end([sys.executable, "-c", "print('ends')"])
@@ -83,6 +84,7 @@ def test_streamed_texts_are_distinct_and_short():
     assert 5 <= min(len(text.split()) for text in texts) < max(len(text.split()) for text in texts) <= 20
 
 
+@pytest.mark.slow
 def test_streaming_in_a_process_of_its_own():
     done = subprocess.run(
         [sys.executable, "-m", "valence.benchmark.stream", "64"], capture_output=True, timeout=60, check=True

@@ -140,6 +140,7 @@ def test_models_are_told_apart(tiny_classifier, tmp_path, data):
     assert choose_model(str(named_default), tmp_path, None).key == "default (folder)"
 
 
+@pytest.mark.slow
 def test_a_request_that_fails_says_why_and_the_worker_lives_on(tmp_path):
     worker = Worker()
     try:
@@ -150,6 +151,7 @@ def test_a_request_that_fails_says_why_and_the_worker_lives_on(tmp_path):
         worker.close()
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies(tiny_classifier, tmp_path, data):
     model = choose_model(str(tiny_classifier), tmp_path, None)
     entrants = [Entrant(model, CONTENDERS["valence-embedded"]) for _ in range(2)]
@@ -170,6 +172,7 @@ def test_a_worker_that_dies(tiny_classifier, tmp_path, data):
             entrant.close()
 
 
+@pytest.mark.slow
 def test_what_keeps_memory_for_every_shape_starts_anew(tiny_classifier, tmp_path):
     model = choose_model(str(tiny_classifier), tmp_path, None)
     embedded = CONTENDERS["valence-embedded"]

@@ -77,6 +77,7 @@ def changed(digits: str) -> str:
     return f"{digits[:place]}{(int(digits[place]) + 1) % 10}{digits[place + 1 :]}"
 
 
+@pytest.mark.slow
 def test_everything_is_checked_and_holds(facts, text, unchanged, again):
     checked = check(facts, text, unchanged.data, unchanged.other, auditor=again)
     assert [finding for finding in checked.statements if finding.outcome in ("fails", "not checked")] == []
@@ -151,6 +152,7 @@ def test_any_changed_figure_fails_and_is_named(facts, text, bench):
     changed_figures_fail(facts, text, bench, figures)
 
 
+@pytest.mark.slow
 def test_some_changed_figures_fail_and_are_named(facts, text, bench):
     changed_figures_fail(facts, text, bench, some(figures_of(text)))
 
@@ -163,6 +165,7 @@ def test_any_changed_number_fails(facts, text, bench):
     changed_numbers_fail(facts, text, bench, numbers)
 
 
+@pytest.mark.slow
 def test_some_changed_numbers_fail(facts, text, bench):
     changed_numbers_fail(facts, text, bench, some(numbers_of(text)))
 
@@ -183,11 +186,13 @@ def test_any_changed_figure_of_the_default_fails(of_the_default):
     changed_figures_of_the_default_fail(facts, text, figures)
 
 
+@pytest.mark.slow
 def test_some_changed_figures_of_the_default_fail(of_the_default):
     facts, text, figures = of_the_default
     changed_figures_of_the_default_fail(facts, text, some(figures, 20))
 
 
+@pytest.mark.slow
 def test_a_figure_that_the_model_does_not_reach_fails(carded):
     """The card and its report agree, and both are wrong."""
     report = carded.report("evaluation-reviews.json")
@@ -200,6 +205,7 @@ def test_a_figure_that_the_model_does_not_reach_fails(carded):
     assert checked.exit_code == 1
 
 
+@pytest.mark.slow
 def test_a_bias_that_is_larger_than_claimed_fails(facts, text, unchanged):
     worse = unchanged.report("audit.json")
     worse["probes"][0]["figures"]["worst_standard_deviation"]["value"] += 0.05
@@ -209,6 +215,7 @@ def test_a_bias_that_is_larger_than_claimed_fails(facts, text, unchanged):
     assert "measured 0.0821 by onnx fp32" in failing[0].detail
 
 
+@pytest.mark.slow
 def test_an_audit_gets_what_it_needs_and_may_refuse(facts, text, unchanged):
     asked = []
 
@@ -241,6 +248,7 @@ def test_bias_is_measured_again_by_the_audit_itself(carded):
     assert set(mine.values()) == {"measured again"}
 
 
+@pytest.mark.slow
 def test_without_data_nothing_fails_and_it_is_said_what_is_needed(facts, text, again):
     checked = check(facts, text, auditor=again)
     assert checked.exit_code == 3
@@ -253,6 +261,7 @@ def test_without_data_nothing_fails_and_it_is_said_what_is_needed(facts, text, a
     assert found["model.parameters"].outcome == "measured again"
 
 
+@pytest.mark.slow
 def test_data_that_is_another_file_now(facts, text, again, tmp_path, unchanged):
     shutil.copy(unchanged.data / "reviews.tsv", tmp_path / "reviews.tsv")
     with (tmp_path / "reviews.tsv").open("a") as file:
@@ -262,6 +271,7 @@ def test_data_that_is_another_file_now(facts, text, again, tmp_path, unchanged):
     assert found["evaluation.reviews.auc"].detail.startswith(f"missing: no file below {tmp_path} is the data reviews")
 
 
+@pytest.mark.slow
 def test_the_other_model_is_needed_for_a_comparison(facts, text, unchanged, again):
     checked = check(facts, text, unchanged.data, auditor=again)
     found = {finding.name: finding for finding in checked.statements}
@@ -271,6 +281,7 @@ def test_the_other_model_is_needed_for_a_comparison(facts, text, unchanged, agai
 
 
 @pytest.mark.parametrize(("factor", "code"), [(1.0, 0), (5.0, 1), (0.1, 1)])
+@pytest.mark.slow
 def test_speed_is_a_ratio_within_a_factor_of_two(carded, again, factor, code):
     report = carded.report("comparison.json")
     for model, speed in zip(report["models"], (3000.0 * factor, 1000.0), strict=True):
@@ -307,6 +318,7 @@ def test_an_engine_that_the_manifest_does_not_describe(carded):
     assert "not the file that the manifest describes" in failing["size.model.onnx"]
 
 
+@pytest.mark.slow
 def test_what_is_added_by_hand_is_not_checked(facts, text, unchanged, again):
     added = text.replace("## Training\n", "## Notes\n\nWe used it on 17,000 letters.\n\n## Training\n")
     checked = check(facts, added, unchanged.data, unchanged.other, auditor=again)
@@ -316,6 +328,7 @@ def test_what_is_added_by_hand_is_not_checked(facts, text, unchanged, again):
     assert checked.exit_code == 3
 
 
+@pytest.mark.slow
 def test_a_figure_without_its_mark_is_noticed(facts, text):
     without = text.replace("<!-- fact:training.steps -->345<!-- end -->", "346")
     checked = check(facts, without)
@@ -366,6 +379,7 @@ def test_a_figure_that_stands_for_something_else_fails(facts, text, bench, old, 
         r"    - type: f1\n(      .*\n)+",
     ],
 )
+@pytest.mark.slow
 def test_what_is_taken_out_is_not_checked(facts, text, unchanged, again, lines):
     """A section, a row of a table, some metadata or a row of the model-index: nobody may overlook that it is gone."""
     shorter, n = re.subn(lines, "", text)
@@ -376,6 +390,7 @@ def test_what_is_taken_out_is_not_checked(facts, text, unchanged, again, lines):
     assert checked.exit_code == 3
 
 
+@pytest.mark.slow
 def test_a_damaged_mark_is_noticed(facts, text):
     broken = text.replace("<!-- fact:training.steps -->345<!-- end -->", "<!-- fact:training.steps -->345")
     failing = [finding for finding in check(facts, broken).statements if finding.outcome == "fails"]
@@ -383,6 +398,7 @@ def test_a_damaged_mark_is_noticed(facts, text):
     assert failing[0].detail == "the mark of this figure is damaged"
 
 
+@pytest.mark.slow
 def test_line_ends_and_another_name_change_nothing(facts, text, unchanged, again):
     edited = text.replace("\n", "\r\n") + "\r\n"
     for before in ("- name: {}", "'{}'", "--model {}"):
@@ -394,6 +410,7 @@ def test_line_ends_and_another_name_change_nothing(facts, text, unchanged, again
     assert (finding.claimed, finding.outcome) == ("(empty)", "not checked"), "the table would be none"
 
 
+@pytest.mark.slow
 def test_figures_that_the_card_leaves_out_are_named(facts, text, unchanged, again):
     before, _, rest = text.partition("## Time of Training")
     shorter = before + "## Origin and Licences" + rest.partition("## Origin and Licences")[2]
@@ -422,6 +439,7 @@ def test_a_card_with_no_figures_is_refused(facts):
         (b"# A\n" * 20_000, "too large for a card: more than 10,000 lines"),
     ],
 )
+@pytest.mark.slow
 def test_a_hostile_card_is_one_clear_error(tmp_path, content, said):
     path = tmp_path / "README.md"
     path.write_bytes(content)
@@ -457,6 +475,7 @@ def test_a_model_index_of_odd_values_is_one_clear_error(text, place, value):
         parse_readme(odd, "README.md")
 
 
+@pytest.mark.slow
 def test_a_card_without_a_model_index_may_lie_under_another_name(carded):
     (carded.folder / "reports" / "evaluation-reviews.json").unlink()
     facts = read_sources(carded.model)
@@ -478,6 +497,7 @@ def test_no_card_is_an_error_too(tmp_path):
         read_readme(tmp_path / "README.md")
 
 
+@pytest.mark.slow
 def test_a_card_full_of_marks_and_numbers_takes_no_longer_than_a_moment(facts):
     hostile = "# x\n" + "<!-- fact:a -->1<!-- end --> 5 <!-- fact:" * 20_000
     checked = check(facts, hostile)

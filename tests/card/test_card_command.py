@@ -39,6 +39,7 @@ def test_a_card_is_written_and_checked(carded, card):
     assert changed.stdout.splitlines()[-1].endswith(": reports/training.json says 345 (steps)")
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_told(carded, card):
     for path in (carded.folder / "reports").iterdir():
         path.unlink()
@@ -93,6 +94,7 @@ def test_what_became_of_each_figure_as_json(card, tmp_path, without_audit):
         (["--out", "README.md/deeper"], "cannot be written"),
     ],
 )
+@pytest.mark.slow
 def test_what_cannot_be_done_is_one_line(carded, card, arguments, said):
     (carded.folder.parent / "README.md").write_text("a file")
     done = card(carded.folder, *arguments, cwd=carded.folder.parent)
@@ -101,12 +103,14 @@ def test_what_cannot_be_done_is_one_line(carded, card, arguments, said):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_data_without_check_is_a_wrong_option(carded, card):
     done = card(carded.folder, "--data", carded.data)
     assert done.returncode == 2
     assert "--data goes with --check" in done.stderr
 
 
+@pytest.mark.slow
 def test_data_that_is_no_folder(carded, card):
     card(carded.folder)
     done = card(carded.folder, "--check", "--data", carded.data / "reviews.tsv")
@@ -114,6 +118,7 @@ def test_data_that_is_no_folder(carded, card):
     assert "reviews.tsv: no such folder of data" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_card_of_somebody_else(carded, card):
     """Its model-index is all that is known."""
     (carded.folder / "README.md").write_text(
@@ -126,6 +131,7 @@ def test_a_card_of_somebody_else(carded, card):
     assert "not checked: model-index: accuracy on reviews: 0.99" in done.stdout
 
 
+@pytest.mark.slow
 def test_help_has_examples_and_exit_codes(card):
     done = card("--help")
     assert "valence card default --check --data ../shared/data" in done.stdout
@@ -139,6 +145,7 @@ MAPPED = [{"name": "France", "iso_numeric": "250", "value": 0.5}, {"name": "Peru
     ("rows", "said"),
     [(MAPPED, None), ([{"name": "France", "value": "high"}], "left out: the map"), ([250], "left out: the map")],
 )
+@pytest.mark.slow
 def test_a_map_that_is_not_there_is_drawn(carded, rows, said):
     pytest.importorskip("vl_convert")
     for path in carded.folder.glob("reports/map*"):

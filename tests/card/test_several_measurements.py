@@ -64,6 +64,7 @@ def holds(model: Path, data: Path, text: str | None = None) -> str:
 
 
 @pytest.mark.parametrize("positive", [None, "NEGATIVE"])
+@pytest.mark.slow
 def test_the_class_is_named_wherever_one_is_meant(plain, tmp_path, positive):
     evaluate(plain, table(tmp_path / "data" / "dev.tsv", 40), *(["--positive", positive] if positive else []))
     text = holds(plain, tmp_path / "data")
@@ -88,6 +89,7 @@ def abuse(plain) -> Path:
     return plain
 
 
+@pytest.mark.slow
 def test_without_a_positive_class_macro_stands_in_front(abuse, tmp_path):
     evaluate(abuse, table(tmp_path / "data" / "dev.tsv", 40))
     text = holds(abuse, tmp_path / "data")
@@ -114,6 +116,7 @@ def test_a_class_that_is_never_found_is_said(abuse, tmp_path):
     assert "\nOn data-dev no text is normal: how well that is found is not known, and counts as 0.\n" in seen
 
 
+@pytest.mark.slow
 def test_a_wrong_figure_of_a_class_fails(plain, tmp_path):
     evaluate(plain, table(tmp_path / "data" / "dev.tsv", 40))
     path = plain / "reports" / "evaluation-data-dev.json"
@@ -141,6 +144,7 @@ def test_seventy_classes_make_no_endless_card(plain, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["binary", "renamed", "mixed"])
+@pytest.mark.slow
 def test_reports_of_an_earlier_version_are_rendered_and_checked(plain, abuse, tmp_path, kind):
     """Without `positive` f1 is of the class that sorts second, which is said."""
     model = plain if kind == "binary" else abuse
@@ -233,6 +237,7 @@ def _place(finding) -> tuple[bool, bool]:
     return finding.name == "a line", finding.name.startswith("model-index")
 
 
+@pytest.mark.slow
 def test_two_that_nothing_tells_apart_have_the_names_of_their_files(plain, tmp_path):
     evaluate(plain, table(tmp_path / "data" / "dev.tsv", 40))
     reports = plain / "reports"

@@ -70,6 +70,7 @@ def test_every_misfit_is_named_at_once(folder):
 
 
 @pytest.mark.parametrize("head", HEADS, ids="-".join)
+@pytest.mark.slow
 def test_each_missing_tensor_of_each_head_is_noticed(head, tmp_path):
     folder = save(build(HEADS[head], build_config(head[0])), tmp_path)
     whole = load_file(folder.path / "model.safetensors")
@@ -154,6 +155,7 @@ def test_no_value_of_any_key_ends_in_another_error(architecture, value, tmp_path
 
 
 @pytest.mark.parametrize("key", ["vocab_size", "dim", "n_layers", "hidden_dim", "max_position_embeddings"])
+@pytest.mark.slow
 def test_a_huge_size_is_refused_before_memory_is_asked_for(folder, key):
     edit_config(folder, **{key: 1000 if key == "n_layers" else 99_999})
     assert "do not fit the config" in refusal(folder.path, CheckpointError)

@@ -213,6 +213,7 @@ UNKNOWN = {
 
 @pytest.mark.parametrize("loader", ["classification", "masked-lm", "next-sentence", "train", "distill", "pretrain"])
 @pytest.mark.parametrize("way", UNKNOWN)
+@pytest.mark.slow
 def test_an_unknown_prefix_is_named(way, loader, tmp_path):
     """Whichever loader meets it: the encoder is never initialised, and the advice is not to fine-tune it."""
     theirs, folder = make(("bert", "classification"), tmp_path, id2label=dict(enumerate(LABELS)))
@@ -525,6 +526,7 @@ def run(*arguments):
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model._orig_mod."])
+@pytest.mark.slow
 def test_engines_and_export_read_them(without_export, tiny_classifier, prefix):
     texts = ["good film", "a bad plot", ""]
     expected = valence.load(tiny_classifier, engine="torch").logits(texts)

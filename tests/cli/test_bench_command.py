@@ -12,6 +12,7 @@ import pytest
         (["--json", "nowhere/there/x.json", "--only", "fastest"], "no contender"),
     ],
 )
+@pytest.mark.slow
 def test_what_cannot_be_used(run, tmp_path, arguments, said):
     done = run("bench", *arguments, cwd=tmp_path)
     message = done.stderr.decode()

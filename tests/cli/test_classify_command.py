@@ -36,6 +36,7 @@ def refused(done: subprocess.CompletedProcess, *said: str, code: int = 1) -> Non
         assert message.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_texts_from_arguments(classify, tiny_classifier):
     done = classify("the film was good", "", "awful")
     assert (done.returncode, done.stderr) == (0, b"")
@@ -46,6 +47,7 @@ def test_texts_from_arguments(classify, tiny_classifier):
     )
 
 
+@pytest.mark.slow
 def test_json_lines(classify, tiny_classifier):
     texts = ["the film was good", "", "a\tb\nc", "good " * 70, "caf\u00e9 \U0001f600 \u2028 \x85 \x1b[31m"]
     done = classify("--json", "--long-text", "truncate", *texts)
@@ -74,6 +76,7 @@ def test_json_lines(classify, tiny_classifier):
         ("a.txt", '"one" film\n\n'),
     ],
 )
+@pytest.mark.slow
 def test_texts_from_a_file(classify, tmp_path, name, content):
     (tmp_path / name).write_bytes(content.encode())
     done = classify("--file", tmp_path / name)
@@ -82,6 +85,7 @@ def test_texts_from_a_file(classify, tmp_path, name, content):
     assert texts_of(done.stdout) == ['"one" film', ""]
 
 
+@pytest.mark.slow
 def test_texts_from_parquet_and_pairs(classify, tmp_path):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"id": [1, 2], "first": ["a", "b"], "second": ["c", "d"]}), path)
@@ -107,18 +111,21 @@ def test_texts_from_parquet_and_pairs(classify, tmp_path):
         (b"good\na\0b\n", ["good", "a\\x00b"]),
     ],
 )
+@pytest.mark.slow
 def test_standard_input_is_one_text_a_line(classify, stdin, texts):
     done = classify(stdin=stdin)
     assert (done.returncode, done.stderr) == (0, b"")
     assert texts_of(done.stdout) == texts
 
 
+@pytest.mark.slow
 def test_many_lines_in_order(classify):
     texts = [f"film {n} " + "good " * (n % 40) for n in range(6000)]
     done = classify(stdin="".join(f"{text}\n" for text in texts).encode())
     assert texts_of(done.stdout) == texts
 
 
+@pytest.mark.slow
 def test_a_huge_line(classify):
     text = "good " * 200_000
     done = classify("--json", stdin=f"bad\n{text}\nbad\n".encode())
@@ -132,12 +139,14 @@ def test_a_huge_line(classify):
     assert found[1]["text"] == text
 
 
+@pytest.mark.slow
 def test_invalid_utf8_comes_after_the_lines_before_it(classify):
     done = classify(stdin=b"good\nbad\ncaf\xe9\ngood\n")
     refused(done, "standard input, line 3", "not UTF-8: byte 4 of the line is 0xe9")
     assert texts_of(done.stdout) == ["good", "bad"]
 
 
+@pytest.mark.slow
 def test_a_bad_row_comes_after_the_rows_before_it(classify, tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "good"}\n{"text": "bad"}\n{"text": 5}\n')
     done = classify("--file", tmp_path / "a.jsonl")
@@ -145,7 +154,7 @@ def test_a_bad_row_comes_after_the_rows_before_it(classify, tmp_path):
     assert texts_of(done.stdout) == ["good", "bad"]
 
 
-@pytest.mark.slow(keep=3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -168,6 +177,7 @@ def test_a_text_keeps_to_its_line_and_steers_nothing(classify, text):
     assert len(classify("--json", text, "good").stdout.decode().splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_windows(classify, tiny_classifier, tmp_path):
     text = "good bad film " * 50
     (tmp_path / "a.txt").write_text(f"{text}\ngood\n")
@@ -186,6 +196,7 @@ def test_windows(classify, tiny_classifier, tmp_path):
     refused(classify("--stride", "4", "--long-text", "truncate", "good"), "go with long_text 'window'")
 
 
+@pytest.mark.slow
 def test_a_file_that_ends_badly_comes_out_to_there(classify, tmp_path):
     rows = "".join(json.dumps({"text": f"good {n}"}) + "\n" for n in range(9000))
     (tmp_path / "a.jsonl").write_text(rows + '{"text": 5}\n')
@@ -194,10 +205,12 @@ def test_a_file_that_ends_badly_comes_out_to_there(classify, tmp_path):
     assert texts_of(done.stdout) == [f"good {n}" for n in range(9000)]
 
 
+@pytest.mark.slow
 def test_bytes_that_are_no_text_as_an_argument(classify):
     refused(classify(b"good", b"caf\xe9"), "text 2 is not valid Unicode: character 4")
 
 
+@pytest.mark.slow
 def test_output_is_utf8_whatever_the_locale(classify):
     for env in ({"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "ascii"}):
         done = classify(stdin="caf\u00e9 \U0001f600\n".encode(), env=env)
@@ -210,6 +223,7 @@ def test_long_texts_refused(classify):
     assert texts_of(done.stdout) == ["good"]  # what came before it is not lost
 
 
+@pytest.mark.slow
 def test_a_text_that_is_refused_late_is_read_once_and_has_its_number(classify):
     n_before = 2048 + 3  # in the second of the groups that are read at once
     done = classify("--long-text", "error", "--max-length", "8", stdin=b"good\n" * n_before + b"good " * 10 + b"\n")
@@ -233,10 +247,12 @@ def test_a_text_that_is_refused_late_is_read_once_and_has_its_number(classify):
         (["--model", "~nobody-of-that-name/x", "x"], "nobody-of-that-name"),
     ],
 )
+@pytest.mark.slow
 def test_bad_input_ends_with_one_line(classify, arguments, said):
     refused(classify(*arguments), said)
 
 
+@pytest.mark.slow
 def test_bad_columns(classify, tmp_path):
     (tmp_path / "a.tsv").write_text("one\ttwo\na\tb\n")
     refused(classify("--file", tmp_path / "a.tsv"), "which column is the text? The columns are 'one', 'two'")
@@ -255,6 +271,7 @@ def test_bad_columns(classify, tmp_path):
         (["-5 stars"], "No such option"),
     ],
 )
+@pytest.mark.slow
 def test_wrong_options_exit_with_2_and_a_hint(classify, arguments, said):
     refused(classify(*arguments), said, "Try 'valence classify --help' for help", "Usage: valence classify", code=2)
 
@@ -300,6 +317,7 @@ def test_a_full_disk(valence_command, tiny_classifier):
 @pytest.mark.parametrize(
     ("closed", "said"), [(">&-", "standard output is closed"), ("<&-", "standard input is closed")]
 )
+@pytest.mark.slow
 def test_closed_streams(valence_command, tiny_classifier, closed, said):
     arguments = [*valence_command, "classify", "--model", str(tiny_classifier)]
     done = subprocess.run(
@@ -325,6 +343,7 @@ def answer(process, seconds=20) -> bytes:
     return process.stdout.readline()
 
 
+@pytest.mark.slow
 def test_a_slow_stream_is_answered_line_by_line(started):
     for text in (b"good", b"bad", b""):
         started.stdin.write(text + b"\n")
@@ -352,6 +371,7 @@ def shown(valence_command, tiny_classifier, *texts, env=None) -> str:
     return on_terminal([*valence_command, "classify", "--model", str(tiny_classifier), *texts], env)
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_readable_coloured_lines(valence_command, tiny_classifier):
     texts = ["the film was good " * 8, "bad\x1b[2J", "good " * 70]
     output = shown(valence_command, tiny_classifier, "--long-text", "truncate", *texts)
@@ -381,6 +401,7 @@ def test_a_terminal_is_told_of_texts_that_are_mostly_unknown(valence_command, ti
 
 @pytest.mark.parametrize("as_json", [(), ("--json",)])
 @pytest.mark.parametrize("source", ["arguments", "stdin", "file", "pairs"])
+@pytest.mark.slow
 def test_a_pipe_gets_the_usual_lines_and_one_warning_at_the_end(classify, tmp_path, source, as_json):
     texts = [EMOJI, "good", f"{EMOJI} {EMOJI} a", f"good {EMOJI}", ""]
     (tmp_path / "a.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
@@ -422,12 +443,14 @@ def test_no_colour_and_no_wrapping_off_a_terminal(classify):
     ],
 )
 @pytest.mark.parametrize("name", ["-", "/dev/stdin"])
+@pytest.mark.slow
 def test_a_table_on_standard_input(classify, content, name):
     done = classify("--file", name, stdin=content)
     assert done.returncode == 0, done.stderr
     assert texts_of(done.stdout) == ["good film", "bad, film"]
 
 
+@pytest.mark.slow
 def test_options_of_tables(classify, tmp_path):
     path = tmp_path / "sheet.txt"
     path.write_bytes("1~café, good\n2~naïve\n".encode("cp1252"))
@@ -439,6 +462,7 @@ def test_options_of_tables(classify, tmp_path):
 
 
 @pytest.mark.parametrize("stdin", [b"good\rbad\rfilm\r", b"good\rbad\rfilm", b"\xef\xbb\xbfgood\rbad\rfilm"])
+@pytest.mark.slow
 def test_carriage_returns_alone_end_lines_of_standard_input(classify, stdin):
     assert texts_of(classify(stdin=stdin).stdout) == ["good", "bad", "film"]
 
@@ -454,6 +478,7 @@ def test_nothing_on_standard_input_is_no_table(classify):
 
 
 @pytest.mark.parametrize("command", ["classify", "train", "evaluate", "compare", "distill", "pretrain", "export"])
+@pytest.mark.slow
 def test_every_command_that_reads_tables_takes_the_same_options(run, command):
     output = run(command, "--help").stdout.decode()
     for option in ("--text-column", "--format", "--encoding", "--delimiter", "--no-header"):

@@ -10,6 +10,7 @@ from valence.cli import _COMMANDS
 
 
 @pytest.mark.parametrize("command", _COMMANDS)
+@pytest.mark.slow
 def test_help_has_an_example(run, command):
     done = run(command, "--help")
     output = done.stdout.decode()
@@ -38,6 +39,7 @@ def test_python_m_valence(run):
 
 
 @pytest.mark.parametrize("arguments", [["clasify", "x"], ["--colour"], ["evaluate"], ["train"]])
+@pytest.mark.slow
 def test_wrong_use_exits_with_2_and_a_hint(run, arguments):
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (2, b"")
@@ -45,6 +47,7 @@ def test_wrong_use_exits_with_2_and_a_hint(run, arguments):
     assert "Traceback" not in done.stderr.decode()
 
 
+@pytest.mark.slow
 def test_help_into_a_closed_pipe(valence_command):
     done = subprocess.run(
         ["sh", "-c", '("$@"; echo "exit $?" >&2) | true', "sh", "sh", "-c", 'sleep 0.3; exec "$@"', "sh",
@@ -54,12 +57,14 @@ def test_help_into_a_closed_pipe(valence_command):
     assert done.stderr == b"exit 141\n"
 
 
+@pytest.mark.slow
 def test_export_says_what_is_wrong(run, tmp_path):
     done = run("export", tmp_path)
     assert done.returncode == 1
     assert done.stderr.decode().startswith(f"valence: error: {tmp_path}: not a model folder")
 
 
+@pytest.mark.slow
 def test_export_asks_for_a_folder_before_anything_is_fetched(run):
     done = run("export", "owner/model")
     assert done.returncode == 1

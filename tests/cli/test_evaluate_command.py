@@ -61,6 +61,7 @@ def test_out(run, model, data, tmp_path):
 
 
 @pytest.mark.parametrize("out", ["file.txt/report.json", "folder"])
+@pytest.mark.slow
 def test_out_that_cannot_be_written(run, model, data, tmp_path, out):
     (tmp_path / "file.txt").write_text("")
     (tmp_path / "folder").mkdir()
@@ -99,6 +100,7 @@ def test_the_embedded_default_is_never_written_to(run, data, tmp_path):
         ("", "empty"),
     ],
 )
+@pytest.mark.slow
 def test_bad_data(run, model, data, content, said):
     data.write_text(content)
     done = evaluate(run, model, data)
@@ -155,6 +157,7 @@ def test_the_report_says_what_was_measured(run, model, data):
 
 
 @pytest.mark.parametrize("out", [".", "reviews.tsv/report.json"])
+@pytest.mark.slow
 def test_an_unusable_out_is_refused_before_the_work(run, model, data, out):
     done = evaluate(run, model, data, "--out", data.parent / out)
     assert done.returncode == 1
@@ -162,6 +165,7 @@ def test_an_unusable_out_is_refused_before_the_work(run, model, data, out):
     assert b"evaluating" not in done.stderr
 
 
+@pytest.mark.slow
 def test_another_kind_of_model_is_refused_before_its_data_is_read(run, model, tmp_path):
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps({**config, "problem_type": "multi_label_classification"}))

@@ -74,6 +74,7 @@ def test_openvino(run, model, tmp_path):
     assert classified.returncode == 0, classified.stderr
 
 
+@pytest.mark.slow
 def test_a_refusal_names_figures_and_products(run, tmp_path, vocabulary):
     folder = tmp_path / "model"
     config = tiny_config()
@@ -140,6 +141,7 @@ def test_train_marks_the_texts_that_export_reads(run, home):
     assert sample_of(home / "model") == "1,000 training texts of home-train"
 
 
+@pytest.mark.slow
 def test_the_marked_texts_are_those_rows(home, monkeypatch):
     monkeypatch.chdir(home)
     folder = ModelFolder(home / "model", "m")
@@ -167,6 +169,7 @@ def test_without_the_same_file_the_sample_is_built_in(home, state):
     assert _kept_sample(ModelFolder(home / "model", "m")) == Sample(BUILT_IN, "built-in sentences")
 
 
+@pytest.mark.slow
 def test_a_trained_model_exports_in_int8(run, home):
     """Whatever comes of it, the weights and the export before it are still there."""
     before = load_model(ModelFolder(home / "model", "m"), "classification").state_dict()

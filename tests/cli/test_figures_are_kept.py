@@ -91,6 +91,7 @@ def said(done: subprocess.CompletedProcess) -> str:
 
 
 @pytest.mark.parametrize("command", OUT)
+@pytest.mark.slow
 def test_an_out_on_a_read_only_disk_is_refused_before_the_work(run, model, data, tmp_path, mounted, command):
     disk = mounted("ro")
     done = run(*arguments(command, model, data, tmp_path, OUT[command], disk / "new" / "report"))
@@ -101,6 +102,7 @@ def test_an_out_on_a_read_only_disk_is_refused_before_the_work(run, model, data,
 
 
 @pytest.mark.parametrize("command", OUT)
+@pytest.mark.slow
 def test_an_out_on_a_full_disk_is_refused_before_the_work(run, model, data, tmp_path, mounted, command):
     disk = mounted()
     fill(disk)
@@ -113,6 +115,7 @@ def test_an_out_on_a_full_disk_is_refused_before_the_work(run, model, data, tmp_
 
 @pytest.mark.parametrize("command", OUT)
 @pytest.mark.parametrize("kind", ["below a file", "below a link to nothing"])
+@pytest.mark.slow
 def test_an_out_that_cannot_be(run, model, data, tmp_path, command, kind):
     (tmp_path / "in the way").write_text("") if kind == "below a file" else (tmp_path / "in the way").symlink_to("no")
     done = run(*arguments(command, model, data, tmp_path, OUT[command], tmp_path / "in the way" / "report"))
@@ -126,6 +129,7 @@ def test_an_out_that_cannot_be(run, model, data, tmp_path, command, kind):
 
 @pytest.mark.parametrize("command", ["evaluate", "compare", "explain"])
 @pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.slow
 def test_figures_are_printed_where_the_disk_is_full_at_the_end(run, model, data, tmp_path, command, as_json):
     usual = run(*arguments(command, model, data, tmp_path, *["--json"] * as_json))
     done = run(*arguments(command, model, data, tmp_path, OUT[command], "/dev/full", *["--json"] * as_json))
@@ -144,6 +148,7 @@ def test_figures_are_printed_where_the_disk_is_full_at_the_end(run, model, data,
 
 
 @pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.slow
 def test_figures_are_printed_where_a_file_may_not_grow(model, data, tmp_path, valence_command, as_json):
     """As a quota and a full disk do, after what was tried."""
     labels = ("a" * ENOUGH, "b")  # so that the report is large
@@ -162,6 +167,7 @@ def test_figures_are_printed_where_a_file_may_not_grow(model, data, tmp_path, va
     assert list((model / "reports").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_audit_on_a_disk_that_is_full_at_the_end(run, model, data, tmp_path, mounted):
     disk = mounted()
     fill(disk, 2 * ENOUGH)
@@ -172,6 +178,7 @@ def test_an_audit_on_a_disk_that_is_full_at_the_end(run, model, data, tmp_path, 
     assert (model / "reports" / "audit.json").is_file(), "where there is room it is kept"
 
 
+@pytest.mark.slow
 def test_a_report_is_kept_where_nobody_reads_what_is_printed(model, data, tmp_path, valence_command):
     options = arguments("evaluate", model, data, tmp_path)
     with Path("/dev/full").open("wb") as full:
@@ -201,6 +208,7 @@ def check_told_and_printed(done: subprocess.CompletedProcess, path: Path, why: s
 
 @pytest.mark.parametrize("reports", [False, True], ids=["no folder of reports", "a folder of reports"])
 @pytest.mark.parametrize("state", ["read-only", "full"])
+@pytest.mark.slow
 def test_a_model_on_a_disk_that_takes_no_report(run, tiny_classifier, data, tmp_path, mounted, state, reports):
     model = Path(shutil.copytree(tiny_classifier, mounted() / "model"))
     if reports:
@@ -218,6 +226,7 @@ def test_a_model_on_a_disk_that_takes_no_report(run, tiny_classifier, data, tmp_
 
 
 @pytest.mark.parametrize("kind", ["a file", "a link to nothing"])
+@pytest.mark.slow
 def test_something_in_the_way_of_the_reports(run, model, data, tmp_path, kind):
     (model / "reports").write_text("") if kind == "a file" else (model / "reports").symlink_to("nothing")
     done = run(*arguments("evaluate", model, data, tmp_path))
@@ -226,6 +235,7 @@ def test_something_in_the_way_of_the_reports(run, model, data, tmp_path, kind):
 
 
 @pytest.mark.parametrize("command", ["evaluate", "audit"])
+@pytest.mark.slow
 def test_a_model_that_permissions_protect(model, data, tmp_path, valence_command, command):
     """Root without the right to override permissions is like anybody else."""
     (model / "reports").mkdir()
@@ -246,6 +256,7 @@ def test_a_model_that_permissions_protect(model, data, tmp_path, valence_command
     assert list((model / "reports").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_audit_of_a_model_on_a_read_only_disk(run, tiny_classifier, data, tmp_path, mounted):
     model = Path(shutil.copytree(tiny_classifier, mounted() / "model"))
     mounted("ro")
@@ -258,6 +269,7 @@ def test_an_audit_of_a_model_on_a_read_only_disk(run, tiny_classifier, data, tmp
     assert json.loads(kept.read_text())["probes"]
 
 
+@pytest.mark.slow
 def test_the_embedded_default_needs_no_place(run, data, tmp_path):
     done = run(*arguments("evaluate", Path("default"), data, tmp_path))
     assert (done.returncode, b"warning" in done.stderr) == (0, False)

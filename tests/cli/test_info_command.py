@@ -48,6 +48,7 @@ def test_json_says_the_same(run, model):
     assert facts["machine"]["usable"] <= facts["machine"]["processors"] == os.cpu_count()
 
 
+@pytest.mark.slow
 def test_parameters_are_those_of_the_model(run, model):
     from valence.checkpoint.checkpoint import load_model
 
@@ -57,6 +58,7 @@ def test_parameters_are_those_of_the_model(run, model):
     assert rows(run("info", model).stdout)["parameters"] == f"{expected:,}"
 
 
+@pytest.mark.slow
 def test_the_engine_named_is_the_one_that_runs(run, model):
     engine = json.loads(run("info", model, "--json").stdout)["engine"]
     assert load(model).engine.name.split()[0] == engine["name"]
@@ -99,6 +101,7 @@ def test_damaged_weights(run, model, content):
     assert "Traceback" not in done.stderr.decode()
 
 
+@pytest.mark.slow
 def test_models_that_are_not_there(run, tmp_path):
     done = run("info", tmp_path / "absent")
     assert done.returncode == 1

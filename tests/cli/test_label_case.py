@@ -45,6 +45,7 @@ def data(run, model, tmp_path, labels) -> tuple[Path, float]:
     return path, sum(one == two for one, two in zip(given, true, strict=True)) / len(true)
 
 
+@pytest.mark.slow
 def test_evaluate(run, model, data, labels):
     path, accuracy = data
     for named in ([], ["--data-labels", ",".join(labels)], ["--data-labels", ",".join(reversed(labels))]):
@@ -55,6 +56,7 @@ def test_evaluate(run, model, data, labels):
         assert report["confusion_matrix"]["labels"] == list(labels)
 
 
+@pytest.mark.slow
 def test_compare(run, tiny_classifier, model, data, labels, tmp_path):
     path, accuracy = data
     turned = model_with(tiny_classifier, tmp_path / "turned", (labels[1], labels[0]))
@@ -66,6 +68,7 @@ def test_compare(run, tiny_classifier, model, data, labels, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["train", "distill"])
+@pytest.mark.slow
 def test_training_is_measured_on_the_right_classes(run, model, data, labels, tmp_path, command):
     path, _ = data
     out = tmp_path / "out"

@@ -230,6 +230,7 @@ def test_title_and_hash(tmp_path):
         ("agnews/test.tsv", [950, 949, 948, 949]),
     ],
 )
+@pytest.mark.slow
 def test_shared_data(shared, name, counts):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "(?s).*the classes have no names")

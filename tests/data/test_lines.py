@@ -97,6 +97,7 @@ def test_line_ends(tmp_path, name, end, last):
     assert texts(write(tmp_path / name, (content if last else content.removesuffix(end)).encode())) == TEXTS
 
 
+@pytest.mark.slow
 def test_carriage_returns_alone_in_a_large_file(tmp_path):
     path = write(tmp_path / "a.csv", b"text,label\r" + b"".join(b"text %d,1\r" % n for n in range(200_000)))
     assert path.stat().st_size > 2 << 20  # more than is looked at before anything is read
@@ -112,6 +113,7 @@ def test_carriage_returns_alone_in_a_large_file(tmp_path):
         ("a.csv", b"text,label\r" + b"good,1\r" * 200_000 + b"bad,0\nmore,1\r", "some with a line feed"),
     ],
 )
+@pytest.mark.slow
 def test_mixed_line_ends_of_tables_are_refused(tmp_path, name, content, message):
     with pytest.raises(DataError, match=message):
         texts(write(tmp_path / name, content))

@@ -81,6 +81,7 @@ def test_a_classifier_does_not_differ_from_itself(tiny_classifier, dev, tmp_path
     assert report["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
+@pytest.mark.slow
 def test_the_page_shows_it_and_no_text_breaks_the_table(tiny_classifier, bert, dev, tmp_path):
     out = tmp_path / "comparison.md"
     result = CliRunner().invoke(

@@ -60,6 +60,7 @@ def test_report(tiny_classifier, examples, data):
     assert seen[-1] == (46, 46)
 
 
+@pytest.mark.slow
 def test_engines_give_the_same_figures(tiny_classifier, examples):
     classifiers = [valence.load(tiny_classifier, engine=engine) for engine in ("onnx", "torch")]
     reports = [encode_report(evaluate(classifier, examples)) for classifier in classifiers]

@@ -46,6 +46,7 @@ def run(*arguments: object) -> str:
 
 
 @pytest.mark.usefixtures("balanced")
+@pytest.mark.slow
 def test_a_metric_of_ones_own(tiny_classifier, data, tmp_path):
     from sklearn.metrics import balanced_accuracy_score
 
@@ -67,6 +68,7 @@ def test_a_metric_of_ones_own(tiny_classifier, data, tmp_path):
     assert outcomes["evaluation.reviews.balanced_accuracy"] == "measured again"
 
 
+@pytest.mark.slow
 def test_a_card_shows_a_metric_that_only_the_report_knows(tiny_classifier, data, tmp_path, balanced):
     model = Path(shutil.copytree(tiny_classifier, tmp_path / "model"))
     run("evaluate", model, data, "--resamples", 50)

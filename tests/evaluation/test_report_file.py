@@ -52,6 +52,7 @@ def reports(model: Path) -> dict[str, dict]:
         (("--aggregate", "max"), False, "was measured with other"),
     ],
 )
+@pytest.mark.slow
 def test_another_measurement_gets_a_file_of_its_own(model, data, tmp_path, options, other_data, said):
     first = evaluate(model, data)
     other = table(tmp_path / "us" / "reviews.tsv", ("awful", "great", "good dog", "bad dog")) if other_data else data

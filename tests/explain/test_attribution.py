@@ -107,6 +107,7 @@ def test_words_of_a_pair(tokenizer):
     ]
 
 
+@pytest.mark.slow
 def test_too_much_to_explain(tokenizer):
     with pytest.raises(InputError, match=r"1,000,001 characters, and at most 1,000,000 .*: explain a part"):
         words_of(tokenizer, "a" * 1_000_001)

@@ -39,6 +39,7 @@ def refused(done: subprocess.CompletedProcess, *said: str, code: int = 1) -> Non
         assert message.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_default_model():
     done = explain("default", "The film was good, but the plot is awful.")
     assert (done.returncode, done.stderr) == (0, b"")
@@ -63,6 +64,7 @@ def test_the_default_model():
     assert "+" * 20 in lines[13]
 
 
+@pytest.mark.slow
 def test_json():
     done = explain("default", "a dull film", "--target", "negative", "--json")
     assert (done.returncode, done.stderr) == (0, b"")
@@ -88,6 +90,7 @@ def test_json():
         ("naïve \U0001f600 a\0b".encode(), "naïve \U0001f600 a\0b"),
     ],
 )
+@pytest.mark.slow
 def test_standard_input_is_one_text(tiny_classifier, stdin, text):
     done = explain(tiny_classifier, "-", "--json", stdin=stdin)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -104,10 +107,12 @@ def test_standard_input_is_one_text(tiny_classifier, stdin, text):
         ("\u96fb".encode() * 1_000_001, "the text has 1,000,001 characters, and at most 1,000,000 can be explained"),
     ],
 )
+@pytest.mark.slow
 def test_standard_input_that_cannot_be_explained(tiny_classifier, stdin, said):
     refused(explain(tiny_classifier, "-", stdin=stdin), said)
 
 
+@pytest.mark.slow
 def test_a_long_text_shows_its_strongest_words(tiny_classifier):
     done = explain(tiny_classifier, "good bad film . " * 30)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -117,6 +122,7 @@ def test_a_long_text_shows_its_strongest_words(tiny_classifier):
     assert sum(LISTED.fullmatch(line) is not None for line in lines) == 40
 
 
+@pytest.mark.slow
 def test_pairs(tiny_classifier):
     done = explain(tiny_classifier, "a dog", "--pair", "-", "--json")
     found = json.loads(done.stdout)
@@ -149,6 +155,7 @@ def test_a_page(tiny_classifier, tmp_path):
         (["good", *GRADIENTS], "it holds exported engines only, and integrated gradients need"),
     ],
 )
+@pytest.mark.slow
 def test_bad_input_ends_with_one_line(tiny_classifier, tmp_path, arguments, said):
     model = shutil.copytree(tiny_classifier, tmp_path / "model")
     (model / "model.safetensors").unlink()
@@ -212,6 +219,7 @@ def escaped(text: str) -> str:
 
 
 @pytest.mark.parametrize("target", ["NEGATIVE", "POSITIVE"])  # what speaks for the one speaks against the other
+@pytest.mark.slow
 def test_a_terminal_gets_colours_and_signs(target):
     text = "awful plot,\nbut good\x1b[2J"
     words = json.loads(explain("default", text, "--target", target, "--json").stdout)["words"]
@@ -236,6 +244,7 @@ def test_a_terminal_gets_colours_and_signs(target):
     assert re.search(rf"{re.escape(sign)}\d\.\d+  {bar}  {strongest['text']}\n", plain)
 
 
+@pytest.mark.slow
 def test_colour_off_a_terminal_is_not_forced(tiny_classifier):
     done = explain(tiny_classifier, "good film", env={"FORCE_COLOR": "1"})
     assert b"\x1b" not in done.stdout

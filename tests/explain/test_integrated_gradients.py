@@ -207,6 +207,7 @@ def test_bad_input(load):
 
 
 @pytest.mark.skipif(not CHECKPOINT.is_dir(), reason="needs the checkpoint of the default model")
+@pytest.mark.slow
 def test_a_real_model():
     classifier = valence.load(CHECKPOINT, engine="torch", precision="fp32")
     found = integrated_gradients(classifier, "The film was good, but the plot is awful.")

@@ -13,6 +13,7 @@ ACTIVATIONS = ("gelu_new", "relu", "gelu_pytorch_tanh")
 
 @pytest.mark.parametrize("head", HEADS, ids="-".join)
 @pytest.mark.parametrize("number", range(len(SHAPES)))
+@pytest.mark.slow
 def test_every_head_on_small_shapes_with_large_weights(head, number, tmp_path):
     more = {"layer_norm_eps": 1e-3, "type_vocab_size": 3} if head[0] == "bert" else {}
     if head[1] == "classification":

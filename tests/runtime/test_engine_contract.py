@@ -117,6 +117,7 @@ TEXTS = st.lists(
 )
 
 
+@pytest.mark.slow
 def test_what_it_says_of_itself(opened):
     engine, _ = opened
     assert isinstance(engine, Engine)
@@ -127,7 +128,7 @@ def test_what_it_says_of_itself(opened):
     assert engine.name.split()[0] in ("torch", "onnx", "openvino", "native")
 
 
-@pytest.mark.slow(keep=5)
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(10))
 @given(texts=TEXTS, side_by_side=st.booleans())
 def test_parity(opened, reference, texts, side_by_side):
@@ -138,7 +139,7 @@ def test_parity(opened, reference, texts, side_by_side):
         assert np.abs(row - alone(reference, item)).max() <= max(bound, 1e-5)
 
 
-@pytest.mark.slow(keep=5)
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(10))
 @given(texts=TEXTS, random=st.randoms())
 def test_a_text_is_independent_of_its_batch_and_place(opened, texts, random):
@@ -184,6 +185,7 @@ def test_types_count_only_where_the_model_has_them(opened, folder):
     assert (difference > 1e-3) == (folder.config["model_type"] == "bert")
 
 
+@pytest.mark.slow
 def test_threads_share_it(opened):
     engine, _ = opened
     texts = [text(length, seed) for length in (2, 17, 64, 200) for seed in range(6)]

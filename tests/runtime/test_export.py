@@ -108,6 +108,7 @@ def test_one_layer_and_one_token(tmp_path, vocabulary):
 
 @pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu"])
 @pytest.mark.parametrize("architecture", ["bert", "distilbert"])
+@pytest.mark.slow
 def test_int8_is_close_and_a_quarter_of_the_size(tmp_path, vocabulary, architecture, activation):
     config = dataclasses.replace(
         CONFIG if architecture == "bert" else DISTILBERT,
@@ -188,12 +189,14 @@ def int8_classifier(tiny_classifier, tmp_path_factory):
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text("abcdefgh good bad.", max_size=60), min_size=2, max_size=12))
+@pytest.mark.slow
 def test_int8_scores_do_not_depend_on_the_batch(int8_classifier, texts):
     together = int8_classifier.logits(texts)
     alone = np.concatenate([int8_classifier.logits([text]) for text in texts])
     np.testing.assert_allclose(together, alone, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_shape_that_the_native_engine_does_not_cover(tmp_path, tiny_classifier):
     folder = tmp_path / "model"
     shutil.copytree(tiny_classifier, folder)
@@ -211,6 +214,7 @@ def test_a_shape_that_the_native_engine_does_not_cover(tmp_path, tiny_classifier
     assert load(str(folder), engine="torch").engine.name == "torch fp32"
 
 
+@pytest.mark.slow
 def test_exports_of_older_weights_are_not_listed_again(tmp_path, vocabulary):
     folder, model = make_folder(tmp_path, vocabulary, DISTILBERT)
     export_model(folder, "fp32", Sample(TEXTS))
@@ -230,6 +234,7 @@ def test_an_older_or_damaged_manifest_is_replaced(tmp_path, vocabulary, content)
     assert read_manifest(folder) == Manifest("model.onnx", {"model.onnx": export})
 
 
+@pytest.mark.slow
 def test_coarse_products_are_taken_in_two_steps(tmp_path, vocabulary):
     """One column of what a product reads is a thousand times the others, and its weights are zero."""
     folder, model = make_folder(tmp_path, vocabulary, dataclasses.replace(COVERED, initializer_range=0.1))
@@ -318,6 +323,7 @@ def test_a_poor_export_is_refused_and_not_kept(tmp_path, vocabulary):
     assert load(str(folder.path)).engine.name == "onnx int8"
 
 
+@pytest.mark.slow
 def test_a_refusal_leaves_the_export_before_it(tmp_path, vocabulary):
     folder = poor_folder(tmp_path, vocabulary)
     export_model(folder, "fp32", Sample(TEXTS))

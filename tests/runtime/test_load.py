@@ -211,12 +211,14 @@ def without_extras(base_install, *arguments) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_base_install_classifies(model, base_install):
     done = without_extras(base_install, "classify", "--model", model, "good film")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("\tgood film\n")
 
 
+@pytest.mark.slow
 def test_base_install_says_what_torch_needs(model, base_install):
     asked = without_extras(base_install, "classify", "--model", model, "--engine", "torch", "good film")
     assert (asked.returncode, asked.stdout) == (1, "")

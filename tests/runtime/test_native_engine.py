@@ -210,6 +210,7 @@ TEXTS = st.lists(
 
 @settings(deadline=None, max_examples=examples(30))
 @given(texts=TEXTS)
+@pytest.mark.slow
 def test_texts_of_any_length(model, texts):
     engine, reference = model
     expected = np.array([reference.logits(item) for item in texts])
@@ -218,6 +219,7 @@ def test_texts_of_any_length(model, texts):
 
 @settings(deadline=None, max_examples=examples(60))
 @given(texts=TEXTS, threads=st.sampled_from([1, 2, 3]), random=st.randoms(), side_by_side=st.booleans())
+@pytest.mark.slow
 def test_a_text_has_the_same_bits_in_any_company(model, texts, threads, random, side_by_side):
     engine, _ = model
     engine.sessions = 1
@@ -390,6 +392,7 @@ def test_memory_stays_flat(tmp_path):
     assert engines < 4e6  # the packed weights of one are 0.3 MB, 300 of them 90 MB
 
 
+@pytest.mark.slow
 def test_an_engine_is_closed_once_and_not_while_it_runs(tmp_path):
     engine = start(tmp_path, random_tensors(), threads=2)
     expected = together(engine, [text(400)] * 16)
@@ -484,6 +487,7 @@ def change(tensors: Int8Tensors, name: str, array) -> Int8Tensors:
     return replace(tensors, arrays=arrays if array is None else {**arrays, name: array})
 
 
+@pytest.mark.slow
 def test_every_tensor_is_looked_at(tmp_path, tensors):
     """Each one: absent, of another type, cut, widened, of another rank, empty."""
     for name, array in tensors.arrays.items():
@@ -672,6 +676,7 @@ UNFIT = {
 
 
 @pytest.mark.parametrize("state", UNFIT)
+@pytest.mark.slow
 def test_without_its_kernels(tmp_path, library, int8_folder, state):
     folder = ModelFolder(int8_folder, "model")
     assert choose_engine(folder).name == "native"
@@ -693,6 +698,7 @@ def test_without_its_kernels(tmp_path, library, int8_folder, state):
 
 
 @pytest.mark.parametrize("name", ["Shape", "LinearWeights", "NormWeights", "LayerWeights", "ModelWeights"])
+@pytest.mark.slow
 def test_every_struct_is_compared(tmp_path, library, name):
     library(compile_variant(tmp_path / "_encoder.so", (f"sizeof({name})", f"sizeof({name}) + 4")))
     assert f"{name.removesuffix('Weights')} has " in why_not_native()

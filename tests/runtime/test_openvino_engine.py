@@ -67,7 +67,7 @@ def exported(tmp_path_factory):
     return model, paths
 
 
-@pytest.mark.slow(keep=3)
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu"])
 @pytest.mark.parametrize("architecture", ["distilbert", "bert"])
 def test_fp32_equals_the_model(tmp_path, architecture, activation):
@@ -94,6 +94,7 @@ def test_token_types_may_be_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["int8", "bf16"])
+@pytest.mark.slow
 def test_less_exact_is_close(exported, precision):
     model, paths = exported
     batch = ragged_batch(n_texts=20, token_types=False)
@@ -116,6 +117,7 @@ def engines(exported):
 
 @settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**31), n_texts=st.integers(1, 12), longest=st.integers(2, 40))
+@pytest.mark.slow
 def test_a_text_alone_and_in_a_batch(engines, seed, n_texts, longest):
     batch = ragged_batch(seed, n_texts, longest, token_types=False)
     row = seed % n_texts
@@ -124,6 +126,7 @@ def test_a_text_alone_and_in_a_batch(engines, seed, n_texts, longest):
         np.testing.assert_allclose(engine.logits(one_row(batch, row))[0], together[row], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_threads_side_by_side(exported):
     _, paths = exported
     engine = OpenVinoEngine(paths["fp32"], threads=2)
@@ -143,6 +146,7 @@ def test_threads_side_by_side(exported):
         np.testing.assert_allclose(logits, engine.logits(batch), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_cache_only_if_asked(exported, tmp_path):
     _, paths = exported
     batch = ragged_batch(token_types=False)

@@ -42,7 +42,7 @@ WAYS = {
 }
 
 
-@pytest.mark.slow(keep=3)
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_same_bits(every_engine, engine, way):
@@ -133,6 +133,7 @@ def test_files_that_are_gone_or_changed(every_engine, tmp_path, engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.slow
 def test_a_relative_path_and_another_working_directory(every_engine, monkeypatch, tmp_path, engine):
     skip_unless(engine)
     monkeypatch.chdir(every_engine.parent)
@@ -165,6 +166,7 @@ def test_models_in_memory_go_with_their_weights(every_engine, tmp_path):
     np.testing.assert_array_equal(again.logits(TEXTS), model.logits(TEXTS))
 
 
+@pytest.mark.slow
 def test_a_classifier_pickles_in_a_child(every_engine):
     if not hasattr(os, "fork"):
         pytest.skip("needs fork")

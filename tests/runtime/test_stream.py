@@ -160,6 +160,7 @@ def test_a_text_at_fault_comes_after_what_went_before(tokenizer, window, long_te
     assert refused.value.index == pickle.loads(pickle.dumps(refused.value)).index == 5
 
 
+@pytest.mark.slow
 def test_an_error_of_the_engine_comes_out(tokenizer):
     class Broken(FakeEngine):
         def logits(self, batch, side_by_side=False):
@@ -176,6 +177,7 @@ def test_an_error_of_the_engine_comes_out(tokenizer):
     assert set(threading.enumerate()) <= before
 
 
+@pytest.mark.slow
 def test_nothing_is_left_running(classifier):
     before = set(threading.enumerate())
     classifier(numbered(3000))
@@ -216,6 +218,7 @@ def test_few_texts_are_hardly_padded(tokenizer, texts):
     assert sum(size * length for size, length in engine.batches) <= tokens + 64 * len(engine.batches)
 
 
+@pytest.mark.slow
 def test_several_user_threads(tiny_classifier):
     classifier = valence.load(tiny_classifier)
     texts = numbered(300)
@@ -325,6 +328,7 @@ def finish(process: subprocess.Popen) -> tuple[str, str]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.slow
 def test_it_works_after_a_fork(tiny_classifier):
     code = """
 before = [p.label for p in classifier(texts)]
@@ -341,6 +345,7 @@ print(ok, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 @pytest.mark.parametrize("sessions", [1, 2])
+@pytest.mark.slow
 def test_interrupt_ends_the_work(tiny_classifier, sessions):
     code = f"""
 import time

@@ -96,6 +96,7 @@ print(classifier.engine.sessions, before, most, len(os.listdir("/proc/self/task"
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads as Linux lists them")
+@pytest.mark.slow
 def test_one_processor_means_one_thread(tiny_classifier):
     """Bound to one processor nothing starts a pool: only the thread that tokenises ahead comes, and goes."""
     done = subprocess.run(

@@ -46,6 +46,7 @@ def test_mcnemar_of_equal_classifiers_says_nothing():
 
 
 @pytest.mark.parametrize("counts", [(700, 60, 90, 150), (40, 8, 2, 10), (5, 0, 0, 5)])
+@pytest.mark.slow
 def test_the_bootstrap_interval_is_that_of_scipy(counts):
     first, second = outcomes(*counts)
     found = bootstrap_difference(first, second, resamples=4000)

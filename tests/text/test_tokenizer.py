@@ -153,6 +153,7 @@ def test_same_as_transformers_for_pairs(small_pair: tuple[Path, Any], pairs: lis
 
 @settings(PROPERTY, max_examples=examples(50))
 @given(texts=st.lists(st.one_of(TEXTS, st.tuples(TEXTS, TEXTS)), min_size=1, max_size=12))
+@pytest.mark.slow
 def test_same_as_transformers_on_the_real_vocabulary(real_pair: tuple[Path, Any], texts: list[Text]):
     folder, reference = real_pair
     for limit in (None, 16):
@@ -300,6 +301,7 @@ def test_no_tokenizer(tmp_path: Path):
         ("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\né\n".encode("latin-1"), "not a vocabulary that can be read: .*UTF-8"),
     ],
 )
+@pytest.mark.slow
 def test_broken_vocabulary(tmp_path: Path, content: bytes, complaint: str):
     folder = write_folder(tmp_path, tmp_path / "none")
     (folder / "vocab.txt").write_bytes(content)

@@ -79,6 +79,7 @@ def assert_kept(out: Path, base: Path) -> None:
     assert ids(bare) == ids(base)
 
 
+@pytest.mark.slow
 def test_training_and_distilling_keep_them(base: Path, train_tsv: Path, tmp_path: Path):
     here("train", train_tsv, "--base", base, "--out", tmp_path / "trained", "--precision", "fp32", *SETTINGS)
     assert_kept(tmp_path / "trained", base)
@@ -88,6 +89,7 @@ def test_training_and_distilling_keep_them(base: Path, train_tsv: Path, tmp_path
     assert_kept(tmp_path / "small", base)
 
 
+@pytest.mark.slow
 def test_pretraining_and_raw_distilling_keep_them(base: Path, corpus: Path, tmp_path: Path):  # noqa: F811
     settings = ("--max-length", 24, *SETTINGS)
     here("pretrain", corpus, "--base", base, "--architecture", "bert", "--out", tmp_path / "raw", *settings)

@@ -85,6 +85,7 @@ def test_the_texts_of_a_set_differ_and_polar_ones_have_their_label():
     assert "a nightmare" not in by_label[1]
 
 
+@pytest.mark.slow
 def test_without_a_positive_class_templates_have_no_label():
     found = [one for one in draw(("gender",), 100, positive=None) if "ignored us for an hour" in one.texts[0]]
     assert {one.label for one in found} == {None}

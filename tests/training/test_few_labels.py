@@ -140,6 +140,7 @@ def test_the_loss_of_raised_epochs_is_the_mean_since_the_last_measured_one(bert_
     assert [one["train_loss"] for one in found["epochs_done"]] == pytest.approx(means)
 
 
+@pytest.mark.slow
 def test_a_student_of_few_texts_makes_enough_steps(
     tiny_classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -204,6 +205,7 @@ def test_a_raised_run_is_not_resumed_as_another(bert_base: Path, tmp_path: Path)
         (("--epochs", 2, "--recipe", "sst2", "--warmup-steps", 0), r"few steps: .* are 2 steps.*give --epochs 300"),
     ],
 )
+@pytest.mark.slow
 def test_very_few_steps_that_are_asked_for_are_warned_of(
     bert_base: Path, tmp_path: Path, options: tuple[object, ...], said: str
 ) -> None:

@@ -52,6 +52,7 @@ def check_with_transformers(folder: Path, texts: list[str] | list[tuple[str, str
     assert tuple(model.config.id2label.values()) == ModelFolder(folder, str(folder)).labels
 
 
+@pytest.mark.slow
 def test_the_folder_is_complete(trained: Path) -> None:
     files = {str(path.relative_to(trained)) for path in trained.rglob("*") if path.is_file()}
     assert files == {
@@ -135,6 +136,7 @@ def test_nothing_in_the_folder_tells_where_it_was_made(trained: Path, bert_base:
             assert place not in text, f"{path.name}: {place}"
 
 
+@pytest.mark.slow
 def test_a_base_of_any_spelling_is_named_without_its_path(
     bert_base: Path, train_tsv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +147,7 @@ def test_a_base_of_any_spelling_is_named_without_its_path(
     assert report(tmp_path / "a")["base"] == report(tmp_path / "b")["base"] == "tiny-bert"
 
 
+@pytest.mark.slow
 def test_several_classes(bert_base: Path, tmp_path: Path) -> None:
     data = tmp_path / "topics.csv"
     words = {"Animals": "cute dog", "Film": "film acting", "Greeting": "hello my", "Story": "plot"}
@@ -255,6 +258,7 @@ def test_a_folder_of_train_and_dev_is_read_as_one(
     assert report(tmp_path / "model")["evaluation"]["examples"] == 40  # type: ignore[index]
 
 
+@pytest.mark.slow
 def test_tensorboard_logs(bert_base: Path, train_tsv: Path, dev_tsv: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -270,6 +274,7 @@ def test_tensorboard_logs(bert_base: Path, train_tsv: Path, dev_tsv: Path, tmp_p
     assert len(events.Scalars("epoch/accuracy")) == 2
 
 
+@pytest.mark.slow
 def test_an_unfinished_start_is_no_obstacle(bert_base: Path, train_tsv: Path, tmp_path: Path) -> None:
     """Killed before the run was written down, a run can be started again, with or without --resume."""
     for number, more in enumerate(((), ("--resume",))):
@@ -293,6 +298,7 @@ def test_a_run_that_cannot_start_leaves_the_folder_free(
     assert (out / "config.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_run_that_failed_before_its_first_state_can_be_begun_anew(bert_base: Path, train_tsv: Path, tmp_path: Path):
     out = tmp_path / "model"
     arguments = (train_tsv, "--base", bert_base, "--out", out, "--epochs", 1, "--precision", "fp32")

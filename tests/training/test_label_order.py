@@ -142,6 +142,7 @@ def check_kept(out: Path, trained: Path, labels: list[str], columns: list[int]) 
         ),
     ],
 )
+@pytest.mark.slow
 def test_the_head_goes_on(trained, tmp_path, capsys, names, turned, options, labels, columns, said):
     base = base_with(trained, tmp_path / "base", names, turned)
     data, out = write_named(tmp_path / "train.csv"), tmp_path / "out"
@@ -198,6 +199,7 @@ def test_a_head_that_is_left_out_is_explained(trained, tmp_path, capsys, names, 
 
 
 @pytest.mark.parametrize("options", [(), ("--labels", "NEGATIVE,POSITIVE")])
+@pytest.mark.slow
 def test_such_a_run_can_be_resumed(trained, tmp_path, monkeypatch, capsys, options):
     base = base_with(trained, tmp_path / "base", ("POSITIVE", "NEGATIVE"), True)
     out = tmp_path / "out"

@@ -104,6 +104,7 @@ def reference_loop(model: TaskModel, data: Classification, recipe: Recipe) -> tu
     return losses, norms
 
 
+@pytest.mark.slow
 def test_the_loop_does_what_a_plain_loop_does(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     ours, theirs = load(bert_base), load(bert_base)
     progress = run(ours, data, recipe(), tmp_path)
@@ -147,6 +148,7 @@ def test_vectors_are_spared_from_weight_decay(bert_base: Path, data: Classificat
         torch.testing.assert_close(with_decay[name], expected, rtol=0, atol=1e-6, msg=name)
 
 
+@pytest.mark.slow
 def test_dropout_is_drawn_from_the_seed_and_the_step(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     models = [load(bert_base, dropout=True) for _ in range(3)]
     for number, model in enumerate(models[:2]):
@@ -174,6 +176,7 @@ def test_every_process_draws_other_numbers() -> None:
     ("keep", "accuracies", "kept"),
     [("best", [0.5, 0.9, 0.7], 2), ("best", [0.5, 0.9, 0.9], 3), ("last", [0.9, 0.6, 0.5], 3)],
 )
+@pytest.mark.slow
 def test_the_best_or_the_last_epoch_is_kept(
     bert_base: Path, data: Classification, tmp_path: Path, keep: str, accuracies: list[float], kept: int
 ) -> None:
@@ -190,6 +193,7 @@ def test_the_best_or_the_last_epoch_is_kept(
     assert all(torch.equal(value, seen[kept - 1][name]) for name, value in weights(model).items())
 
 
+@pytest.mark.slow
 def test_without_evaluation_data_the_last_epoch_is_kept(bert_base: Path, data: Classification, tmp_path: Path) -> None:
     best, last = load(bert_base), load(bert_base)
     run(best, data, recipe(keep="best"), tmp_path / "best")
@@ -218,6 +222,7 @@ def test_a_batch_may_be_larger_than_the_data(bert_base: Path, data: Classificati
 
 
 @pytest.mark.parametrize("stopped_at", [0, 7, 14, 19, 28, 38])
+@pytest.mark.slow
 def test_an_evaluation_is_interrupted_at_once_and_made_up_for(
     bert_base: Path, data: Classification, tmp_path: Path, stopped_at: int
 ) -> None:
