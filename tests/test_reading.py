@@ -61,8 +61,12 @@ def test_it_cannot_be_changed_afterwards(tiny_classifier):
     classifier = valence.load(tiny_classifier)
     with pytest.raises(FrozenInstanceError):
         classifier.reading.stride = 1
-    with pytest.raises(AttributeError):
-        classifier.stride = 1
+    classifier.stride = 1  # which takes another one, and checks it
+    assert classifier.reading == Reading(classifier.tokenizer.max_length, stride=1)
+    with pytest.raises(InputError, match="stride must be"):
+        classifier.stride = -1
+    classifier.long_text, classifier.aggregation = "window", "max"
+    assert (classifier.stride, classifier.aggregation) == (1, "max")
 
 
 def test_a_classifier_takes_it_whole_or_in_parts(tiny_classifier):

@@ -180,3 +180,14 @@ if not os.fork():
 sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 """
     script(LOAD + code, every_engine, seconds=60)
+
+
+def test_a_pickle_of_an_earlier_version_answers(tiny_classifier):
+    """It kept the parts of `reading` one by one."""
+    classifier = valence.load(tiny_classifier, long_text="truncate")
+    state = dict(classifier.__dict__)
+    del state["reading"]
+    old = object.__new__(type(classifier))
+    old.__setstate__(state | {"long_text": "truncate", "stride": 0, "aggregation": "mean"})
+    assert old.reading == classifier.reading
+    assert old("good film " * 100) == classifier("good film " * 100)
