@@ -99,3 +99,22 @@ def test_the_command_runs_it(tiny_classifier, tmp_path):
     assert written["format"] == 1
     assert written["probes"][0]["name"] == "weekdays"
     assert "Days of the week" in (tmp_path / "out" / "audit.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        *(
+            ({"name": name}, "a probe needs a name of small letters")
+            for name in ("", None, "../x", "a\nb", "--help", "A")
+        ),
+        ({"needs": frozenset({"bogus"})}, "a probe needs some of classifier, masked-lm, next-sentence"),
+        ({"headline": "("}, "the headline is no regular expression"),
+    ],
+)
+def test_a_probe_of_no_use_is_refused_at_once(about, said):
+    made: dict[str, type] = {}
+    exec(TOY, made)
+    with pytest.raises(InputError, match=said):
+        register_probe(type("Other", (made["WeekdaysProbe"],), about))
+    assert probe_names() == PROBES

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from valence.cli.export import _kept_sample
+from valence.errors import ModelError
 from valence.files import read_json
 from valence.folder import ModelFolder
 from valence.runtime.export.sample import BUILT_IN, Sample
@@ -178,3 +179,13 @@ def test_a_trained_model_exports_in_int8(run, home):
     assert set(read_manifest(ModelFolder(home / "model", "m")).exports) == {"model.onnx", "model_int8.onnx"}
     after = load_model(ModelFolder(home / "model", "m"), "classification").state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"\xff\xfe{", b'{"format": 2}', b'{"agreement_sample": {"rows": [-1]}}']
+)
+def test_a_damaged_report_of_the_training_is_told(model, content):
+    (model / "reports").mkdir()
+    (model / "reports" / "training.json").write_bytes(content)
+    with pytest.raises(ModelError, match=r"training\.json: "):
+        _kept_sample(ModelFolder(model, "m"))

@@ -12,7 +12,7 @@ pytest.importorskip("sklearn")
 
 from valence.cli import cli
 from valence.errors import InputError
-from valence.evaluation.metrics import METRICS, Draw, MetricDefinition, register_metric
+from valence.evaluation.metrics import METRICS, Draw, MetricDefinition, Predictions, register_metric
 
 ROWS = [(f"{'good ' * (n % 7)}film {'bad ' * (n % 5)}was {n}", n % 2) for n in range(40)]
 
@@ -84,7 +84,26 @@ def test_a_card_shows_a_metric_that_only_the_report_knows(tiny_classifier, data,
     assert outcomes["evaluation.reviews.accuracy"] == "measured again"
 
 
-@pytest.mark.parametrize("name", ["accuracy", "n_texts", "data", "format", "metrics", "two words", "", "a.b"])
+@pytest.mark.parametrize(
+    "name", ["accuracy", "n_texts", "data", "format", "metrics", "level", "class", "two words", "", "a.b", 5, None]
+)
 def test_a_metric_needs_a_name_of_its_own(name):
     with pytest.raises(InputError, match="a metric needs a name of its own"):
         register_metric(MetricDefinition(name, "title", balanced_accuracy))
+
+
+@pytest.mark.parametrize("about", [{"kind": "other"}, {"unit": 5}, {"title": None}])
+def test_a_metric_says_what_it_is(about):
+    with pytest.raises(InputError, match="of a metric"):
+        register_metric(MetricDefinition(**{"name": "own", "title": "own", "on_draw": balanced_accuracy} | about))
+    assert "own" not in METRICS
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(np.float64(0.5), 0.5), (np.int64(1), 1.0), (np.nan, None), (np.inf, None)]
+)
+def test_a_value_is_a_number_or_not_defined(value, expected):
+    predictions = Predictions(np.array([0, 1]), np.eye(2))
+    found = MetricDefinition("own", "own", lambda draw: 0.0, lambda predictions: value).measure(predictions)
+    assert found == expected
+    assert type(found) in (float, type(None))

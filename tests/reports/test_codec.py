@@ -4,6 +4,7 @@ import copy
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -140,6 +141,46 @@ def test_damage_is_told_with_file_place_and_what_is_there(name, place, value, sa
         decode_report(broken(name, place, value), KINDS[name], f"reports/{name}")
     assert str(problem.value).startswith(f"reports/{name}: ")
     assert "\n" not in str(problem.value)
+
+
+@pytest.mark.parametrize("content", [{}, {"format": 1}, {"format": 1, "metrics": 5}, {"a\nb\x1b[31m": float("inf")}])
+@pytest.mark.parametrize("kind", [EvaluationReport, ComparisonReport, AuditReport])
+def test_what_holds_next_to_nothing_is_told_in_one_line(kind, content):
+    with pytest.raises(ModelError, match="a.json: expected ") as problem:
+        decode_report(content, kind, "a.json")
+    assert str(problem.value).isprintable()
+
+
+def test_an_evaluation_names_each_class_once():
+    content = encode_report(read_report(OLD / "evaluation-old-dev.json", EvaluationReport))
+    estimates = {name: {"value": 1.0} for name in ("precision", "recall", "f1")}
+    one = {"label": "a", "support": 1, "predicted": 1, **estimates}
+    with pytest.raises(ModelError, match="2 classes in per_class, as the confusion matrix has"):
+        decode_report(content | {"per_class": [one] * 3}, EvaluationReport, "a.json")
+
+
+def test_an_old_distillation_keeps_its_outcome_apart():
+    content = {"epochs": 1, "teacher_figures": {"top1": 0.5}, "student_figures": {"top1": 0.4}, "steps": 3}
+    report = decode_report(content, TrainingReport, "a.json")
+    assert (report.settings, report.teacher_figures) == ({"epochs": 1}, {"top1": 0.5})
+
+
+class OfNumPy:
+    """A number as NumPy has it."""
+
+    ndim = 0
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def item(self) -> float:
+        return self.value
+
+
+def test_numbers_of_others_are_written_plainly():
+    report = read_report(OLD / "audit.json", AuditReport)
+    probe = msgspec.structs.replace(report.probes[0], figures={"a": Estimate(OfNumPy(0.5))})
+    assert encode_report(msgspec.structs.replace(report, probes=(probe,)))["probes"][0]["figures"]["a"]["value"] == 0.5
 
 
 @pytest.mark.parametrize("content", ["", "[]", "5", "{", '"a"', "\ufeff[1]", "[" * 100_000])
