@@ -146,7 +146,7 @@ def test_damage_is_told_with_file_place_and_what_is_there(name, place, value, sa
 @pytest.mark.parametrize("content", [{}, {"format": 1}, {"format": 1, "metrics": 5}, {"a\nb\x1b[31m": float("inf")}])
 @pytest.mark.parametrize("kind", [EvaluationReport, ComparisonReport, AuditReport])
 def test_what_holds_next_to_nothing_is_told_in_one_line(kind, content):
-    with pytest.raises(ModelError, match="a.json: expected ") as problem:
+    with pytest.raises(ModelError, match=r"a\.json: expected ") as problem:
         decode_report(content, kind, "a.json")
     assert str(problem.value).isprintable()
 
