@@ -25,6 +25,7 @@ LEVELS = (
     {"reports"},
     {"hub"},
     {"folder"},
+    {"families"},
     {"files", "rust", "reading"},
     {"errors", "forking", "processors", "progress", "versions"},
 )

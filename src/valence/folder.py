@@ -4,15 +4,14 @@ import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
 
 from valence.errors import CheckpointError, ConfigError, ModelNotFoundError, listed
+from valence.families import FAMILIES, Architecture, Family, family_of
 from valence.files import is_unicode, read_json, refuse_lfs_pointer, sha256, tensor_shapes
 from valence.forking import cached_property
 
-__all__ = ["PROBLEM_TYPES", "TOKENIZER_FILES", "Architecture", "ModelFolder"]
+__all__ = ["PROBLEM_TYPES", "TOKENIZER_FILES", "ModelFolder"]
 
-Architecture = Literal["distilbert", "bert"]
 TOKENIZER_FILES = (
     *("tokenizer.json", "vocab.txt", "tokenizer_config.json"),
     *("added_tokens.json", "special_tokens_map.json"),
@@ -54,16 +53,21 @@ class ModelFolder:
         return read_json(self.path / "config.json", ConfigError)
 
     @property
-    def architecture(self) -> Architecture:
-        """The family that the config's model_type names."""
+    def family(self) -> Family:
+        """The record of the family that the config's model_type names."""
         found = self.config.get("model_type")
-        known: tuple[Architecture, ...] = get_args(Architecture)
-        for architecture in known:
-            if found == architecture:
-                return architecture
-        raise ConfigError(
-            f"{self.path / 'config.json'}: model_type {found!r} is not supported; valence loads {', '.join(known)}"
-        )
+        family = family_of(found)
+        if family is None:
+            raise ConfigError(
+                f"{self.path / 'config.json'}: model_type {found!r} is not supported; valence loads "
+                f"{', '.join(FAMILIES)}"
+            )
+        return family
+
+    @property
+    def architecture(self) -> Architecture:
+        """The name of the family."""
+        return self.family.name
 
     @cached_property
     def labels(self) -> tuple[str, ...] | None:
@@ -109,7 +113,14 @@ class ModelFolder:
             raise ConfigError(
                 f"{self.path / 'config.json'}: max_position_embeddings must be a number above 2, found {value!r}"
             )
-        return value
+        family = family_of(self.config.get("model_type"))
+        if family is None:
+            return value
+        pad = self.config.get("pad_token_id")
+        longest = family.longest_text(value, pad if isinstance(pad, int) else family.default("pad_token_id"))
+        if longest < 3:
+            raise ConfigError(f"{self.path / 'config.json'}: max_position_embeddings {value} leaves no room for a text")
+        return longest
 
     @cached_property
     def weight_files(self) -> tuple[Path, ...]:

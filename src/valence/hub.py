@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Literal
 
 from valence.errors import DataError, HubError, InputError, ModelNotFoundError, ValenceError
+from valence.families import FAMILIES
 from valence.folder import TOKENIZER_FILES, ModelFolder
 
 __all__ = ["DEFAULT", "HubModel", "fetch_dataset", "find_model", "search_models"]
 
 DEFAULT = "default"
-SUPPORTED_FAMILIES = ("distilbert", "bert")
 _DEFAULT_FOLDER = Path(__file__).parent / "default_model"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 # What a model needs beside its weights.
@@ -47,7 +47,7 @@ class HubModel:
 
     Args:
         id: its hub id.
-        family: "distilbert" or "bert".
+        family: the name of its family; see `valence.families`.
         downloads: in the last 30 days, as the hub says.
         likes: as the hub says.
     """
@@ -187,7 +187,7 @@ def search_models(query: str | None = None, limit: int = 20) -> list[HubModel]:
     unique: dict[str, HubModel] = {}
     with _quiet():
         try:
-            for family in SUPPORTED_FAMILIES:
+            for family in FAMILIES:
                 unique.update((model.id, model) for model in islice(_list(family, query, limit), limit))
         except _hub_problems() as problem:
             raise _explain("the list of models", problem) from None

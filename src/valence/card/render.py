@@ -19,13 +19,13 @@ from valence.card.report_sources import ComparisonSource, EvaluationSource, Prob
 from valence.card.sources import MAPS, RISKS, Sources
 from valence.card.statement import Source, Statement
 from valence.evaluation.metrics import CLASS_METRICS
+from valence.families import family_of
 from valence.reports.model_ref import model_name
 from valence.reports.report import JsonObject
 
 __all__ = ["render"]
 
 _TEMPLATE = Path(__file__).parent / "card.md.j2"
-_FAMILIES = {"distilbert": "DistilBERT", "bert": "BERT"}
 _MAPS = dict(zip(MAPS, ("Map of the positive score by country", "The same map before"), strict=True))
 _SHOWN_CLASSES = 30  # of each data set; the report has all
 _SHAPE = {
@@ -35,20 +35,6 @@ _SHAPE = {
     "feed_forward_width": "wide within the feed-forward parts",
     "vocabulary": "word pieces",
     "positions": "tokens at most",
-}
-_PAPERS = {
-    "distilbert": """@article{sanh2019distilbert,
-  title   = {DistilBERT, a distilled version of BERT: smaller, faster, cheaper and lighter},
-  author  = {Sanh, Victor and Debut, Lysandre and Chaumond, Julien and Wolf, Thomas},
-  journal = {arXiv preprint arXiv:1910.01108},
-  year    = {2019}
-}""",
-    "bert": """@inproceedings{devlin2019bert,
-  title     = {{BERT}: Pre-training of Deep Bidirectional Transformers for Language Understanding},
-  author    = {Devlin, Jacob and Chang, Ming-Wei and Lee, Kenton and Toutanova, Kristina},
-  booktitle = {Proceedings of NAACL-HLT},
-  year      = {2019}
-}""",
 }
 _Row = list[str]  # cells are escaped, unless they are Markdown
 
@@ -103,13 +89,14 @@ class _Page:
         self.name = name
         self.labels = sources.folder.labels or ()
         self.model_type = str(sources.folder.config.get("model_type", ""))
+        self.family = family_of(self.model_type)
 
     def content(self) -> dict[str, object]:
         sources, origin, training = self.sources, self.sources.origin, self.sources.training
         loaded, option = "", ""
         if not sources.folder.embedded:
             loaded, option = repr(str(code(self.name))), f" --model {shlex.quote(code(self.name))}"
-        papers = [_PAPERS.get(self.model_type, ""), *origin.listed("citations")]
+        papers = ["" if self.family is None else self.family.citation, *origin.listed("citations")]
         return {
             "page": self,
             "sources": sources,
@@ -118,7 +105,7 @@ class _Page:
             "labels": self.labels,
             "loaded": Markdown(loaded),
             "option": Markdown(option),
-            "family": _FAMILIES.get(self.model_type, "transformer"),
+            "family": "transformer" if self.family is None else self.family.title,
             "shape": [
                 Markdown(f"{self.figure(sources.config, what)} {words}")
                 for what, words in _SHAPE.items()

@@ -25,10 +25,11 @@ from valence.checkpoint.names import (
 )
 from valence.checkpoint.tensors import read_tensors, write_tensors
 from valence.errors import CheckpointError, MissingHeadError, listed
+from valence.families import Architecture, Task
 from valence.files import write_json
-from valence.folder import Architecture, ModelFolder
+from valence.folder import ModelFolder
 from valence.model.config import EncoderConfig
-from valence.model.heads import FirstTokenHead, Task, TaskModel
+from valence.model.heads import FirstTokenHead, TaskModel
 
 __all__ = ["LoadedBase", "load_base", "load_model", "save_model"]
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from valence.errors import ConfigError
-from valence.folder import Architecture, ModelFolder
+from valence.families import Architecture, Task
+from valence.folder import ModelFolder
 from valence.model.config import EncoderConfig
-from valence.model.heads import Task
 
 __all__ = ["encoder_config", "foreign_config"]
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from valence.checkpoint.names import tensor_names
 from valence.errors import CheckpointError
+from valence.families import Task
 from valence.model.config import EncoderConfig
-from valence.model.heads import Task
 
 __all__ = ["distilbert_from_bert"]
 

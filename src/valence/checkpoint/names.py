@@ -9,9 +9,8 @@ networks in one file differ in nothing but their prefix.
 import re
 from functools import cache
 
-from valence.folder import Architecture
+from valence.families import Architecture, Task
 from valence.model.config import EncoderConfig
-from valence.model.heads import Task
 
 __all__ = [
     "BERT_BIAS",

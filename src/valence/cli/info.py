@@ -9,6 +9,7 @@ import click
 
 from valence.cli.output import echo_json, one_line
 from valence.errors import ValenceError
+from valence.families import family_of
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
 from valence.processors import available_cpus, cgroup_cpus, processor_features, processor_name
@@ -25,7 +26,6 @@ _SHAPE = (
     ("heads", "n_heads", "num_attention_heads"),
     ("feed_forward_width", "hidden_dim", "intermediate_size"),
 )
-_FAMILIES = {"distilbert": "DistilBERT", "bert": "BERT"}
 
 
 @click.command(
@@ -88,7 +88,8 @@ def _engine(folder: ModelFolder) -> dict[str, Any]:
 
 def _lines(facts: dict[str, Any]) -> list[str]:
     shape, engine, machine = facts["shape"], facts["engine"], facts["machine"]
-    family = _FAMILIES.get(facts["architecture"], facts["architecture"] or "unknown")
+    record = family_of(facts["architecture"])
+    family = record.title if record is not None else facts["architecture"] or "unknown"
     parameters = facts["parameters"]
     rows = [
         ("model", facts["name"] if facts["name"] == facts["path"] else f"{facts['name']} ({facts['path']})"),

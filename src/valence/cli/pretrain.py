@@ -20,7 +20,7 @@ from valence.data.documents import read_documents
 from valence.data.sources import find_source
 from valence.data.tables import TableOptions
 from valence.errors import InputError
-from valence.folder import Architecture
+from valence.families import Architecture
 from valence.hub import find_model
 from valence.reports.codec import encode_report
 from valence.reports.report import present

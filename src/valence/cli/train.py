@@ -31,7 +31,7 @@ from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
 from valence.data.tables import TableOptions
-from valence.folder import Architecture
+from valence.families import Architecture
 from valence.hub import find_model
 from valence.reports.codec import encode_report
 from valence.reports.report import present

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from valence.errors import ConfigError
-from valence.folder import Architecture
+from valence.families import Architecture
 
 __all__ = ["ACTIVATIONS", "EncoderConfig"]
 

@@ -4,20 +4,16 @@ Shapes: B batch, T tokens, D width, C classes, V vocabulary.
 Source: Devlin et al. 2019, "BERT"; Sanh et al. 2019, "DistilBERT".
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
 from valence.errors import MissingHeadError
+from valence.families import Task
 from valence.model.config import EncoderConfig
 from valence.model.dropout import Dropout
 from valence.model.encoder import Activation, Encoder, initialise_weights
 
-__all__ = ["FirstTokenHead", "MaskedLMHead", "PretrainingHeads", "Task", "TaskModel"]
-
-Task = Literal["classification", "masked-lm", "next-sentence", "pretraining"]
-"""What a head is for; "pretraining" is masked words and next sentences at once."""
+__all__ = ["FirstTokenHead", "MaskedLMHead", "PretrainingHeads", "TaskModel"]
 
 
 class FirstTokenHead(nn.Module):

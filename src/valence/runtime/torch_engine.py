@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from valence.checkpoint.checkpoint import load_model
 from valence.errors import EngineError, InputError
+from valence.families import Task
 from valence.folder import ModelFolder
 from valence.forking import native_calls
-from valence.model.heads import FirstTokenHead, Task, TaskModel
+from valence.model.heads import FirstTokenHead, TaskModel
 from valence.model.unpadded import UnpaddedClassifier, UnpaddedTexts
 from valence.runtime.reopening import Reopening, reopening
 from valence.runtime.threads import thread_count

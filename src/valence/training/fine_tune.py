@@ -8,7 +8,8 @@ from accelerate import Accelerator
 
 from valence.checkpoint.checkpoint import LoadedBase, load_base
 from valence.data.examples import Examples
-from valence.folder import Architecture, ModelFolder
+from valence.families import Architecture
+from valence.folder import ModelFolder
 from valence.reports.codec import write_report
 from valence.reports.report import JsonObject
 from valence.reports.training import TrainingReport

@@ -9,7 +9,8 @@ import numpy as np
 from valence.checkpoint.checkpoint import LoadedBase, load_base, save_model
 from valence.data.sources import DataSource
 from valence.errors import InputError
-from valence.folder import Architecture, ModelFolder
+from valence.families import Architecture
+from valence.folder import ModelFolder
 from valence.reports.codec import write_report
 from valence.reports.report import JsonObject
 from valence.reports.training import TrainingReport
