@@ -59,6 +59,7 @@ PLACES = {
         "checkpoint/",
         "runtime/torch_engine.py",
         "runtime/torch_masked_lm.py",
+        "runtime/export/graph.py",
         "runtime/export/sensitivity.py",
         "explain/integrated_gradients.py",
         "training/",

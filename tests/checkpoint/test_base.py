@@ -296,7 +296,7 @@ def test_a_classifier_of_a_bert_is_not_a_distilberts(tmp_path):
     base = load_base(labelled(HEADS["bert", "classification"], tmp_path, LABELS), "distilbert", LABELS, seed=0)
     assert set(CLASSIFIER) <= set(base.left_out)
     assert base.initialised == CLASSIFIER + PRE_CLASSIFIER
-    assert base.head == "left out: a BERT's reads a pooler, which a DistilBERT lacks; --architecture bert keeps both"
+    assert base.head == "left out: a BERT's is not that of a DistilBERT; --architecture bert keeps it"
 
 
 def test_the_real_encoder_becomes_a_distilbert(minilm):

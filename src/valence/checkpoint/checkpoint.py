@@ -8,10 +8,8 @@ from torch import Tensor
 
 from valence.checkpoint.classes import HeadChoice, choose_head
 from valence.checkpoint.config import encoder_config, foreign_config
-from valence.checkpoint.initialise import distilbert_from_bert
+from valence.checkpoint.initialise import CONVERSIONS
 from valence.checkpoint.names import (
-    BERT_BIAS,
-    BERT_BIAS_IN_USE,
     BUFFERS,
     astray,
     canonical_name,
@@ -21,15 +19,16 @@ from valence.checkpoint.names import (
     known_head_names,
     masked_lm_projection,
     saved_name,
+    second_names,
     tensor_names,
 )
 from valence.checkpoint.tensors import read_tensors, write_tensors
 from valence.errors import CheckpointError, MissingHeadError, listed
-from valence.families import Architecture, Task
+from valence.families import FAMILIES, Architecture, Task
 from valence.files import write_json
 from valence.folder import ModelFolder
 from valence.model.config import EncoderConfig
-from valence.model.heads import FirstTokenHead, TaskModel
+from valence.model.heads import FirstTokenHead, TaskModel, no_such_head
 
 __all__ = ["LoadedBase", "load_base", "load_model", "save_model"]
 
@@ -89,12 +88,8 @@ def load_model(folder: ModelFolder, task: Task) -> TaskModel:
         MissingHeadError: if the checkpoint has no head for the task, or one that goes by other names.
     """
     config = encoder_config(folder)
-    if config.architecture == "distilbert" and task == "next-sentence":
-        raise MissingHeadError(
-            f"{folder.name}: a DistilBERT has no next-sentence head and no token types: use a BERT checkpoint, "
-            "whose head can be trained, too (valence pretrain TEXTS --base BERT --architecture bert --next-sentence "
-            "--out FOLDER)"
-        )
+    if task not in config.family.heads:
+        raise MissingHeadError(f"{folder.name}: {no_such_head(config.family, task)}")
     tensors = _canonical(read_tensors(folder), config, folder)
     heads = head_names(config.architecture, task)
     outputs = {theirs for ours, theirs in heads.items() if task == "masked-lm" or "classifier" in ours}
@@ -135,7 +130,7 @@ def load_base(
 
     Args:
         folder: the checkpoint to start from.
-        architecture: what to build. A BERT checkpoint can start a DistilBERT, not the other way round.
+        architecture: what to build: the checkpoint's own family, or a DistilBERT from a BERT.
         labels: the classes of the new task, for classification; only a classifier of these classes is kept.
         seed: for the tensors that the checkpoint lacks.
         task: the head to build.
@@ -151,12 +146,16 @@ def load_base(
         MissingHeadError: if the architecture has no such head.
     """
     config = encoder_config(folder)
-    if architecture == "bert" and config.architecture == "distilbert":
-        raise CheckpointError(
-            f"{folder.name}: a DistilBERT checkpoint cannot start a BERT: it lacks token types and a pooler"
-        )
-    if architecture == "distilbert" and task in ("next-sentence", "pretraining"):
-        raise MissingHeadError("a DistilBERT has no next-sentence head and no token types: build a BERT")
+    convert = None
+    if architecture != config.architecture:
+        convert = CONVERSIONS.get((config.architecture, architecture))
+        if convert is None:
+            raise CheckpointError(
+                f"{folder.name}: a {config.family.title} checkpoint cannot start a {FAMILIES[architecture].title}: "
+                "its tensors are others"
+            )
+    if task not in FAMILIES[architecture].heads:
+        raise MissingHeadError(f"{folder.name}: {no_such_head(FAMILIES[architecture], task)}")
     found = _canonical(read_tensors(folder), config, folder)
     heads = head_names(config.architecture, task)
     kept = frozenset(heads.values())
@@ -171,9 +170,9 @@ def load_base(
     left_out = tuple(sorted(found.keys() - tensors.keys()))
     model = TaskModel.outline(config, task, len(labels))
     _refuse(folder, problems + _misfits(model, tensors, optional=frozenset(heads.values())))
-    if architecture != config.architecture:
+    if convert is not None:
         try:
-            config, tensors = distilbert_from_bert(config, tensors, task)
+            config, tensors = convert(config, tensors, task)
         except CheckpointError as problem:
             raise CheckpointError(f"{folder.path}: {problem}") from None
         model = TaskModel.outline(config, task, len(labels))
@@ -201,8 +200,9 @@ def _choose_head(
     if not outputs & tensors.keys() or not tensors.keys() >= _transform(heads):
         return None
     if architecture != config.architecture:
+        title, other = config.family.title, FAMILIES[architecture].title
         return HeadChoice(
-            None, "left out: a BERT's reads a pooler, which a DistilBERT lacks; --architecture bert keeps both"
+            None, f"left out: a {title}'s is not that of a {other}; --architecture {config.architecture} keeps it"
         )
     if not any_order and folder.labels != labels:
         return HeadChoice(None, "left out: its classes are others, or in another order")
@@ -241,16 +241,16 @@ def _count_classes(tensors: dict[str, Tensor], heads: dict[str, str]) -> int:
 def _canonical(tensors: dict[str, Tensor], config: EncoderConfig, folder: ModelFolder) -> dict[str, Tensor]:
     """Rename tensors to the tables' form and drop buffers."""
     names = {theirs: canonical_name(theirs, config.architecture) for theirs in tensors}
-    both_biases = {BERT_BIAS, BERT_BIAS_IN_USE} <= set(names.values())
+    found = set(names.values())
+    second = {name: known for name, known in second_names(config.architecture).items() if name in found}
     renamed: dict[str, Tensor] = {}
     source: dict[str, str] = {}
     clashes: list[str] = []
     for theirs, tensor in tensors.items():
         name = names[theirs]
-        if name in BUFFERS or (name == BERT_BIAS and both_biases):
+        if name in BUFFERS or name in second.values():
             continue
-        if name == BERT_BIAS_IN_USE:
-            name = BERT_BIAS
+        name = second.get(name, name)
         if name in renamed and not torch.equal(renamed[name], tensor):
             clashes.append(f"{name} (from {source[name]} and {theirs})")
         renamed[name], source[name] = tensor, theirs
@@ -280,8 +280,8 @@ def _no_encoder(architecture: Architecture, tensors: dict[str, Tensor]) -> str:
         return f"no tensors of a {architecture} encoder: found {listed(sorted(tensors), 3) or 'none'}; {expected}"
     found = listed([f"{len(names)} under {prefix!r} ({names[0]}, …)" for prefix, names in prefixes.items()], 3)
     return (
-        f"the encoder's tensors stand under a prefix that is not known: {found}; {expected}, alone or after bert., "
-        "distilbert., model., module. and the like. Save the model within the network with its own "
+        f"the encoder's tensors stand under a prefix that is not known: {found}; {expected}, alone or after "
+        f"{architecture}., model., module. and the like. Save the model within the network with its own "
         "save_pretrained(FOLDER), or take the prefix off the names"
     )
 
@@ -407,6 +407,8 @@ def foreign_tensors(model: TaskModel, dtype: torch.dtype) -> dict[str, Tensor]:
         saved_name(names[ours], model.config.architecture): parameter.detach().to("cpu", dtype)
         for ours, parameter in model.named_parameters()
     }
-    if BERT_BIAS in tensors and not model.config.tie_word_embeddings:
-        tensors[BERT_BIAS_IN_USE] = tensors[BERT_BIAS].clone()
+    if not model.config.tie_word_embeddings:
+        for second, known in second_names(model.config.architecture).items():
+            if known in tensors:
+                tensors[second] = tensors[known].clone()
     return tensors

@@ -1,66 +1,16 @@
-"""config.json to `EncoderConfig` and back, as one two-way table per family."""
+"""config.json to `EncoderConfig` and back, by the two-way tables of `valence.families`."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from valence.errors import ConfigError
-from valence.families import Architecture, Task
+from valence.families import Task
 from valence.folder import ModelFolder
 from valence.model.config import EncoderConfig
 
 __all__ = ["encoder_config", "foreign_config"]
 
 
-@dataclass(frozen=True)
-class _Key:
-    """One row: their key, our field, and the value where their key may be absent."""
-
-    theirs: str
-    ours: str
-    default: object = None
-    """None: the key is required."""
-
-
-_SHARED = (
-    _Key("vocab_size", "vocab_size"),
-    _Key("max_position_embeddings", "max_positions"),
-    _Key("initializer_range", "initializer_range", 0.02),
-    _Key("pad_token_id", "pad_token_id", 0),
-    _Key("tie_word_embeddings", "tie_word_embeddings", True),
-)
-_KEYS: dict[Architecture, tuple[_Key, ...]] = {
-    "distilbert": (
-        *_SHARED,
-        _Key("dim", "hidden_size"),
-        _Key("n_layers", "n_layers"),
-        _Key("n_heads", "n_heads"),
-        _Key("hidden_dim", "intermediate_size"),
-        _Key("activation", "activation", "gelu"),
-        _Key("dropout", "dropout", 0.1),
-        _Key("attention_dropout", "attention_dropout", 0.1),
-        _Key("seq_classif_dropout", "classifier_dropout", 0.2),
-    ),
-    "bert": (
-        *_SHARED,
-        _Key("hidden_size", "hidden_size"),
-        _Key("num_hidden_layers", "n_layers"),
-        _Key("num_attention_heads", "n_heads"),
-        _Key("intermediate_size", "intermediate_size"),
-        _Key("type_vocab_size", "n_token_types", 2),
-        _Key("hidden_act", "activation", "gelu"),
-        _Key("hidden_dropout_prob", "dropout", 0.1),
-        _Key("attention_probs_dropout_prob", "attention_dropout", 0.1),
-        _Key("classifier_dropout", "classifier_dropout", 0.1),  # where absent or null: hidden_dropout_prob
-        _Key("layer_norm_eps", "layer_norm_eps", 1e-12),
-    ),
-}
-# Settings that change what a model computes and that only these values are supported for.
-_FIXED: tuple[tuple[str, object], ...] = (
-    ("position_embedding_type", "absolute"),
-    ("is_decoder", False),
-    ("add_cross_attention", False),
-)
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 _TASK_CLASSES: dict[Task, str] = {
     "classification": "ForSequenceClassification",
@@ -68,7 +18,6 @@ _TASK_CLASSES: dict[Task, str] = {
     "next-sentence": "ForNextSentencePrediction",
     "pretraining": "ForPreTraining",
 }
-_FAMILY_NAMES: dict[Architecture, str] = {"distilbert": "DistilBert", "bert": "Bert"}
 
 
 def encoder_config(folder: ModelFolder) -> EncoderConfig:
@@ -86,13 +35,13 @@ def encoder_config(folder: ModelFolder) -> EncoderConfig:
     """
     where = folder.path / "config.json"
     found = folder.config
-    architecture = folder.architecture
-    keys = _KEYS[architecture]
+    family = folder.family
+    keys = family.keys
     if absent := sorted(key.theirs for key in keys if key.default is None and found.get(key.theirs) is None):
-        raise ConfigError(f"{where}: keys that a {architecture} config needs are missing: {', '.join(absent)}")
+        raise ConfigError(f"{where}: keys that a {family.name} config needs are missing: {', '.join(absent)}")
     problems = [
         f"{key} must be {json.dumps(value)}, found {found[key]!r:.100}"
-        for key, value in _FIXED
+        for key, value in family.required.items()
         if found.get(key) not in (None, value)
     ]
     values: dict[str, Any] = {}
@@ -106,14 +55,11 @@ def encoder_config(folder: ModelFolder) -> EncoderConfig:
         values[key.ours] = value
     if problems:
         raise ConfigError(f"{where}: " + "; ".join(problems))
-    if architecture == "distilbert":
-        values.update(n_token_types=0, attention_output_dropout=0.0, layer_norm_eps=1e-12)
-    else:
-        values["attention_output_dropout"] = values["dropout"]
-        if found.get("classifier_dropout") is None:
-            values["classifier_dropout"] = values["dropout"]
+    values |= family.fixed
+    values |= {ours: values[other] for ours, other in family.same.items()}
+    values |= {key.ours: values[key.like] for key in keys if key.like is not None and found.get(key.theirs) is None}
     try:
-        return EncoderConfig(architecture=architecture, **values)
+        return EncoderConfig(architecture=family.name, **values)
     except ConfigError as problem:
         raise ConfigError(f"{where}: {problem}") from None
 
@@ -139,13 +85,12 @@ def foreign_config(
         The file's content.
     """
     content: dict[str, object] = {
-        "architectures": [_FAMILY_NAMES[config.architecture] + _TASK_CLASSES[task]],
+        "architectures": [config.family.class_name + _TASK_CLASSES[task]],
         "model_type": config.architecture,
-        **{key.theirs: getattr(config, key.ours) for key in _KEYS[config.architecture]},
+        **{key.theirs: getattr(config, key.ours) for key in config.family.keys},
         "dtype": "float32",
+        **config.family.written,
     }
-    if config.architecture == "distilbert":
-        content["sinusoidal_pos_embds"] = False
     if labels is not None:
         content["id2label"] = {str(index): label for index, label in enumerate(labels)}
         content["label2id"] = {label: index for index, label in enumerate(labels)}

@@ -14,7 +14,7 @@ from valence.errors import CheckpointError
 from valence.families import Task
 from valence.model.config import EncoderConfig
 
-__all__ = ["distilbert_from_bert"]
+__all__ = ["CONVERSIONS"]
 
 _POSITIONS = "embeddings.position_embeddings.weight"
 _DISTILBERT_EPS = 1e-12
@@ -58,3 +58,7 @@ def distilbert_from_bert(
     }
     renamed[_POSITIONS] = tensors[_POSITIONS].to(torch.float32) + tensors[_TOKEN_TYPES][0].to(torch.float32)
     return target, renamed
+
+
+CONVERSIONS = {("bert", "distilbert"): distilbert_from_bert}
+"""Which family's checkpoint can start which other family's model, and how."""

@@ -1,20 +1,18 @@
-"""Tensor names: ours beside those of `transformers`, as two-way tables.
+"""Tensor names: ours beside those of `transformers`, by the two-way tables of `valence.families`.
 
-A row is (ours, theirs); `{}` stands for the layer. Their names are written without any prefix: a task checkpoint has
-the family's (`bert.`, `distilbert.`), a raw one none, and whoever saves the weights of a network that holds the model
-adds more (`module.`, `_orig_mod.`, `model.`). Those in `_WRAPPERS` are taken off, and nobody guesses at others: two
-networks in one file differ in nothing but their prefix.
+Their names are written without any prefix: a task checkpoint has the family's (`bert.`, `distilbert.`), a raw one none,
+and whoever saves the weights of a network that holds the model adds more (`module.`, `_orig_mod.`, `model.`). Those in
+`_WRAPPERS` are taken off, and nobody guesses at others: two networks in one file differ in nothing but their prefix.
 """
 
 import re
 from functools import cache
 
-from valence.families import Architecture, Task
+from valence.families import FAMILIES, Architecture, Task
+from valence.families.shared import TOKEN_TYPES
 from valence.model.config import EncoderConfig
 
 __all__ = [
-    "BERT_BIAS",
-    "BERT_BIAS_IN_USE",
     "BUFFERS",
     "astray",
     "canonical_name",
@@ -24,107 +22,44 @@ __all__ = [
     "known_head_names",
     "masked_lm_projection",
     "saved_name",
+    "second_names",
     "tensor_names",
 ]
 
-_Rows = tuple[tuple[str, str], ...]
-
-_EMBEDDINGS: _Rows = (
-    ("embeddings.words.weight", "embeddings.word_embeddings.weight"),
-    ("embeddings.positions.weight", "embeddings.position_embeddings.weight"),
-    ("embeddings.norm.weight", "embeddings.LayerNorm.weight"),
-    ("embeddings.norm.bias", "embeddings.LayerNorm.bias"),
-)
-_TOKEN_TYPES: _Rows = (("embeddings.token_types.weight", "embeddings.token_type_embeddings.weight"),)
-# Modules with a weight and a bias, in every layer.
-_LAYER: dict[Architecture, _Rows] = {
-    "distilbert": (
-        ("layers.{}.attention.query", "transformer.layer.{}.attention.q_lin"),
-        ("layers.{}.attention.key", "transformer.layer.{}.attention.k_lin"),
-        ("layers.{}.attention.value", "transformer.layer.{}.attention.v_lin"),
-        ("layers.{}.attention.output", "transformer.layer.{}.attention.out_lin"),
-        ("layers.{}.attention_norm", "transformer.layer.{}.sa_layer_norm"),
-        ("layers.{}.feed_forward.up", "transformer.layer.{}.ffn.lin1"),
-        ("layers.{}.feed_forward.down", "transformer.layer.{}.ffn.lin2"),
-        ("layers.{}.feed_forward_norm", "transformer.layer.{}.output_layer_norm"),
-    ),
-    "bert": (
-        ("layers.{}.attention.query", "encoder.layer.{}.attention.self.query"),
-        ("layers.{}.attention.key", "encoder.layer.{}.attention.self.key"),
-        ("layers.{}.attention.value", "encoder.layer.{}.attention.self.value"),
-        ("layers.{}.attention.output", "encoder.layer.{}.attention.output.dense"),
-        ("layers.{}.attention_norm", "encoder.layer.{}.attention.output.LayerNorm"),
-        ("layers.{}.feed_forward.up", "encoder.layer.{}.intermediate.dense"),
-        ("layers.{}.feed_forward.down", "encoder.layer.{}.output.dense"),
-        ("layers.{}.feed_forward_norm", "encoder.layer.{}.output.LayerNorm"),
-    ),
-}
-_HEADS: dict[tuple[Architecture, Task], _Rows] = {
-    ("distilbert", "classification"): (
-        ("transform.weight", "pre_classifier.weight"),
-        ("transform.bias", "pre_classifier.bias"),
-        ("classifier.weight", "classifier.weight"),
-        ("classifier.bias", "classifier.bias"),
-    ),
-    ("bert", "classification"): (
-        ("transform.weight", "pooler.dense.weight"),
-        ("transform.bias", "pooler.dense.bias"),
-        ("classifier.weight", "classifier.weight"),
-        ("classifier.bias", "classifier.bias"),
-    ),
-    ("distilbert", "masked-lm"): (
-        ("transform.weight", "vocab_transform.weight"),
-        ("transform.bias", "vocab_transform.bias"),
-        ("norm.weight", "vocab_layer_norm.weight"),
-        ("norm.bias", "vocab_layer_norm.bias"),
-        ("decoder.weight", "vocab_projector.weight"),
-        ("decoder.bias", "vocab_projector.bias"),
-    ),
-    ("bert", "masked-lm"): (
-        ("transform.weight", "cls.predictions.transform.dense.weight"),
-        ("transform.bias", "cls.predictions.transform.dense.bias"),
-        ("norm.weight", "cls.predictions.transform.LayerNorm.weight"),
-        ("norm.bias", "cls.predictions.transform.LayerNorm.bias"),
-        ("decoder.weight", "cls.predictions.decoder.weight"),
-        ("decoder.bias", "cls.predictions.bias"),
-    ),
-    ("bert", "next-sentence"): (
-        ("transform.weight", "pooler.dense.weight"),
-        ("transform.bias", "pooler.dense.bias"),
-        ("classifier.weight", "cls.seq_relationship.weight"),
-        ("classifier.bias", "cls.seq_relationship.bias"),
-    ),
-}
-_HEADS["bert", "pretraining"] = (
-    *((f"masked_lm.{ours}", theirs) for ours, theirs in _HEADS["bert", "masked-lm"]),
-    *((f"next_sentence.{ours}", theirs) for ours, theirs in _HEADS["bert", "next-sentence"]),
-)
-# BERT's masked-LM bias goes by two names. `transformers` computes with the second; it ties them together with the
-# word embeddings and then saves the first alone, or ties neither and saves both.
-BERT_BIAS = "cls.predictions.bias"
-BERT_BIAS_IN_USE = "cls.predictions.decoder.bias"
 # Read, never written: buffers that are no parameters, and the names of older files.
 BUFFERS = frozenset({"embeddings.position_ids", "embeddings.token_type_ids", "n_averaged"})
 _ALIASES = ((re.compile(r"\.gamma$"), ".weight"), (re.compile(r"\.beta$"), ".bias"))
-_HEAD = re.compile(r"(qa_outputs|classifier|pre_classifier|pooler|cls|vocab_\w+)\.")
-_WITHIN_ENCODER = re.compile(r"(.*\.)?(embeddings|encoder|transformer|\w*(adapter|lora|prompt)\w*)\.")
+_WITHIN_ENCODER = re.compile(r"(.*\.)?(embeddings\w*|encoder|transformer|\w*(adapter|lora|prompt)\w*)\.")
 # What PyTorch puts around a module, wherever it stands in the network: DataParallel, compile, FSDP, checkpointing.
 _AROUND_MODULES = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
 # What the network that holds the encoder is called, or the encoder in it.
 _WRAPPERS = frozenset(
     {
         *("model", "net", "network", "backbone", "base_model", "auto_model", "state_dict"),
-        *("encoder", "transformer", "bert", "distilbert"),
+        *("encoder", "transformer"),
     }
 )
 
 
-@cache
 def _is_encoder_name(name: str, architecture: Architecture) -> bool:
-    if any(name == theirs for _, theirs in (*_EMBEDDINGS, *_TOKEN_TYPES)):
+    family = FAMILIES[architecture]
+    if any(name == theirs for _, theirs in (*family.embeddings, *TOKEN_TYPES)):
         return True
     module, _, kind = re.sub(r"\blayer\.\d+\.", "layer.{}.", name, count=1).rpartition(".")
-    return kind in ("weight", "bias") and any(module == theirs for _, theirs in _LAYER[architecture])
+    return kind in ("weight", "bias") and any(module == theirs for _, theirs in family.layer)
+
+
+@cache
+def _head_modules(families: tuple[Architecture, ...]) -> frozenset[str]:
+    """What the names of heads' tensors begin with, in any of these families."""
+    known = [FAMILIES[name] for name in families]
+    named = {theirs for family in known for head in family.heads.values() for _, theirs in head.tensors}
+    return frozenset(name.partition(".")[0] for name in named.union(*(family.other_heads for family in known)))
+
+
+def _is_head_name(name: str) -> bool:
+    module, dot, _ = name.partition(".")
+    return bool(dot) and module in _head_modules(tuple(FAMILIES))
 
 
 def canonical_name(theirs: str, architecture: Architecture) -> str:
@@ -143,15 +78,19 @@ def canonical_name(theirs: str, architecture: Architecture) -> str:
         name = pattern.sub(replacement, name)
     prefix, rest = _divide(name, architecture)
     if rest:
-        return rest if _WRAPPERS.issuperset(prefix.split(".")[:-1]) else theirs
+        return rest if _wrappers().issuperset(prefix.split(".")[:-1]) else theirs
     parts = name.split(".")
     for start in range(len(parts)):
         rest = ".".join(parts[start:])
-        if _HEAD.match(rest) or rest in BUFFERS:
+        if _is_head_name(rest) or rest in BUFFERS:
             return rest
-        if parts[start] not in _WRAPPERS:
+        if parts[start] not in _wrappers():
             break
     return theirs
+
+
+def _wrappers() -> frozenset[str]:
+    return _WRAPPERS | FAMILIES.keys()
 
 
 def _divide(name: str, architecture: Architecture) -> tuple[str, str]:
@@ -199,7 +138,7 @@ def known_head_names(architecture: Architecture) -> frozenset[str]:
     Returns:
         Their names.
     """
-    return frozenset(theirs for (family, _), rows in _HEADS.items() if family == architecture for _, theirs in rows)
+    return frozenset(theirs for head in FAMILIES[architecture].heads.values() for _, theirs in head.tensors)
 
 
 def head_names(architecture: Architecture, task: Task) -> dict[str, str]:
@@ -212,7 +151,7 @@ def head_names(architecture: Architecture, task: Task) -> dict[str, str]:
     Returns:
         Our names (from the model's root) to theirs.
     """
-    return {f"head.{ours}": theirs for ours, theirs in _HEADS[architecture, task]}
+    return {f"head.{ours}": theirs for ours, theirs in FAMILIES[architecture].heads[task].tensors}
 
 
 def masked_lm_projection(architecture: Architecture) -> str:
@@ -224,7 +163,19 @@ def masked_lm_projection(architecture: Architecture) -> str:
     Returns:
         Their name.
     """
-    return dict(_HEADS[architecture, "masked-lm"])["decoder.weight"]
+    return dict(FAMILIES[architecture].heads["masked-lm"].tensors)["decoder.weight"]
+
+
+def second_names(architecture: Architecture) -> dict[str, str]:
+    """List tensors that files of a family may have under a second name, which is the one that counts.
+
+    Args:
+        architecture: the family.
+
+    Returns:
+        The second names to those of the tables.
+    """
+    return {name: known for head in FAMILIES[architecture].heads.values() for name, known in head.tied}
 
 
 def tensor_names(config: EncoderConfig, task: Task) -> dict[str, str]:
@@ -237,13 +188,13 @@ def tensor_names(config: EncoderConfig, task: Task) -> dict[str, str]:
     Returns:
         Our names to theirs (without the family's prefix).
     """
-    rows = list(_EMBEDDINGS)
-    if config.n_token_types:
-        rows += _TOKEN_TYPES
+    rows = list(config.family.embeddings)
+    if config.embedding_width == config.hidden_size:
+        rows = [row for row in rows if not row[0].startswith("embeddings.projection.")]
     rows += [
         (f"{ours.format(layer)}.{kind}", f"{theirs.format(layer)}.{kind}")
         for layer in range(config.n_layers)
-        for ours, theirs in _LAYER[config.architecture]
+        for ours, theirs in config.family.layer
         for kind in ("weight", "bias")
     ]
     names = {f"encoder.{ours}": theirs for ours, theirs in rows} | head_names(config.architecture, task)
@@ -259,7 +210,7 @@ def saved_name(canonical: str, architecture: Architecture) -> str:
         architecture: the family.
 
     Returns:
-        With the family's prefix where it belongs: on all but the heads, and on BERT's pooler.
+        With the family's prefix where it belongs: on all but the heads, and on the pooler, a head of BERT's.
     """
     if is_head(canonical) and not canonical.startswith("pooler."):
         return canonical
@@ -275,4 +226,4 @@ def is_head(canonical: str) -> bool:
     Returns:
         False for a tensor of the encoder, of whatever prefix, and for one that nobody knows.
     """
-    return _HEAD.match(canonical) is not None and not is_within_encoder(canonical)
+    return _is_head_name(canonical) and not is_within_encoder(canonical)

@@ -43,7 +43,7 @@ BERT = Family(
         ConfigKey("type_vocab_size", "n_token_types", 2),
         ConfigKey("classifier_dropout", "classifier_dropout", 0.1, like="dropout"),
     ),
-    same={"attention_output_dropout": "dropout", "embedding_size": "hidden_size"},
+    same={"attention_output_dropout": "dropout"},
     required={"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False},
     embeddings=(*EMBEDDINGS, *TOKEN_TYPES),
     layer=BERT_LAYER,

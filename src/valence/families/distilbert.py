@@ -30,7 +30,6 @@ DISTILBERT = Family(
         ConfigKey("seq_classif_dropout", "classifier_dropout", 0.2),
     ),
     fixed={"n_token_types": 0, "attention_output_dropout": 0.0, "layer_norm_eps": 1e-12},
-    same={"embedding_size": "hidden_size"},
     required=BERT.required,
     written={"sinusoidal_pos_embds": False},
     embeddings=EMBEDDINGS,

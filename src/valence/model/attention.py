@@ -6,6 +6,7 @@ Source: Vaswani et al. 2017, "Attention Is All You Need"; Devlin et al. 2019, "B
 
 import math
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,7 +38,8 @@ class SelfAttention(nn.Module):
         Args:
             readers: [B, R, D], the tokens that read: all of `hidden`, or only those that are needed.
             hidden: [B, T, D], the tokens that are read.
-            mask: bool [B, 1, 1, T], true where a token may be read; None where all may.
+            mask: bool, what broadcasts to [B, H, R, T], true where a token may be read; or what is added to the scores,
+                of minus infinity where it may not; None where all may.
 
         Returns:
             [B, R, D].
@@ -60,7 +62,7 @@ class SelfAttention(nn.Module):
         """Compute the same with dropout on who reads what; on a CPU PyTorch's own draws its random numbers slowly."""
         scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[-1])  # [B, H, R, T]
         if mask is not None:
-            scores = scores.masked_fill(~mask, -math.inf)
+            scores = scores.masked_fill(~mask, -math.inf) if mask.dtype == torch.bool else scores + mask
         mixed: Tensor = self.dropout(scores.softmax(dim=-1)) @ value  # [B, H, R, D/H]
         return mixed
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from valence.errors import ConfigError
-from valence.families import Architecture
+from valence.families import FAMILIES, Architecture, Family
 
 __all__ = ["ACTIVATIONS", "EncoderConfig"]
 
@@ -24,7 +24,7 @@ class EncoderConfig:
     """All that is needed to build an encoder and its heads."""
 
     architecture: Architecture
-    """DistilBERT (no token types; a classifier with ReLU) or BERT (token types; a tanh pooler)."""
+    """The name of its family; see `valence.families`."""
     vocab_size: int
     hidden_size: int
     n_layers: int
@@ -32,9 +32,11 @@ class EncoderConfig:
     intermediate_size: int
     """Width of the feed-forward layer."""
     max_positions: int
-    """Longest input in tokens."""
+    """Rows of the position table; some families leave out the first (see `longest_text`)."""
     n_token_types: int
     """Rows of the token-type table; 0 for none, as in DistilBERT."""
+    embedding_size: int = 0
+    """Width of the embeddings, where a projection brings them to the hidden size; 0 for the hidden size."""
     activation: str
     """Of the feed-forward layer and the masked-LM head; one of `ACTIVATIONS`."""
     dropout: float
@@ -74,12 +76,37 @@ class EncoderConfig:
         ]
         if not 0 < self.layer_norm_eps < 1:
             problems.append(f"layer_norm_eps must lie between 0 and 1, found {self.layer_norm_eps}")
-        if self.architecture == "bert" and not 1 <= self.n_token_types <= _LARGEST["vocab_size"]:
-            problems.append(f"n_token_types must be at least 1 for BERT, found {self.n_token_types}")
-        fixed = (self.n_token_types, self.attention_output_dropout, self.layer_norm_eps)
-        if self.architecture == "distilbert" and fixed != (0, 0.0, 1e-12):
-            problems.append("DistilBERT has no token types, no dropout after attention, and layer norms with eps 1e-12")
+        title, fixed = self.family.title, self.family.fixed
+        if "n_token_types" not in fixed and not 1 <= self.n_token_types <= _LARGEST["vocab_size"]:
+            problems.append(f"n_token_types must be at least 1 for {title}, found {self.n_token_types}")
+        if not 0 <= self.embedding_size <= _LARGEST["hidden_size"]:
+            problems.append(f"embedding_size must not be above {_LARGEST['hidden_size']}, found {self.embedding_size}")
+        problems += [
+            f"{name} of a {title} is {value}, found {found}"
+            for name, value in fixed.items()
+            if (found := getattr(self, name)) != value
+        ]
         if not 0 <= self.pad_token_id < max(self.vocab_size, 1):
             problems.append(f"pad_token_id {self.pad_token_id} is not a row of the vocabulary")
         if problems:
             raise ConfigError("unusable model config: " + "; ".join(problems))
+
+    @property
+    def family(self) -> Family:
+        """The record of the family."""
+        return FAMILIES[self.architecture]
+
+    @property
+    def embedding_width(self) -> int:
+        """Of the embeddings, before a projection."""
+        return self.embedding_size or self.hidden_size
+
+    @property
+    def first_position(self) -> int:
+        """The row of the position table that a text's first token has."""
+        return self.family.position_of_first(self.pad_token_id)
+
+    @property
+    def longest_text(self) -> int:
+        """In tokens, special tokens included."""
+        return self.family.longest_text(self.max_positions, self.pad_token_id)

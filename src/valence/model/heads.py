@@ -8,30 +8,52 @@ import torch
 from torch import Tensor, nn
 
 from valence.errors import MissingHeadError
-from valence.families import Task
+from valence.families import Family, Task
 from valence.model.config import EncoderConfig
 from valence.model.dropout import Dropout
 from valence.model.encoder import Activation, Encoder, initialise_weights
 
-__all__ = ["FirstTokenHead", "MaskedLMHead", "PretrainingHeads", "TaskModel"]
+__all__ = ["FirstTokenHead", "MaskedLMHead", "PretrainingHeads", "TaskModel", "no_such_head"]
+
+
+def no_such_head(family: Family, task: Task) -> str:
+    """Say that a family has no head for a task, and what to do.
+
+    Args:
+        family: the family.
+        task: one that it lacks.
+
+    Returns:
+        Words.
+    """
+    if task == "masked-lm":
+        return f"a {family.title} has no masked-LM head"
+    without = " and no token types" if family.fixed.get("n_token_types") == 0 else ""
+    return (
+        f"a {family.title} has no next-sentence head{without}: "
+        "use a BERT checkpoint, whose head can be trained, too (valence pretrain TEXTS --base BERT --architecture bert "
+        "--next-sentence --out FOLDER)"
+    )
 
 
 class FirstTokenHead(nn.Module):
     """Logits for a whole text from its first token: a linear layer, a non-linearity, a classifier.
 
-    DistilBERT's classifier has ReLU there (`pre_classifier`), BERT's classifier and its next-sentence head
-    have tanh (the pooler).
+    Which non-linearity, the family's record says: DistilBERT's classifier has ReLU, BERT's has tanh (the pooler).
 
     Args:
         config: the encoder's shape.
         n_classes: C.
-        dropout: before the classifier.
+        dropout: before the classifier, and in some families before the first linear layer.
+        task: whose head it is.
     """
 
-    def __init__(self, config: EncoderConfig, n_classes: int, dropout: float) -> None:
+    def __init__(self, config: EncoderConfig, n_classes: int, dropout: float, task: Task = "classification") -> None:
         super().__init__()
+        head = config.family.heads[task]
+        self.dropout_before = Dropout(dropout if head.dropout_before else 0.0)
         self.transform = nn.Linear(config.hidden_size, config.hidden_size)
-        self.activation = nn.ReLU() if config.architecture == "distilbert" else nn.Tanh()
+        self.activation = Activation(head.activation or config.activation)
         self.dropout = Dropout(dropout)
         self.classifier = nn.Linear(config.hidden_size, n_classes)
 
@@ -44,7 +66,7 @@ class FirstTokenHead(nn.Module):
         Returns:
             Logits [B, C].
         """
-        first = self.activation(self.transform(hidden[:, 0]))  # [B, D]
+        first = self.activation(self.transform(self.dropout_before(hidden[:, 0])))  # [B, D]
         logits: Tensor = self.classifier(self.dropout(first))
         return logits
 
@@ -59,10 +81,11 @@ class MaskedLMHead(nn.Module):
 
     def __init__(self, config: EncoderConfig, words: nn.Embedding) -> None:
         super().__init__()
-        self.transform = nn.Linear(config.hidden_size, config.hidden_size)
-        self.activation = Activation(config.activation)
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.decoder = nn.Linear(config.hidden_size, config.vocab_size)
+        width = config.embedding_width
+        self.transform = nn.Linear(config.hidden_size, width)
+        self.activation = Activation(config.family.heads["masked-lm"].activation or config.activation)
+        self.norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
+        self.decoder = nn.Linear(width, config.vocab_size)
         self.tied = config.tie_word_embeddings
         self.tie(words)
 
@@ -99,7 +122,7 @@ class PretrainingHeads(nn.Module):
     def __init__(self, config: EncoderConfig, words: nn.Embedding) -> None:
         super().__init__()
         self.masked_lm = MaskedLMHead(config, words)
-        self.next_sentence = FirstTokenHead(config, 2, dropout=0.0)
+        self.next_sentence = FirstTokenHead(config, 2, dropout=0.0, task="next-sentence")
 
 
 class TaskModel(nn.Module):
@@ -117,8 +140,8 @@ class TaskModel(nn.Module):
         self.task = task
         self.encoder = Encoder(config)
         self.head: nn.Module
-        if task in ("next-sentence", "pretraining") and config.architecture == "distilbert":
-            raise MissingHeadError("DistilBERT has no next-sentence head and no token types: use a BERT checkpoint")
+        if task not in config.family.heads:
+            raise MissingHeadError(no_such_head(config.family, task))
         if task == "masked-lm":
             self.head = MaskedLMHead(config, self.encoder.embeddings.words)
         elif task == "pretraining":
@@ -126,7 +149,7 @@ class TaskModel(nn.Module):
         elif task == "classification":
             self.head = FirstTokenHead(config, n_classes, config.classifier_dropout)
         else:
-            self.head = FirstTokenHead(config, 2, dropout=0.0)
+            self.head = FirstTokenHead(config, 2, dropout=0.0, task=task)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None

@@ -29,7 +29,7 @@ class UnpaddedTexts:
     Args:
         input_ids: int64 [N].
         positions: int64 [N], a token's place in its text.
-        token_type_ids: int64 [N]; None for all zeros. Not read by DistilBERT.
+        token_type_ids: int64 [N]; None for all zeros. Not read by families without token types.
         starts: int32 [B + 1], where each text begins, and N.
         lengths: tokens of each text, at least 1.
     """
@@ -53,6 +53,7 @@ class UnpaddedClassifier(nn.Module):
         super().__init__()
         assert isinstance(model.head, FirstTokenHead), "not a classifier"
         self.embeddings = model.encoder.embeddings
+        self.distances = model.encoder.distances
         self.layers = model.encoder.layers
         self.head = model.head
 
@@ -65,23 +66,15 @@ class UnpaddedClassifier(nn.Module):
         Returns:
             Logits [B, C].
         """
-        hidden = self._embed(texts)  # [N, D]
+        positions = self.embeddings.positions(texts.positions + self.embeddings.first_position)
+        hidden = self.embeddings.combine(texts.input_ids, positions, texts.token_type_ids)  # [N, D]
+        bias = None if self.distances is None else self.distances(max(texts.lengths))  # [1, H, T, T]
         last = len(self.layers) - 1
         for number, layer in enumerate(self.layers):
             assert isinstance(layer, EncoderLayer)
-            hidden = _run_layer(layer, hidden, texts, first_token_only=number == last)
+            hidden = _run_layer(layer, hidden, texts, bias, first_token_only=number == last)
         logits: Tensor = self.head(hidden[:, None])  # [B, 1, D] to [B, C]
         return logits
-
-    def _embed(self, texts: UnpaddedTexts) -> Tensor:
-        embedded: Tensor = self.embeddings.words(texts.input_ids) + self.embeddings.positions(texts.positions)
-        if self.embeddings.token_types is not None:
-            if texts.token_type_ids is None:
-                embedded = embedded + self.embeddings.token_types.weight[0]
-            else:
-                embedded = embedded + self.embeddings.token_types(texts.token_type_ids)
-        normalised: Tensor = self.embeddings.norm(embedded)
-        return normalised
 
 
 def has_flash_attention(values: Tensor, head_width: int) -> bool:
@@ -101,14 +94,18 @@ def has_flash_attention(values: Tensor, head_width: int) -> bool:
     return find_spec("torch.nn.attention.varlen") is not None  # from PyTorch 2.10 on
 
 
-def _run_layer(layer: EncoderLayer, hidden: Tensor, texts: UnpaddedTexts, first_token_only: bool) -> Tensor:
+def _run_layer(
+    layer: EncoderLayer, hidden: Tensor, texts: UnpaddedTexts, bias: Tensor | None, first_token_only: bool
+) -> Tensor:
     """Take [N, D] to the same, or to [B, D] of each text's first token."""
     attention = layer.attention
     readers = hidden[texts.starts[:-1]] if first_token_only else hidden  # [R, D]
     query, key, value = attention.query(readers), attention.key(hidden), attention.value(hidden)
     query, key, value = (part.view(len(part), attention.n_heads, -1) for part in (query, key, value))  # [., H, D/H]
-    attend = _attend_at_once if has_flash_attention(query, query.shape[-1]) else _attend_by_length
-    mixed = attend(query, key, value, texts, first_token_only)  # [R, H, D/H]
+    if bias is None and has_flash_attention(query, query.shape[-1]):
+        mixed = _attend_at_once(query, key, value, texts, first_token_only)  # [R, H, D/H]
+    else:
+        mixed = _attend_by_length(query, key, value, texts, bias, first_token_only)
     attended = layer.attention_norm(readers + attention.output(mixed.flatten(1)))
     transformed: Tensor = layer.feed_forward_norm(attended + layer.feed_forward(attended))
     return transformed
@@ -135,7 +132,7 @@ def _attend_at_once(query: Tensor, key: Tensor, value: Tensor, texts: UnpaddedTe
 
 
 def _attend_by_length(
-    query: Tensor, key: Tensor, value: Tensor, texts: UnpaddedTexts, first_token_only: bool
+    query: Tensor, key: Tensor, value: Tensor, texts: UnpaddedTexts, bias: Tensor | None, first_token_only: bool
 ) -> Tensor:
     """Mix the values of neighbours of the same length together, which still needs no padding: [R, H, D/H]."""
     parts = []
@@ -148,6 +145,7 @@ def _attend_by_length(
             query[query_start:query_end].view(n_texts, readers, *query.shape[1:]).transpose(1, 2),  # [B, H, R, D/H]
             key[start:end].view(n_texts, length, *key.shape[1:]).transpose(1, 2),
             value[start:end].view(n_texts, length, *value.shape[1:]).transpose(1, 2),
+            attn_mask=None if bias is None else bias[:, :, :readers, :length],
         )
         parts.append(mixed.transpose(1, 2).flatten(0, 1))
         query_start, start = query_end, end

@@ -29,7 +29,7 @@ class Int8Tensors:
 
     Args:
         arrays: by name.
-        architecture: "distilbert" or "bert".
+        architecture: the name of its family.
         activation: of the feed-forward part: "gelu", "gelu_new" or "relu".
         n_layers: of the encoder.
         n_heads: H.

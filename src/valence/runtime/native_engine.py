@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from valence.errors import EngineError
+from valence.families import family_of
 from valence.forking import native_calls
 from valence.runtime.int8_tensors import Int8Tensors, read_tensors
 from valence.runtime.reopening import Reopening, reopening
@@ -28,10 +29,10 @@ _LIBRARY = Path(__file__).parent / "native" / "_encoder.so"
 _GROUP = 64  # columns that share an activation scale
 _LANES = 16  # floats in a vector
 _ACTIVATIONS = {"gelu": 0, "gelu_new": 1, "gelu_pytorch_tanh": 1, "relu": 2}
-_HEAD_ACTIVATIONS = {"distilbert": 0, "bert": 1}
+_HEAD_ACTIVATIONS = {"relu": 0, "tanh": 1, "gelu": 2}
 _OUT_OF_MEMORY = 1
 _ELF64 = b"\x7fELF\x02\x01"  # little-endian
-_INTERFACE = 1  # the version of what is repeated here of encoder.c, in both files
+_INTERFACE = 2  # the version of what is repeated here of encoder.c, in both files
 
 
 class _Shape(ctypes.Structure):
@@ -43,6 +44,7 @@ class _Shape(ctypes.Structure):
                 "positions",
                 "token_types",
                 "hidden",
+                "embedding",
                 "heads",
                 "feed_forward",
                 "layers",
@@ -74,6 +76,7 @@ class _Model(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("words", "words_scale", "positions", "token_types")),
         ("embedding_norm", _Norm),
+        ("projection", _Linear),
         ("transform", _Linear),
         ("classifier", ctypes.c_void_p),
         ("classifier_bias", ctypes.c_void_p),
@@ -177,22 +180,36 @@ class _Weights:
         self.path = path
         self.arrays = tensors.arrays
         self.kept: list[NDArray[np.generic]] = []  # alive until the kernels have their own copy
+        family = family_of(tensors.architecture)
+        if family is None or family.why_not_native is not None:
+            why = "this version does not know it" if family is None else family.why_not_native
+            title = tensors.architecture if family is None else family.title
+            raise EngineError(f"{path}: the native engine does not run {title}: {why}")
         words = self.array("words", np.int8, (None, None))
-        vocabulary, hidden = words.shape
-        positions = self.array("positions", np.float32, (None, hidden))
-        types = self.array("token_types", np.float32, (None, hidden)) if "token_types" in self.arrays else None
-        classifier = self.array("head.classifier.weight", np.float32, (hidden, None)).T
+        vocabulary, width = words.shape
+        positions = self.array("positions", np.float32, (None, width))
+        types = self.array("token_types", np.float32, (None, width)) if "token_types" in self.arrays else None
+        classifier = self.array("head.classifier.weight", np.float32, (None, None)).T
+        hidden = classifier.shape[1]
         wide = self.array("encoder.layers.0.feed_forward.up.bias", np.float32, (None,)).size
-        heads, known = tensors.n_heads, (tensors.activation in _ACTIVATIONS, tensors.architecture in _HEAD_ACTIVATIONS)
+        heads = tensors.n_heads
+        head_activation = family.heads["classification"].activation or tensors.activation
+        known = tensors.activation in _ACTIVATIONS, head_activation in _HEAD_ACTIVATIONS
         if not all(known) or heads < 1 or hidden % heads or tensors.n_layers < 1:
             raise EngineError(
                 f"{path}: expected an encoder with heads that share its width of {hidden}, found {heads} heads, "
                 f"{tensors.n_layers} layers, {tensors.activation!r}, {tensors.architecture!r}"
             )
-        if hidden % _GROUP or wide % _GROUP or _GROUP % (hidden // heads) or (hidden // heads) % _LANES:
+        widths = dict.fromkeys((hidden, width, wide))
+        if (
+            any(one % _GROUP for one in widths)
+            or width > 3 * hidden  # the room that a call has for each token
+            or _GROUP % (hidden // heads)
+            or (hidden // heads) % _LANES
+        ):
             raise EngineError(
                 f"{path}: the native engine needs widths that are multiples of {_GROUP} and heads of 16, 32 or 64 "
-                f"columns, found {hidden}, {wide} and {hidden // heads}"
+                f"columns, found {', '.join(map(str, widths))} and {hidden // heads}"
             )
         last = tensors.n_layers - 1
         layers = [self.layer(f"encoder.layers.{i}.", hidden, wide, is_last=i == last) for i in range(tensors.n_layers)]
@@ -203,7 +220,8 @@ class _Weights:
             scales.ctypes.data,
             positions.ctypes.data,
             None if types is None else types.ctypes.data,
-            self.norm("encoder.embeddings.norm", hidden),
+            self.norm("encoder.embeddings.norm", width),
+            _Linear() if width == hidden else self.linear("encoder.embeddings.projection", width, hidden),
             self.linear("head.transform", hidden, hidden),
             self.keep(classifier).ctypes.data,
             self.array("head.classifier.bias", np.float32, (len(classifier),)).ctypes.data,
@@ -214,12 +232,13 @@ class _Weights:
             len(positions),
             0 if types is None else len(types),
             hidden,
+            width,
             heads,
             wide,
             tensors.n_layers,
             len(classifier),
             _ACTIVATIONS[tensors.activation],
-            _HEAD_ACTIVATIONS[tensors.architecture],
+            _HEAD_ACTIVATIONS[head_activation],
             tensors.layer_norm_eps,
         )
 

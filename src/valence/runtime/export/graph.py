@@ -7,7 +7,8 @@ is taken in two steps: the second multiplies what the rounding of the first left
 
 The tensors have names and shapes that the native engine reads too; see `valence.runtime.int8_tensors`.
 
-Shapes: B batch, T tokens, N = B x T tokens of all texts, D width, H heads, C classes, V vocabulary.
+Shapes: B batch, T tokens, N = B x T tokens of all texts, D width, E width of the embeddings, H heads, C classes,
+V vocabulary.
 Source: ONNX operator set 20; `MatMulIntegerToFloat` is ONNX Runtime's own.
 """
 
@@ -17,10 +18,12 @@ from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from valence.model.config import EncoderConfig
+from valence.model.encoder import distance_buckets
 from valence.runtime.manifest import Precision
 
 __all__ = ["Graph", "build_graph", "products"]
@@ -34,6 +37,7 @@ _ZERO_POINT = 128  # of activations as uint8, the form that x86 multiplies faste
 # GELU is never below -0.16997: with this added its values are unsigned, and have twice the levels. The native engine
 # adds the same.
 _GELU_SHIFT = 0.17006
+_PROJECTION = "encoder.embeddings.projection"
 
 _Weights = Mapping[str, NDArray[np.float32]]
 
@@ -74,7 +78,9 @@ def products(config: EncoderConfig) -> list[str]:
         Names such as "encoder.layers.0.feed_forward.up", from the first to the last.
     """
     parts = ("attention.query_key_value", "attention.output", "feed_forward.up", "feed_forward.down")
-    return [f"encoder.layers.{layer}.{part}" for layer in range(config.n_layers) for part in parts] + ["head.transform"]
+    first = [_PROJECTION] if config.embedding_width != config.hidden_size else []
+    layers = [f"encoder.layers.{layer}.{part}" for layer in range(config.n_layers) for part in parts]
+    return [*first, *layers, "head.transform"]
 
 
 def build_graph(
@@ -94,8 +100,8 @@ def build_graph(
         two_steps: in int8, the products whose activations are taken in two steps; see `products`.
 
     Returns:
-        A model with inputs input_ids and attention_mask (and token_type_ids for BERT), int64 [B, T], and the output
-        logits, float32 [B, C].
+        A model with inputs input_ids and attention_mask (and token_type_ids, if the family tells the texts of a pair
+        apart by them), int64 [B, T], and the output logits, float32 [B, C].
     """
     return _GraphWriter(weights, config, n_classes, precision, two_steps).write()
 
@@ -114,6 +120,7 @@ class _GraphWriter:
         self.n_classes = n_classes
         self.precision = precision
         self.two_steps = two_steps
+        self.has_types = config.n_token_types > 0 and config.family.tokenizing.token_types
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
         self.tensors: dict[str, NDArray[np.generic]] = {}
@@ -145,15 +152,16 @@ class _GraphWriter:
         return self.constant("ints_" + "_".join(map(str, values)), values, np.int64)
 
     def write(self) -> Graph:
-        hidden, bias = self.embeddings(), self.attention_bias()  # [B, T, D], [B, 1, 1, T]
+        hidden, bias = self.embeddings(), self.attention_bias()  # [B, T, D], [B, 1 or H, 1 or T, T]
         last = self.config.n_layers - 1
         for layer in range(self.config.n_layers):
             hidden = self.layer(f"encoder.layers.{layer}", hidden, bias, first_token_only=layer == last)
         transformed = self.linear(hidden, "head", "transform")  # [B, D]
-        transformed = self.op("Relu" if self.config.architecture == "distilbert" else "Tanh", transformed)
+        head = self.config.family.heads["classification"]
+        transformed = self.activation(transformed, head.activation or self.config.activation)
         logits = self.float_linear(transformed, "head.classifier", ("head.classifier",))
         self.nodes.append(helper.make_node("Identity", [logits], ["logits"], name="logits"))
-        names = ["input_ids", "attention_mask"] + (["token_type_ids"] if self.config.n_token_types else [])
+        names = ["input_ids", "attention_mask"] + (["token_type_ids"] if self.has_types else [])
         graph = helper.make_graph(
             self.nodes,
             "valence",
@@ -169,18 +177,18 @@ class _GraphWriter:
         """Return [B, T, D]."""
         prefix = "encoder.embeddings."
         length = self.op("Shape", "input_ids", start=1, end=2)
-        positions = self.op(
-            "Slice",
-            self.tensor("positions", self.weights[prefix + "positions.weight"]),
-            self.integers(0),
-            length,
-            self.integers(0),
-        )  # [T, D]
-        embedded = self.op("Add", self.words(self.weights[prefix + "words.weight"]), positions)
-        if self.config.n_token_types:
-            table = self.tensor("token_types", self.weights[prefix + "token_types.weight"])
-            embedded = self.op("Add", embedded, self.op("Gather", table, "token_type_ids"))
-        return self.norm(embedded, prefix + "norm")
+        table = self.weights[prefix + "positions.weight"][self.config.first_position :]
+        if self.config.n_token_types and not self.has_types:  # every token has the first
+            table = table + self.weights[prefix + "token_types.weight"][0]
+        positions = self.op("Slice", self.tensor("positions", table), self.integers(0), length, self.integers(0))
+        embedded = self.op("Add", self.words(self.weights[prefix + "words.weight"]), positions)  # [B, T, E]
+        if self.has_types:
+            types = self.tensor("token_types", self.weights[prefix + "token_types.weight"])
+            embedded = self.op("Add", embedded, self.op("Gather", types, "token_type_ids"))
+        normalised = self.norm(embedded, prefix + "norm")
+        if self.config.embedding_width == self.config.hidden_size:
+            return normalised
+        return self.linear(normalised, *_PROJECTION.rsplit(".", 1))
 
     def words(self, table: NDArray[np.float32]) -> str:
         """Look up [B, T, D]; in int8 every row of the table is stored with a scale of its own."""
@@ -192,11 +200,25 @@ class _GraphWriter:
         return self.op("Mul", self.op("Cast", looked_up, to=TensorProto.FLOAT), scale)
 
     def attention_bias(self) -> str:
-        """Return [B, 1, 1, T]: 0 for a token, a large negative number for padding."""
+        """Return [B, 1, 1, T]: 0 for a token, a large negative number for padding; with distances [B, H, T, T]."""
         mask = self.op("Cast", "attention_mask", to=TensorProto.FLOAT)
         missing = self.op("Sub", self.constant("one", 1.0), mask)
-        bias = self.op("Mul", missing, self.constant("masked", _MASKED))
-        return self.op("Unsqueeze", bias, self.integers(1, 2))
+        bias = self.op("Unsqueeze", self.op("Mul", missing, self.constant("masked", _MASKED)), self.integers(1, 2))
+        if not self.config.family.buckets:
+            return bias
+        return self.op("Add", bias, self.distances())
+
+    def distances(self) -> str:
+        """Return [1, H, T, T]: what attention adds by how far the token that is read stands ahead of its reader."""
+        longest = self.config.longest_text
+        buckets = distance_buckets(torch.arange(1 - longest, longest), self.config.family.buckets)
+        by_distance = self.tensor("distances", self.weights["encoder.distances.weight"][buckets].T)  # [H, 2 L - 1]
+        length = self.op("Squeeze", self.op("Shape", "input_ids", start=1, end=2))
+        zero, one = self.constant("first", 0, np.int64), self.constant("step", 1, np.int64)
+        places = self.op("Range", zero, length, one)  # [T]
+        read, reader = (self.op("Unsqueeze", places, self.integers(axis)) for axis in (0, 1))
+        index = self.op("Add", self.op("Sub", read, reader), self.constant("middle", longest - 1, np.int64))  # [T, T]
+        return self.op("Unsqueeze", self.op("Gather", by_distance, index, axis=1), self.integers(0))
 
     def layer(self, prefix: str, hidden: str, bias: str, first_token_only: bool) -> str:
         """Take [B, T, D] to the same, or to [B, D] of the first token."""
@@ -205,7 +227,7 @@ class _GraphWriter:
         attended = self.linear(mixed, prefix + ".attention", "output")
         attended = self.norm(self.op("Add", attended, readers), prefix + ".attention_norm")
         transformed = self.linear(attended, prefix + ".feed_forward", "up")
-        transformed = self.activation(transformed)
+        transformed = self.activation(transformed, self.config.activation)
         transformed = self.linear(transformed, prefix + ".feed_forward", "down", activated=True)
         return self.norm(self.op("Add", transformed, attended), prefix + ".feed_forward_norm")
 
@@ -213,6 +235,8 @@ class _GraphWriter:
         """Mix the values: [B, T, D], or [B, D] for the first token only."""
         n_heads, width = self.config.n_heads, self.config.hidden_size
         if first_token_only:
+            if self.config.family.buckets:  # [B, H, 1, T]
+                bias = self.op("Slice", bias, self.integers(0), self.integers(1), self.integers(2))
             query = self.linear(readers, prefix, "query")  # [B, D]
             query = self.op("Reshape", query, self.integers(-1, n_heads, 1, width // n_heads))  # [B, H, 1, D/H]
             key, value = self.split(self.linear(hidden, prefix, "key", "value"), 2)
@@ -240,10 +264,10 @@ class _GraphWriter:
         self.nodes.append(helper.make_node("Split", [projected], names, name=names[0], axis=-1, num_outputs=parts))
         return [self.op("Reshape", name, self.integers(0, 0, self.config.n_heads, head_width)) for name in names]
 
-    def activation(self, values: str) -> str:
-        if self.config.activation == "relu":
-            return self.op("Relu", values)
-        return self.op("Gelu", values, approximate="none" if self.config.activation == "gelu" else "tanh")
+    def activation(self, values: str, name: str) -> str:
+        if name in ("relu", "tanh"):
+            return self.op(name.capitalize(), values)
+        return self.op("Gelu", values, approximate="none" if name == "gelu" else "tanh")
 
     def norm(self, values: str, prefix: str) -> str:
         return self.op(

@@ -1,10 +1,11 @@
-/* A DistilBERT or BERT classifier on AVX512-VNNI, from token ids to logits.
+/* A classifier with a BERT-like encoder on AVX512-VNNI, from token ids to logits.
 
 Texts lie one after another in one row of tokens: nothing is padded. Products with weights are int8 with sums in int32;
 a token's activations have one scale per group of 64 columns, so nothing that a text is given depends on the texts
 beside it, and every text's logits are the same bits alone and in any batch. Everything else is float32.
 
-Shapes: N tokens of all texts, T tokens of one text, D width, F feed-forward width, H heads, C classes.
+Shapes: N tokens of all texts, T tokens of one text, D width, E width of the embeddings, F feed-forward width, H heads,
+C classes.
 
 One call runs on one thread, or on several that share every step and meet at barriers. Calls may run side by side.
 Sources: Sanh et al. 2019 (DistilBERT), Devlin et al. 2018 (BERT); the coefficients of erf: Eigen. */
@@ -37,11 +38,11 @@ enum {
 static const float GELU_SHIFT = 0.17006f;
 
 enum Activation { GELU = 0, GELU_TANH = 1, RELU = 2 };
-enum HeadActivation { HEAD_RELU = 0, HEAD_TANH = 1 };
+enum HeadActivation { HEAD_RELU = 0, HEAD_TANH = 1, HEAD_GELU = 2 };
 enum Status { OK = 0, OUT_OF_MEMORY = 1, BAD_TOKEN = 2 };
 
 typedef struct {
-    int32_t vocabulary, positions, token_types, hidden, heads, feed_forward, layers, classes;
+    int32_t vocabulary, positions, token_types, hidden, embedding, heads, feed_forward, layers, classes;
     int32_t activation, head_activation;
     float epsilon;
 } Shape;
@@ -62,9 +63,10 @@ typedef struct {
 } LayerWeights;
 
 typedef struct {
-    const int8_t *words; /* [V, D] */
-    const float *words_scale, *positions, *token_types; /* [V], [P, D], [types, D] or NULL */
+    const int8_t *words; /* [V, E] */
+    const float *words_scale, *positions, *token_types; /* [V], [P, E], [types, E] or NULL */
     NormWeights embedding_norm;
+    LinearWeights projection; /* from E to D, where they differ */
     LinearWeights transform;
     const float *classifier, *classifier_bias; /* [C, D], [C] */
 } ModelWeights;
@@ -72,7 +74,7 @@ typedef struct {
 /* What native_engine.py repeats of this file is compared with this when the library is loaded: the version, which grows
    with every change of these structs, of the enums above, or of a function that Python calls; then the sizes. */
 EXPORT const int32_t valence_interface[] = {
-    1, sizeof(Shape), sizeof(LinearWeights), sizeof(NormWeights), sizeof(LayerWeights), sizeof(ModelWeights)
+    2, sizeof(Shape), sizeof(LinearWeights), sizeof(NormWeights), sizeof(LayerWeights), sizeof(ModelWeights)
 };
 
 /* The same, packed: panels of 32 columns, in each the 4 values of a column that one instruction reads side by side. */
@@ -103,6 +105,7 @@ typedef struct {
     const int8_t *words;
     const float *words_scale, *positions, *token_types;
     Norm embedding_norm;
+    Linear projection; /* of no columns where E is D */
     Layer *layers;
     Linear transform;
     float *classifier, *classifier_bias;
@@ -478,7 +481,7 @@ typedef struct {
     int threads;
     /* scratch */
     float *hidden, *projected, *mixed, *first_query, *work;
-    Quantised hidden_int8, mixed_int8, raised_int8;
+    Quantised embedded_int8, hidden_int8, mixed_int8, raised_int8;
     size_t work_size; /* floats per thread */
 } Call;
 
@@ -515,24 +518,35 @@ INLINE Range share(int count, int piece, int thread, int threads) {
 
 static void embed(Call *call, Range rows) {
     const Model *model = call->model;
-    const int hidden = model->shape.hidden;
+    const int width = model->shape.embedding, projects = model->projection.in > 0;
+    Quantised *quantised = projects ? &call->embedded_int8 : &call->hidden_int8;
     int text = 0;
     for (int row = rows.begin; row < rows.end; row++) {
         while (call->starts[text + 1] <= row) text++;
-        const int8_t *word = model->words + (size_t)call->ids[row] * hidden;
+        const int8_t *word = model->words + (size_t)call->ids[row] * width;
         const __m512 scale = _mm512_set1_ps(model->words_scale[call->ids[row]]);
-        const float *position = model->positions + (size_t)(row - call->starts[text]) * hidden;
-        const float *type = model->token_types ? model->token_types + (size_t)(call->types ? call->types[row] : 0) * hidden : NULL;
-        float *out = call->hidden + (size_t)row * hidden;
-        for (int c = 0; c < hidden; c += LANES) {
+        const float *position = model->positions + (size_t)(row - call->starts[text]) * width;
+        const float *type = model->token_types ? model->token_types + (size_t)(call->types ? call->types[row] : 0) * width : NULL;
+        float *out = (projects ? call->projected : call->hidden) + (size_t)row * width;
+        for (int c = 0; c < width; c += LANES) {
             const __m512 values = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(word + c))));
             __m512 sum = _mm512_fmadd_ps(values, scale, _mm512_loadu_ps(position + c));
             if (type) sum = _mm512_add_ps(sum, _mm512_loadu_ps(type + c));
             _mm512_storeu_ps(out + c, sum);
         }
-        norm_row(out, hidden, &model->embedding_norm, model->shape.epsilon);
-        quantise_row(out, row, &call->hidden_int8);
+        norm_row(out, width, &model->embedding_norm, model->shape.epsilon);
+        quantise_row(out, row, quantised);
     }
+}
+
+/* Bring embeddings of another width to that of the layers. */
+static void project(Call *call, Range rows, int thread) {
+    const int hidden = call->model->shape.hidden;
+    Range columns = share(hidden, GROUP, thread, call->threads);
+    linear_to_floats(&call->embedded_int8, call->tokens, &call->model->projection, columns.begin, columns.end, call->hidden + columns.begin, hidden);
+    wait_for_others(call);
+    for (int row = rows.begin; row < rows.end; row++) quantise_row(call->hidden + (size_t)row * hidden, row, &call->hidden_int8);
+    wait_for_others(call);
 }
 
 /* Residual, layer norm, quantised copy: hidden = norm(hidden + added). */
@@ -626,6 +640,11 @@ static void run_layer(Call *call, const Layer *layer, int is_last, int thread) {
     END_PHASE(NORMS);
 }
 
+INLINE float activate_head(float x, int activation) {
+    if (activation == HEAD_RELU) return x < 0 ? 0 : x;
+    return activation == HEAD_TANH ? tanhf(x) : 0.5f * x * (1.0f + erff(x * 0.70710678f));
+}
+
 static void classify(Call *call, int thread) {
     const Model *model = call->model;
     const int hidden = model->shape.hidden, classes = model->shape.classes;
@@ -635,7 +654,7 @@ static void classify(Call *call, int thread) {
     Range texts = share(call->texts, 1, thread, call->threads);
     for (int text = texts.begin; text < texts.end; text++) {
         float *row = call->projected + (size_t)text * hidden;
-        for (int c = 0; c < hidden; c++) row[c] = model->shape.head_activation == HEAD_RELU ? (row[c] < 0 ? 0 : row[c]) : tanhf(row[c]);
+        for (int c = 0; c < hidden; c++) row[c] = activate_head(row[c], model->shape.head_activation);
         for (int label = 0; label < classes; label++) {
             __m512 sum = _mm512_setzero_ps();
             for (int c = 0; c < hidden; c += LANES)
@@ -649,8 +668,10 @@ static void classify(Call *call, int thread) {
 static void run_share(Call *call, int thread) {
     const Model *model = call->model;
     BEGIN_PROFILE();
-    embed(call, share(call->tokens, 1, thread, call->threads));
+    Range rows = share(call->tokens, 1, thread, call->threads);
+    embed(call, rows);
     wait_for_others(call);
+    if (model->projection.in) project(call, rows, thread);
     END_PHASE(EMBEDDINGS);
     for (int layer = 0; layer < model->shape.layers; layer++)
         run_layer(call, &model->layers[layer], layer == model->shape.layers - 1, thread);
@@ -836,6 +857,7 @@ EXPORT void valence_close(Model *model) {
         free_norm(&layer->feed_forward_norm);
     }
     free(model->layers);
+    free_linear(&model->projection);
     free_linear(&model->transform);
     free_norm(&model->embedding_norm);
     free(model->classifier);
@@ -866,7 +888,8 @@ EXPORT Model *valence_open(const Shape *shape, const ModelWeights *weights, cons
     model->classifier = copy_floats(weights->classifier, (size_t)shape->classes * hidden);
     model->classifier_bias = copy_floats(weights->classifier_bias, shape->classes);
     int status = model->layers && model->classifier && model->classifier_bias ? OK : OUT_OF_MEMORY;
-    if (!status) status = copy_norm(&model->embedding_norm, &weights->embedding_norm, hidden);
+    if (!status) status = copy_norm(&model->embedding_norm, &weights->embedding_norm, shape->embedding);
+    if (!status && shape->embedding != hidden) status = pack_linear(&model->projection, &weights->projection, shape->embedding, hidden, 0, 0);
     if (!status) status = pack_linear(&model->transform, &weights->transform, hidden, hidden, 0, 0);
     for (int i = 0; !status && i < shape->layers; i++) {
         Layer *layer = &model->layers[i];
@@ -927,6 +950,8 @@ static char *lay_out(Call *call, char *place) {
     call->mixed = (float *)carve(&place, tokens * hidden * 4);
     call->first_query = (float *)carve(&place, (size_t)call->texts * hidden * 4);
     call->work = (float *)carve(&place, call->work_size * 4 * call->threads);
+    const size_t narrow = shape->embedding == shape->hidden ? 0 : shape->embedding;
+    call->embedded_int8 = (Quantised){(uint8_t *)carve(&place, tokens * narrow), (float *)carve(&place, tokens * narrow / GROUP * 4), shape->embedding};
     call->hidden_int8 = (Quantised){(uint8_t *)carve(&place, tokens * hidden), (float *)carve(&place, tokens * hidden / GROUP * 4), shape->hidden};
     call->mixed_int8 = (Quantised){(uint8_t *)carve(&place, tokens * hidden), (float *)carve(&place, tokens * hidden / GROUP * 4), shape->hidden};
     call->raised_int8 = (Quantised){(uint8_t *)carve(&place, tokens * wide), (float *)carve(&place, tokens * wide / GROUP * 4), shape->feed_forward};
