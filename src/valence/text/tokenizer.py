@@ -1,9 +1,10 @@
-"""Texts to token ids, exactly as `transformers` does it for BERT and DistilBERT, in Rust threads.
+"""Texts to token ids, exactly as `transformers` does it, in Rust threads.
 
 Source: the `tokenizers` package; WordPiece as in Devlin et al. 2019, "BERT".
 """
 
 import functools
+import json
 import os
 import threading
 import warnings
@@ -21,18 +22,20 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from valence.errors import InputError, ModelError
+from valence.families import Tokenizing, family_of
+from valence.families.shared import BERT_TOKENS
 from valence.files import why_not_unicode, write_json, write_text
 from valence.folder import ModelFolder
 from valence.forking import cached_property, is_forked, native_calls
 from valence.reading import TRUNCATED, Reading, Text
 from valence.rust import explained
 from valence.text.segments import segments
-from valence.text.tokenizer_files import BERT_NAMES, read_tokenizer, settings_of, wrong_marks
+from valence.text.tokenizer_files import MODELS, read_tokenizer, settings_of, wrong_marks
 from valence.text.vocabulary import Vocabulary
 
 __all__ = ["Text", "TokenizedText", "TokenizedWindow", "Tokenizer"]
 
-_ROLES = {token: role for role, token in BERT_NAMES.items()}
+_ROLES = {token: role for role, token in BERT_TOKENS.names().items()}
 _SEGMENT_CHARACTERS = 16_384  # what is tokenised at once of a longer text; bounds the memory
 _SEGMENTS = 64  # tokenised at a time
 _CONTENTS_TEXTS = 1024  # the same, of whole texts
@@ -77,7 +80,7 @@ class TokenizedText:
 
 
 class Tokenizer:
-    """A WordPiece tokenizer with a limit. Threads may share it.
+    """A tokenizer with a limit. Threads may share it.
 
     Args:
         rust: the tokenizer; its truncation and padding are switched off.
@@ -87,6 +90,7 @@ class Tokenizer:
             process share them, so the first to need them decides, or the environment variable RAYON_NUM_THREADS.
         names: its special tokens by what they are for, such as "cls_token"; BERT's own if None.
         file: where it was read from, for messages.
+        kind: the record of its class, where it is known.
     """
 
     def __init__(
@@ -97,11 +101,13 @@ class Tokenizer:
         threads: int | None = None,
         names: Mapping[str, str] | None = None,
         file: object = "a tokenizer",
+        kind: Tokenizing | None = None,
     ) -> None:
         rust.no_truncation()
         rust.no_padding()
         self._rust = rust
-        self._names = dict(BERT_NAMES if names is None else names)
+        self._names = dict(BERT_TOKENS.names() if names is None else names)
+        self._kind = kind
         self._file = str(file)
         unknown = rust.token_to_id(self._names.get("unk_token", ""))
         self._unknown_id = -1 if unknown is None else unknown
@@ -142,7 +148,7 @@ class Tokenizer:
             raise InputError(f"max length must lie between 3 and the model's {limit} positions, found {max_length!r}")
         found = read_tokenizer(folder)
         rust = found.rust
-        _try(rust, found.file)
+        _try(rust, found.file, found.kind)
         if max_length is None and found.max_length is not None and found.max_length < limit:
             warnings.warn(
                 f"{folder.path}: model_max_length is {found.max_length} in tokenizer_config.json, but the model's "
@@ -155,8 +161,11 @@ class Tokenizer:
                 f"{folder.path}: the tokenizer's ids reach {largest}, the model's vocabulary has {vocab_size} rows "
                 f"(id {largest} is {rust.id_to_token(largest)!r})"
             )
-        pad = folder.config.get("pad_token_id", 0)
-        return cls(rust, max_length or limit, pad if isinstance(pad, int) else 0, threads, found.names, found.file)
+        family = family_of(folder.config.get("model_type"))
+        pad = folder.config.get("pad_token_id")
+        if not isinstance(pad, int):
+            pad = family.default("pad_token_id") if family else rust.token_to_id(found.names.get("pad_token", "")) or 0
+        return cls(rust, max_length or limit, pad, threads, found.names, found.file, found.kind)
 
     def __call__(self, texts: Sequence[Text], reading: Reading = TRUNCATED, first: int = 0) -> list[TokenizedText]:
         """Tokenise texts.
@@ -201,9 +210,10 @@ class Tokenizer:
         Raises:
             ModelError: if the vocabulary lacks it.
         """
-        found = self._rust.token_to_id(self._names.get(_ROLES.get(token, ""), token))
+        own = self._names.get(_ROLES.get(token, ""), token)
+        found = self._rust.token_to_id(own)
         if found is None:
-            raise ModelError(f"the tokenizer's vocabulary has no {token}")
+            raise ModelError(f"the tokenizer's vocabulary has no {own}")
         return int(found)
 
     def contents(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
@@ -378,23 +388,24 @@ class Tokenizer:
         return encodings
 
     def save(self, folder: Path) -> None:
-        """Write tokenizer.json, vocab.txt and tokenizer_config.json, without truncation or padding.
+        """Write tokenizer.json, tokenizer_config.json and the files of words, without truncation or padding.
 
-        There is no vocab.txt where its lines, each an id, would not give the same ids: where a word has a line break,
-        or a blank at its end, which reading takes off.
+        Files of words that would not give the same ids, such as a vocab.txt of words that have a line break, are left
+        out.
 
         Args:
             folder: where.
         """
         write_text(folder / "tokenizer.json", self._rust.to_str(pretty=True))
-        words = {index: word for word, index in self._rust.get_vocab(with_added_tokens=False).items()}
-        last = max(words)  # of a word that stands there twice the last line counts: a number without a word stays one
-        lines = [words.get(index, words[last]) for index in range(last + 1)]
-        if all(word == word.rstrip() and "\n" not in word for word in lines):
-            write_text(folder / "vocab.txt", "".join(f"{word}\n" for word in lines))
-        else:
-            (folder / "vocab.txt").unlink(missing_ok=True)
-        settings = settings_of(self._rust, self._names)
+        content = json.loads(self._rust.to_str())
+        model = MODELS.get(content["model"]["type"])
+        written = model.written(content) if model else {}
+        for name in (name for one in MODELS.values() for name in one.files):
+            if name in written:
+                write_text(folder / name, written[name])
+            else:
+                (folder / name).unlink(missing_ok=True)
+        settings = settings_of(content, self._rust, self._names, self._kind)
         write_json(folder / "tokenizer_config.json", settings | {"model_max_length": self.max_length})
 
     def _truncate(self, pair: Text) -> Encoding:
@@ -442,12 +453,19 @@ def _is_divisible(rust: RustTokenizer) -> bool:
     )
 
 
-def _try(rust: RustTokenizer, file: Path) -> None:
-    """Refuse a tokenizer that cannot do what BERT's does: mark a text's begin and end, read any word."""
+def _try(rust: RustTokenizer, file: Path, kind: Tokenizing | None) -> None:
+    """Refuse a tokenizer that cannot mark where a text begins and ends, or cannot read any word."""
     word = "\u1b05"  # a letter that English vocabularies lack
     with explained(lambda reason: ModelError(f"{file}: its tokenizer fails: {reason}")):
         n_special = [rust.num_special_tokens_to_add(is_pair) for is_pair in (False, True)]
         bare, single, pair = (rust.encode(*texts).ids for texts in (("",), (word,), (word, word)))
         inside = rust.encode(word, add_special_tokens=False).ids
-    if n_special != [2, 3] or single != [bare[0], *inside, bare[-1]] or pair != [*single, *inside, bare[-1]]:
-        raise wrong_marks(file, n_special)
+    n_between = n_special[1] - 2
+    between = pair[1 + len(inside) : 1 + len(inside) + n_between]
+    if (
+        n_special[0] != 2
+        or (n_between < 1 if kind is None else n_between != kind.separators)
+        or single != [bare[0], *inside, bare[-1]]
+        or pair != [bare[0], *inside, *between, *inside, bare[-1]]
+    ):
+        raise wrong_marks(file, n_special, kind)
