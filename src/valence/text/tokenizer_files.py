@@ -1,8 +1,8 @@
 """A model folder's tokenizer files, read as `transformers` 5 reads them.
 
-Its classes of a family take from tokenizer.json (or vocab.txt) the words alone. How they are used, they take from
-tokenizer_config.json, with the class's defaults for what that leaves out; so it is with the tokens that were added.
-Only under a class that is no family's is tokenizer.json followed as it stands.
+Its classes of a family take from tokenizer.json (or vocab.txt, or vocab.json and merges.txt) the words alone. How they
+are used, they take from tokenizer_config.json, with the class's defaults for what that leaves out; so it is with the
+tokens that were added. Only under a class that is no family's is tokenizer.json followed as it stands.
 
 Where the files disagree, a warning says what counts.
 """
@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tokenizers import AddedToken
 from tokenizers import Tokenizer as RustTokenizer
-from tokenizers.processors import BertProcessing
+from tokenizers.processors import BertProcessing, PostProcessor, RobertaProcessing
 
 from valence.errors import ModelError, ModelNotFoundError
 from valence.families import FAMILIES, Family, Tokenizing, family_of
@@ -23,15 +24,17 @@ from valence.files import read_json, refuse_lfs_pointer
 from valence.folder import ModelFolder
 from valence.rust import explained
 from valence.text.added_tokens import AddedTokens, content_of, flags_of
+from valence.text.byte_level_bpe import BYTE_LEVEL_BPE
 from valence.text.token_model import TokenModel, Words, unreadable
-from valence.text.wordpiece import WORDPIECE, words_of_lines
+from valence.text.wordpiece import WORDPIECE
 
 __all__ = ["MODELS", "FoundTokenizer", "read_tokenizer", "settings_of", "wrong_marks"]
 
-MODELS: Mapping[str, TokenModel] = {"WordPiece": WORDPIECE}
+MODELS: Mapping[str, TokenModel] = {"WordPiece": WORDPIECE, "BPE": BYTE_LEVEL_BPE}
 """By the type that a tokenizer.json gives its model."""
 _PLAIN_CLASSES = frozenset({"PreTrainedTokenizer", "TokenizersBackend", "PythonBackend"})  # "as tokenizer.json says"
 _NO_WORDS = Words({})
+_SENTENCEPIECE_FILES = ("spm.model", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,11 @@ def _title(kind: Tokenizing) -> str:
 
 def _no_tokenizer(path: Path, class_name: str | None, kind: Tokenizing | None) -> ModelError:
     wanted = MODELS[kind.model].files if kind else WORDPIECE.files
+    if pieces := [name for name in _SENTENCEPIECE_FILES if (path / name).is_file()]:
+        return ModelError(
+            f"{path}: its tokenizer needs sentencepiece ({pieces[0]}), and valence reads a tokenizer.json: "
+            f'write one with transformers: AutoTokenizer.from_pretrained("{path}").save_pretrained("{path}")'
+        )
     there = [name for model in MODELS.values() for name in model.files if (path / name).is_file()]
     if not there:
         return ModelNotFoundError(f"{path}: no tokenizer: expected tokenizer.json or {' and '.join(wanted)}")
@@ -196,12 +204,16 @@ def _read_kind(
         values[name] = default if value is None else value
     special = kind.special.names()
     names = added.names(special)
+    if kind.mask_takes_space and isinstance(mask := names.get("mask_token"), str):
+        names["mask_token"] = AddedToken(mask, lstrip=True, special=True)
     if absent := [role for role in ("unk_token", "cls_token", "sep_token") if role not in names]:
         raise ModelError(f"{added.settings_file}: {title}'s tokenizer needs its {absent[0]}, found null")
     texts = {role: content_of(token) for role, token in names.items()}
     file = path / (model.files[0] if content is None else "tokenizer.json")
     words = model.read(path) if content is None else _words_of_json(file, content, kind)
-    known = words.ids.keys() | {token.content for token in added.by_id.values()} - {texts["unk_token"]}  # too late
+    known = words.ids.keys() | {token.content for token in added.by_id.values()}
+    if kind.model == "WordPiece" and texts["unk_token"] not in words.ids:
+        known.discard(texts["unk_token"])  # that is added too late
     known |= {texts[role] for role in ("pad_token", "mask_token") if role in texts and added.names_itself(role)}
     if lacking := [texts[role] for role in special if role in texts and texts[role] not in known]:
         raise ModelError(f"{file}: not a {title} vocabulary: it lacks {', '.join(lacking)}")
@@ -211,7 +223,7 @@ def _read_kind(
         rust.encode_special_tokens = added.split_special
         marks = _marks_around(rust, texts)
         assert marks, "they were just added"
-        rust.post_processor = _processor(kind, marks)
+        rust.post_processor = _processor(kind, values, marks)
     if content is not None:
         here = _as_class(kind, values, texts, marks)
         for what, theirs, ours in _differences(_frame(file, content, kind), here, kind):
@@ -253,7 +265,17 @@ def _words_of_json(file: Path, content: dict[str, object], kind: Tokenizing) -> 
             f"{file}: its model is {found}, and {_title(kind)}'s is {kind.model}: if tokenizer.json is right, set "
             "tokenizer_class to PreTrainedTokenizerFast in tokenizer_config.json"
         )
-    return Words(vocabulary)
+    return Words(vocabulary, _merges_of(file, model))
+
+
+def _merges_of(file: Path, model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    merges = model.get("merges") or []
+    if not isinstance(merges, list):
+        raise unreadable(file, f"its merges must be a list, found {merges!r:.80}")
+    found = [tuple(merge.split(" ") if isinstance(merge, str) else merge) for merge in merges]
+    if wrong := [merge for merge in found if len(merge) != 2 or not all(isinstance(token, str) for token in merge)]:
+        raise unreadable(file, f"a merge must be two tokens, found {wrong[0]!r:.80}")
+    return found
 
 
 Marks = tuple[tuple[str, int], tuple[str, int]]
@@ -266,25 +288,35 @@ def _marks_around(rust: RustTokenizer, names: Mapping[str, str]) -> Marks | None
     return (marks[0], marks[1]) if len(marks) == 2 else None
 
 
-def _processor(kind: Tokenizing, marks: Marks) -> BertProcessing:
-    return BertProcessing(marks[1], marks[0])
+def _processor(kind: Tokenizing, values: Mapping[str, bool | None], marks: Marks) -> PostProcessor:
+    cls, sep = marks
+    if kind.separators == 1:
+        return BertProcessing(sep, cls)
+    return RobertaProcessing(
+        sep,
+        cls,
+        trim_offsets=bool(values.get("trim_offsets", True)),
+        add_prefix_space=bool(values.get("add_prefix_space", False)),
+    )
 
 
 def _as_class(kind: Tokenizing, values: Mapping[str, bool | None], names: Mapping[str, str], marks: Marks) -> Any:
     """Write a class's tokenizer as a tokenizer.json without words."""
     rust = MODELS[kind.model].build(_NO_WORDS, values, names.get("unk_token", ""))
-    rust.post_processor = _processor(kind, marks)
+    rust.post_processor = _processor(kind, values, marks)
     return json.loads(rust.to_str())
 
 
 def _frame(file: Path, content: dict[str, Any], kind: Tokenizing) -> dict[str, Any]:
     """Read a tokenizer.json without its words, for all that it says beside them."""
-    bare = {**content, "model": {**content["model"], "vocab": {}}, "added_tokens": [], "truncation": None}
+    model = content["model"] | {"vocab": {}} | ({"merges": []} if kind.model == "BPE" else {})
+    bare = {**content, "model": model, "added_tokens": [], "truncation": None}
     with explained(lambda reason: unreadable(file, reason)):
         rust = RustTokenizer.from_str(json.dumps(bare))
         n_special = [rust.num_special_tokens_to_add(is_pair) for is_pair in (False, True)]
         frame: dict[str, Any] = json.loads(rust.to_str())
-    if n_special != [2, 2 + kind.separators]:
+    says_nothing = (frame["post_processor"] or {}).get("type") == "ByteLevel"  # what byte-level BPE is trained with
+    if n_special != [2, 2 + kind.separators] and not says_nothing:
         raise wrong_marks(file, n_special, kind)
     return frame
 
@@ -299,18 +331,26 @@ def _differences(
             yield f"the {part.replace('_', '-')}", str(there["type"]), str(here["type"])
             continue
         for name, value in here.items():
-            if name not in ("type", "vocab") and there.get(name) != value:
+            # "" is none; offsets are trimmed by the post-processor, whatever is said of it before.
+            skipped = ("type", "vocab", "merges", *(["trim_offsets"] if part == "pre_tokenizer" else []))
+            if name not in skipped and (there.get(name), value) != (None, "") and there.get(name) != value:
                 yield name, json.dumps(there.get(name)), json.dumps(value)
-    if _marks(theirs["post_processor"] or {}) != _marks(ours["post_processor"]):
+    marks = [_marks(content["post_processor"] or {}) for content in (theirs, ours)]
+    if not kind.token_types:
+        marks = [[ids for ids, _ in one] if isinstance(one, list) else one for one in marks]
+    if marks[0] != marks[1]:
         cls, sep = ours["post_processor"]["cls"][0], ours["post_processor"]["sep"][0]
         yield "the post-processor", "another", " ".join([cls, "A", *[sep] * kind.separators, "B", sep])
 
 
 def _marks(post: dict[str, Any]) -> Any:
     """Bring what a post-processor puts around a text and a pair into one form: ids and types."""
-    if post.get("type") == "BertProcessing":
-        single: list[tuple[Any, int]] = [([post["cls"][1]], 0), ("A", 0), ([post["sep"][1]], 0)]
-        return [*single, *single, ("B", 1), ([post["sep"][1]], 1)]
+    if post.get("type") in ("BertProcessing", "RobertaProcessing"):
+        cls, sep = [post["cls"][1]], [post["sep"][1]]
+        single: list[tuple[Any, int]] = [(cls, 0), ("A", 0), (sep, 0)]
+        if post["type"] == "RobertaProcessing":
+            return [*single, *single, (sep, 0), ("B", 0), (sep, 0)]
+        return [*single, *single, ("B", 1), (sep, 1)]
     if post.get("type") != "TemplateProcessing":
         return post
     found = []
@@ -340,29 +380,41 @@ def _warn_of_disagreements(
             wrong.setdefault(mention.token, f"{mention.token!r} and {word!r} are both {index}")
     if wrong:
         _warn(f"{path}: the tokenizer's files disagree, and are read as transformers does: {_some(wrong.values())}")
-    model = {} if content is None else content["model"]
+    model: Any = None if content is None else content["model"]
     vocabulary = model.get("vocab") if isinstance(model, dict) else None
-    if (path / "vocab.txt").is_file() and isinstance(vocabulary, dict):
-        try:
-            differ = _differing_words(path / "vocab.txt", vocabulary, added)
-        except ModelError as problem:
-            _warn(f"{problem}; the tokenizer.json beside it counts, as in transformers")
-            return
-        if differ:
-            _warn(
-                f"{path}: vocab.txt and tokenizer.json differ in {len(differ):,} words ({_some(map(repr, differ))}): "
-                "tokenizer.json counts, as in transformers"
-            )
+    beside = MODELS.get(model.get("type", "WordPiece")) if isinstance(model, dict) else None
+    if beside is None or not isinstance(vocabulary, dict) or not all((path / name).is_file() for name in beside.files):
+        return
+    if beside is WORDPIECE and _are_lines_of(path / beside.files[0], vocabulary):
+        return
+    try:
+        words = beside.read(path)
+    except ModelError as problem:
+        _warn(f"{problem}; the tokenizer.json beside it counts, as in transformers")
+        return
+    names = " and ".join(beside.files)
+    if differ := _differing_words(words.ids, vocabulary, added):
+        _warn(
+            f"{path}: {names} and tokenizer.json differ in {len(differ):,} words ({_some(map(repr, differ))}): "
+            "tokenizer.json counts, as in transformers"
+        )
+    elif words.merges != _merges_of(path / "tokenizer.json", model):
+        _warn(f"{path}: {names} and tokenizer.json differ in merges: tokenizer.json counts, as in transformers")
 
 
-def _differing_words(file: Path, vocabulary: dict[str, int], added: AddedTokens) -> list[str]:
-    if list(vocabulary.values()) == list(range(len(vocabulary))):  # as nearly all are, and this is quick
-        written = file.read_bytes().decode("utf-8", "replace")
-        if written.rstrip("\n") == "\n".join(vocabulary):
-            return []
+def _are_lines_of(file: Path, vocabulary: dict[str, int]) -> bool:
+    """Tell quickly that a vocab.txt holds the words of a tokenizer.json, as nearly all do."""
+    if list(vocabulary.values()) != list(range(len(vocabulary))):
+        return False
+    return file.read_bytes().decode("utf-8", "replace").rstrip("\n") == "\n".join(vocabulary)
+
+
+def _differing_words(words: dict[str, int], vocabulary: dict[str, int], added: AddedTokens) -> list[str]:
+    if words == vocabulary:
+        return []
     by_id = {index: word.rstrip() for word, index in vocabulary.items()}  # a line's end is lost in a vocab.txt
     more = {mention.id: mention.token for mention in added.mentions}
-    lines = {index: word for word, index in words_of_lines(file).items()}
+    lines = {index: word for word, index in words.items()}
     differ = [word for index, word in by_id.items() if lines.get(index) != word]
     return differ + [
         word
