@@ -5,11 +5,12 @@ from valence.families.bert import BERT
 from valence.families.distilbert import DISTILBERT
 from valence.families.electra import ELECTRA
 from valence.families.family import Architecture, Family
+from valence.families.mpnet import MPNET
 from valence.families.roberta import ROBERTA
 
 __all__ = ["FAMILIES", "family_of", "register_family"]
 
-FAMILIES: dict[Architecture, Family] = {family.name: family for family in (DISTILBERT, BERT, ROBERTA, ELECTRA)}
+FAMILIES: dict[Architecture, Family] = {family.name: family for family in (DISTILBERT, BERT, ROBERTA, ELECTRA, MPNET)}
 """By name."""
 
 
