@@ -4,6 +4,7 @@ import torch
 import transformers
 from torch import nn
 
+from valence.families import FAMILIES
 from valence.folder import ModelFolder
 
 transformers.utils.logging.set_verbosity_error()
@@ -15,7 +16,14 @@ HEADS = {
     ("bert", "classification"): transformers.BertForSequenceClassification,
     ("bert", "masked-lm"): transformers.BertForMaskedLM,
     ("bert", "next-sentence"): transformers.BertForNextSentencePrediction,
+    ("roberta", "classification"): transformers.RobertaForSequenceClassification,
+    ("roberta", "masked-lm"): transformers.RobertaForMaskedLM,
+    ("electra", "classification"): transformers.ElectraForSequenceClassification,
+    ("electra", "masked-lm"): transformers.ElectraForMaskedLM,
+    ("mpnet", "classification"): transformers.MPNetForSequenceClassification,
+    ("mpnet", "masked-lm"): transformers.MPNetForMaskedLM,
 }
+ARCHITECTURES = tuple(dict.fromkeys(architecture for architecture, _ in HEADS))
 # Vocabulary, width, layers, heads, feed-forward width, positions.
 SHAPES = ((97, 24, 1, 1, 40, 33), (53, 36, 2, 3, 20, 64), (211, 40, 3, 5, 72, 19))
 
@@ -31,7 +39,15 @@ def build_config(architecture, shape=SHAPES[1], activation="gelu", **more):
         return transformers.DistilBertConfig(
             dim=width, n_layers=layers, n_heads=heads, hidden_dim=inner, activation=activation, **common
         )
-    return transformers.BertConfig(
+    if architecture == "electra":
+        common = {"embedding_size": width + 4 if layers == 1 else width // 2 if layers == 2 else width, **common}
+    kinds = {
+        "bert": transformers.BertConfig,
+        "roberta": transformers.RobertaConfig,
+        "electra": transformers.ElectraConfig,
+        "mpnet": transformers.MPNetConfig,
+    }
+    return kinds[architecture](
         hidden_size=width,
         num_hidden_layers=layers,
         num_attention_heads=heads,
@@ -64,16 +80,20 @@ def save(model, path, **options):
 
 
 def batch(config, seed=0, rows=4, tokens=None):
-    """Token ids, a ragged mask and token types, as keyword arguments of a BERT."""
+    """Token ids, a ragged mask and, where the family has them, token types, as keyword arguments of a network."""
     generator = torch.Generator().manual_seed(seed)
-    tokens = tokens or config.max_position_embeddings
+    family = FAMILIES[config.model_type]
+    tokens = tokens or family.longest_text(config.max_position_embeddings, config.pad_token_id)
     lengths = torch.randint(1, tokens + 1, (rows,), generator=generator)
     lengths[0] = tokens
-    return {
-        "input_ids": torch.randint(0, config.vocab_size, (rows, tokens), generator=generator),
-        "attention_mask": (torch.arange(tokens)[None] < lengths[:, None]).long(),
-        "token_type_ids": torch.randint(0, 2, (rows, tokens), generator=generator),
-    }
+    ids = torch.randint(0, config.vocab_size, (rows, tokens), generator=generator)
+    mask = (torch.arange(tokens)[None] < lengths[:, None]).long()
+    types = torch.randint(0, 2, (rows, tokens), generator=generator)
+    if family.tokenizing.token_types:
+        return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+    # Positions are counted by what is not padding, so padding must stand where the mask says, and nowhere else.
+    ids = torch.where(ids == config.pad_token_id, ids + 1, ids).masked_fill(mask == 0, config.pad_token_id)
+    return {"input_ids": ids, "attention_mask": mask}
 
 
 def largest_difference(ours, theirs, inputs):

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from valence.families import FAMILIES
 from valence.folder import ModelFolder
 from valence.model.config import EncoderConfig
 from words import WORDS
@@ -12,7 +13,7 @@ from words import WORDS
 
 def tiny_config(architecture: str = "distilbert", **changes: Any) -> EncoderConfig:
     """Two layers of 32, for the vocabulary of `words`."""
-    is_bert = architecture == "bert"
+    family = FAMILIES[architecture]
     shape: dict[str, Any] = {
         "architecture": architecture,
         "vocab_size": len(WORDS),
@@ -20,11 +21,12 @@ def tiny_config(architecture: str = "distilbert", **changes: Any) -> EncoderConf
         "n_layers": 2,
         "n_heads": 4,
         "intermediate_size": 64,
-        "max_positions": 64,
-        "n_token_types": 2 if is_bert else 0,
+        "max_positions": 64 + family.position_of_first(0),
+        "n_token_types": 2,
+        "embedding_size": 128 if any(key.ours == "embedding_size" for key in family.keys) else 0,
         "activation": "gelu",
         "dropout": 0.1,
-        "attention_output_dropout": 0.1 if is_bert else 0.0,
+        "attention_output_dropout": 0.1,
         "attention_dropout": 0.1,
         "classifier_dropout": 0.1,
         "layer_norm_eps": 1e-12,
@@ -32,7 +34,7 @@ def tiny_config(architecture: str = "distilbert", **changes: Any) -> EncoderConf
         "pad_token_id": 0,
         "tie_word_embeddings": True,
     }
-    return EncoderConfig(**shape | changes)
+    return EncoderConfig(**shape | family.fixed | changes)
 
 
 def make_model(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from valence.errors import CheckpointError, ConfigError, ModelNotFoundError, listed
-from valence.families import FAMILIES, Architecture, Family, family_of
+from valence.families import FAMILIES, Architecture, Family, config_key, family_of
 from valence.files import is_unicode, read_json, refuse_lfs_pointer, sha256, tensor_shapes
 from valence.forking import cached_property
 
@@ -18,9 +18,8 @@ TOKENIZER_FILES = (
 )
 """What may say something about a model's tokenizer."""
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
-# Tensors that are no parameters, and those that are the word embeddings again.
+# Tensors that are no parameters.
 _BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids", "n_averaged")
-_PROJECTIONS = ("predictions.decoder.weight", "vocab_projector.weight")
 _PLACEHOLDER = re.compile(r"(LABEL_)?\d+")
 
 
@@ -153,8 +152,8 @@ class ModelFolder:
 
     @property
     def n_layers(self) -> int | None:
-        """How many layers the config says there are, in either family's words."""
-        found = self.config.get("n_layers", self.config.get("num_hidden_layers"))
+        """How many layers the config says there are, in its family's words."""
+        found = self.config.get(config_key(self.config.get("model_type"), "n_layers") or "")
         return found if isinstance(found, int) else None
 
     @cached_property
@@ -164,12 +163,11 @@ class ModelFolder:
             if any(path.suffix != ".safetensors" for path in self.weight_files):
                 return None
             shapes = {name: shape for path in self.weight_files for name, shape in tensor_shapes(path).items()}
-            tied = self.config.get("tie_word_embeddings", True)
-            return sum(
-                math.prod(shape)
-                for name, shape in shapes.items()
-                if not name.endswith(_BUFFERS) and not (tied and name.endswith(_PROJECTIONS))
-            )
+            tied: tuple[str, ...] = ()  # the word embeddings again
+            if self.config.get("tie_word_embeddings", True):
+                heads = (family.heads.get("masked-lm") for family in FAMILIES.values())
+                tied = tuple(dict(head.tensors)["decoder.weight"] for head in heads if head is not None)
+            return sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith((*_BUFFERS, *tied)))
         report = self.reports / "training.json"
         found = read_json(report).get("parameters") if report.is_file() else None
         return found if isinstance(found, int) else None

@@ -96,7 +96,7 @@ def test_streaming_in_a_process_of_its_own():
 
 
 def test_operations_of_the_usual_shape():
-    config = {"dim": 768, "hidden_dim": 3072, "n_layers": 6}
+    config = {"model_type": "distilbert", "dim": 768, "hidden_dim": 3072, "n_layers": 6}
     bert = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12}
     assert product_operations(config) == 2 * 6 * 12 * 768**2
     assert product_operations(bert) == 2 * product_operations(config)

@@ -118,7 +118,7 @@ def test_a_tied_projection_that_differs(tmp_path):
     assert "vocab_projector.weight differs" in refusal(folder.path, CheckpointError, "masked-lm")
 
 
-@pytest.mark.parametrize("name", ["roberta", None, "", 3, ["bert"], {}])
+@pytest.mark.parametrize("name", ["xlnet", None, "", 3, ["bert"], {}])
 def test_unknown_architecture(folder, name):
     edit_config(folder, model_type=name)
     message = refusal(folder.path, ConfigError)

@@ -13,6 +13,7 @@ from one_thread import usual_environment
 from tiers import examples
 from tiny import tiny_config
 from valence.errors import EngineError, ExportError, InputError
+from valence.families import FAMILIES
 from valence.text.batching import TokenBatch
 from words import WORDS
 
@@ -69,12 +70,12 @@ def exported(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu"])
-@pytest.mark.parametrize("architecture", ["distilbert", "bert"])
+@pytest.mark.parametrize("architecture", FAMILIES)
 def test_fp32_equals_the_model(tmp_path, architecture, activation):
     model = make_model(architecture, activation=activation, initializer_range=0.2)
     onnx.save(graph_of(model), tmp_path / "model.onnx")
     export_openvino(graph_of(model), "fp32", tmp_path / "model.xml")
-    batch = ragged_batch(token_types=architecture == "bert")
+    batch = ragged_batch(token_types=FAMILIES[architecture].tokenizing.token_types)
     expected = TorchEngine(model).logits(batch)
     for name in ("model.onnx", "model.xml"):
         engine = OpenVinoEngine(tmp_path / name)

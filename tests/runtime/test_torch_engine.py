@@ -8,6 +8,7 @@ import pytest
 
 from tiny import tiny_config
 from valence.errors import EngineError, InputError
+from valence.families import FAMILIES
 from valence.folder import ModelFolder
 from valence.runtime.load import load
 from valence.text.batching import TokenBatch
@@ -37,11 +38,11 @@ def make_model(architecture="distilbert", **changes):
 
 
 @pytest.mark.parametrize("n_layers", [1, 3])
-@pytest.mark.parametrize("architecture", ["distilbert", "bert"])
+@pytest.mark.parametrize("architecture", FAMILIES)
 @pytest.mark.parametrize("lengths", [[1], [7, 7, 7], [9, 9, 2, 5, 5, 1], [3, 64]], ids=str)
 def test_unpadded_equals_padded(architecture, n_layers, lengths):
     model = make_model(architecture, n_layers=n_layers)
-    for token_types in (architecture == "bert", False):
+    for token_types in {FAMILIES[architecture].fixed.get("n_token_types", 2) > 0, False}:
         batch = ragged_batch(lengths, token_types)
         expected = TorchEngine(model).logits(batch)
         np.testing.assert_allclose(TorchEngine(model, unpadded=True).logits(batch), expected, atol=1e-5)
@@ -58,10 +59,10 @@ def test_no_padding_is_left():
 
 
 @needs_bf16
-@pytest.mark.parametrize("architecture", ["distilbert", "bert"])
+@pytest.mark.parametrize("architecture", FAMILIES)
 def test_bf16_is_close_and_the_same_in_every_batch(architecture):
     model = make_model(architecture, initializer_range=0.05)
-    batch = ragged_batch([20, 20, 11, 11, 3, 2], architecture == "bert")
+    batch = ragged_batch([20, 20, 11, 11, 3, 2], FAMILIES[architecture].fixed.get("n_token_types", 2) > 0)
     expected = TorchEngine(model).logits(batch)
     engine = TorchEngine(model.to(torch.bfloat16), unpadded=True)
     assert engine.name == "torch bf16"

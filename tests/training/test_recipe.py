@@ -28,6 +28,7 @@ def test_sst2_is_the_recipe_of_the_card() -> None:
         "keep": "best",
         "least_steps": 300,  # of a small data set: the card's has 6,315
         "epochs_raised_from": None,
+        "freeze": None,
     }
 
 

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping
 
 from valence.benchmark.results import Answer
+from valence.families import config_key
 
 __all__ = ["FLOOR_SHAPE", "int8_product", "product_operations"]
 
@@ -54,20 +55,19 @@ def product_operations(config: Mapping[str, object], first_token_alone: bool = F
     """Count the operations of a model's products with weights, per token.
 
     Args:
-        config: config.json of a DistilBERT or BERT.
+        config: config.json.
         first_token_alone: leave out what a classifier does not need: of the last layer only the keys and values of
             every token reach the first one, which the classifier reads; its own products are not counted.
 
     Returns:
         Operations, a multiplication and an addition counted as two.
     """
-    width, hidden = _size(config, "dim", "hidden_size"), _size(config, "hidden_dim", "intermediate_size")
-    layers = _size(config, "n_layers", "num_hidden_layers")
+    width, hidden, layers = (_size(config, ours) for ours in ("hidden_size", "intermediate_size", "n_layers"))
     keys_and_values, rest = 2 * width**2, 2 * width**2 + 2 * width * hidden
     return float(2 * (layers * (keys_and_values + rest) - (rest if first_token_alone else 0)))
 
 
-def _size(config: Mapping[str, object], of_distilbert: str, of_bert: str) -> int:
-    value = config.get(of_distilbert) or config[of_bert]
-    assert isinstance(value, int), f"{of_distilbert} was checked when the model was loaded"
+def _size(config: Mapping[str, object], ours: str) -> int:
+    value = config[config_key(config.get("model_type"), ours) or ours]
+    assert isinstance(value, int), f"{ours} was checked when the model was loaded"
     return value

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from valence.card.anchors import slug
 from valence.card.statement import Basis, Source, Statement
+from valence.families import config_key
 from valence.folder import ModelFolder
 from valence.reports.printing import fixed, megabytes
 from valence.runtime.manifest import Export
@@ -13,12 +14,12 @@ from valence.runtime.manifest import Export
 __all__ = ["AgreementSource", "ConfigSource", "ExportSource", "ParametersSource", "WeightsSource"]
 
 _SHAPE = {
-    "layers": ("n_layers", "num_hidden_layers"),
-    "width": ("dim", "hidden_size"),
-    "heads": ("n_heads", "num_attention_heads"),
-    "feed_forward_width": ("hidden_dim", "intermediate_size"),
-    "vocabulary": ("vocab_size",),
-    "positions": ("max_position_embeddings",),
+    "layers": "n_layers",
+    "width": "hidden_size",
+    "heads": "n_heads",
+    "feed_forward_width": "intermediate_size",
+    "vocabulary": "vocab_size",
+    "positions": "max_positions",
 }
 
 
@@ -34,10 +35,11 @@ class ConfigSource(Source):
 
     def statements(self) -> Iterator[Statement]:
         """List what the config says."""
-        for what, keys in _SHAPE.items():
-            found = {key: value for key in keys if isinstance(value := self.folder.config.get(key), int)}
-            for key, value in list(found.items())[:1]:
-                yield self.state(what, value, key)
+        config = self.folder.config
+        for what, ours in _SHAPE.items():
+            key = config_key(config.get("model_type"), ours)
+            if key is not None and isinstance(value := config.get(key), int):
+                yield self.state(what, self.folder.max_position_embeddings if what == "positions" else value, key)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from valence.data.documents import read_documents
 from valence.data.sources import find_source
 from valence.data.tables import TableOptions
 from valence.errors import InputError
-from valence.families import Architecture
+from valence.families import FAMILIES, Architecture
 from valence.hub import find_model
 from valence.reports.codec import encode_report
 from valence.reports.report import present
@@ -47,10 +47,9 @@ Examples:
 @click.option("--limit", type=click.IntRange(2), help="Read so many documents from the start.  [default: all]")
 @click.option(
     "--architecture",
-    type=click.Choice(["distilbert", "bert"]),
-    default="distilbert",
-    show_default=True,
-    help="bert keeps token types (and a pooler with --next-sentence); distilbert folds them away.",
+    type=click.Choice(list(FAMILIES)),
+    help="The family to make. Of a BERT, bert keeps token types and distilbert folds them away.  "
+    "[default: the base's, distilbert for a BERT]",
 )
 @click.option("--next-sentence", is_flag=True, help="Read pairs, and train BERT's next-sentence head, too.")
 @click.option("--whole-words", is_flag=True, help="Hide all tokens of a word, or none.")
@@ -66,7 +65,7 @@ def command(
     columns: ColumnNames,
     reading: TableOptions,
     limit: int | None,
-    architecture: Architecture,
+    architecture: Architecture | None,
     next_sentence: bool,
     whole_words: bool,
     evaluate_every: int | None,
@@ -85,10 +84,12 @@ def command(
     """
     need_training_packages()
     require_folder(out, tensorboard)
-    if next_sentence and architecture != "bert":
-        raise InputError("--next-sentence needs --architecture bert: a DistilBERT has no token types")
     folder = find_model(base, revision)
     require_checkpoint(folder)
+    made = FAMILIES[architecture or folder.family.trained_as]
+    if next_sentence and "pretraining" not in made.heads:
+        able = " or ".join(name for name, family in FAMILIES.items() if "pretraining" in family.heads)
+        raise InputError(f"--next-sentence needs --architecture {able}: a {made.title} has no next-sentence head")
     require_positions(overrides, folder)
     sources = [find_source(name, "train", reading) for name in texts]
     documents = read_documents(sources, columns.text)[:limit]

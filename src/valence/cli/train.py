@@ -31,7 +31,7 @@ from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
 from valence.data.sources import find_source
 from valence.data.tables import TableOptions
-from valence.families import Architecture
+from valence.families import FAMILIES, Architecture
 from valence.hub import find_model
 from valence.reports.codec import encode_report
 from valence.reports.report import present
@@ -66,10 +66,9 @@ Examples:
 )
 @click.option(
     "--architecture",
-    type=click.Choice(["distilbert", "bert"]),
-    default="distilbert",
-    show_default=True,
-    help="bert keeps token types and pooler; distilbert folds them away.",
+    type=click.Choice(list(FAMILIES)),
+    help="The family to make. Of a BERT, bert keeps token types and pooler and distilbert folds them away.  "
+    "[default: the base's, distilbert for a BERT]",
 )
 @click.option(
     "--positive",
@@ -89,7 +88,7 @@ def command(
     reading: TableOptions,
     labels: str | None,
     recipe: str | None,
-    architecture: Architecture,
+    architecture: Architecture | None,
     seed: int,
     save_every: int,
     resume: bool,

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, get_args
 
 import click
 
@@ -16,7 +16,7 @@ from valence.errors import InputError, TrainingError
 from valence.files import why_not_writable
 from valence.folder import ModelFolder
 from valence.training.counterfactuals import CONSISTENCY_WEIGHT, DEBIAS, parse_debias
-from valence.training.recipe import Keep, Recipe, TrainingPrecision
+from valence.training.recipe import Freezing, Keep, Recipe, TrainingPrecision
 
 __all__ = [
     "Debiasing",
@@ -43,6 +43,7 @@ class RecipeChanges(TypedDict, total=False):
     max_length: int
     weight_decay: float
     precision: TrainingPrecision
+    freeze: Freezing
     keep: Keep
 
 
@@ -61,8 +62,22 @@ _RECIPE_OPTIONS = (
     click.option("--max-length", type=int, help="Tokens; longer texts are cut while training."),
     click.option("--weight-decay", type=float, help="Decoupled weight decay."),
     click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Of the products."),
+    click.option(
+        "--freeze",
+        type=click.Choice(get_args(Freezing)),
+        help="Leave the word embeddings as the base has them: faster.",
+    ),
 )
-_RECIPE_NAMES = ("epochs", "learning_rate", "batch_size", "warmup_steps", "max_length", "weight_decay", "precision")
+_RECIPE_NAMES = (
+    "epochs",
+    "learning_rate",
+    "batch_size",
+    "warmup_steps",
+    "max_length",
+    "weight_decay",
+    "precision",
+    "freeze",
+)
 _DEBIAS_OPTIONS = (
     click.option(
         "--debias",

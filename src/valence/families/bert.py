@@ -74,5 +74,5 @@ BERT = Family(
         model="WordPiece",
         special=BERT_TOKENS,
     ),
-    trained_as="distilbert",
+    becomes="distilbert",
 )

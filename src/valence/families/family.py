@@ -138,10 +138,15 @@ class Family:
     """The row of the position table that a text's first token has; None: the one after that of padding."""
     buckets: int = 0
     """Of distances between tokens, for which attention has a bias; 0 for none."""
-    trained_as: Architecture | None = None
-    """What training makes of such a base where nothing else is asked for; the same family if None."""
+    becomes: Architecture | None = None
+    """The family that training makes of such a base where none is asked for; the same if None."""
     why_not_native: str | None = None
     """Why the native engine does not run such a classifier; None where it does."""
+
+    @property
+    def trained_as(self) -> Architecture:
+        """The family that training makes of such a base where none is asked for."""
+        return self.becomes or self.name
 
     def default(self, ours: str) -> int:
         """Look up what a whole number of the config is where the file does not say.

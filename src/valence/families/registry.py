@@ -3,11 +3,14 @@
 from valence.errors import InputError
 from valence.families.bert import BERT
 from valence.families.distilbert import DISTILBERT
+from valence.families.electra import ELECTRA
 from valence.families.family import Architecture, Family
+from valence.families.mpnet import MPNET
+from valence.families.roberta import ROBERTA
 
-__all__ = ["FAMILIES", "family_of", "register_family"]
+__all__ = ["FAMILIES", "config_key", "family_of", "register_family"]
 
-FAMILIES: dict[Architecture, Family] = {family.name: family for family in (DISTILBERT, BERT)}
+FAMILIES: dict[Architecture, Family] = {family.name: family for family in (DISTILBERT, BERT, ROBERTA, ELECTRA, MPNET)}
 """By name."""
 
 
@@ -21,6 +24,20 @@ def family_of(model_type: object) -> Family | None:
         The family; None where there is no record of it.
     """
     return FAMILIES.get(model_type) if isinstance(model_type, str) else None
+
+
+def config_key(model_type: object, ours: str) -> str | None:
+    """Find what config.json calls a size.
+
+    Args:
+        model_type: of the model; one without a record most likely has BERT's words.
+        ours: such as "hidden_size".
+
+    Returns:
+        Its key; None where the family has no such size.
+    """
+    keys = (family_of(model_type) or BERT).keys
+    return next((key.theirs for key in keys if key.ours == ours), None)
 
 
 def register_family(family: Family) -> None:

@@ -254,9 +254,9 @@ class TorchEngine:
     def _run_unpadded(self, batch: TokenBatch) -> torch.Tensor:
         assert self._unpadded is not None
         texts = remove_padding(batch, self._device)
-        if max(texts.lengths) > self._model.config.max_positions:  # on a GPU it would end the process's use of it
+        if max(texts.lengths) > self._model.config.longest_text:  # on a GPU it would end the process's use of it
             raise EngineError(
-                f"a text of {max(texts.lengths)} tokens, and the model reads {self._model.config.max_positions}"
+                f"a text of {max(texts.lengths)} tokens, and the model reads {self._model.config.longest_text}"
             )
         logits: torch.Tensor = self._unpadded(texts)
         return logits

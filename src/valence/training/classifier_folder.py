@@ -53,7 +53,7 @@ def save_classifier(model: TaskModel, out: Path, base: ModelFolder, data: Exampl
         For its report: the hash of the weights, and the marked texts.
     """
     save_model(model, out, data.names)
-    Tokenizer.from_folder(base, model.config.max_positions).save(out)
+    Tokenizer.from_folder(base, model.config.longest_text).save(out)
     folder = ModelFolder(out, str(out))
     rows = np.sort(np.random.default_rng(seed).permutation(len(data))[:_SAMPLE_TEXTS])
     marked = Sample([data.texts[row] for row in rows], f"{len(rows):,} of the training texts")

@@ -140,7 +140,7 @@ def distill_classifier(
     teachers = _Teachers(run, run.teacher_engine) if is_main else None
     base = load_base(
         run.base,
-        "distilbert",
+        run.base.family.trained_as,
         run.train.names,
         run.seed,
         base_labels=run.teacher_labels,
@@ -153,7 +153,7 @@ def distill_classifier(
     tokenizer = Tokenizer.from_folder(run.base, run.max_length)
     settings = {
         **common_settings(run.recipe, run.max_length, run.seed, accelerator),
-        "architecture": "distilbert",
+        "architecture": run.base.family.trained_as,
         "shape": dataclasses.asdict(run.shape),
         "labels": list(run.train.names),
         **describe_base(run.base),
@@ -268,13 +268,13 @@ class _Teachers:
 
 
 def _matched_teacher(run: ClassifierDistilling) -> TaskModel:
-    """Load the model whose layers are matched: the first teacher's, as a DistilBERT."""
+    """Load the model whose layers are matched: the first teacher's, without what a student would not keep."""
     theirs, ours = Tokenizer.from_folder(run.teachers[0]), Tokenizer.from_folder(run.base)
     if theirs.vocabulary.ids != ours.vocabulary.ids:
         raise InputError(
             f"layer by layer needs one vocabulary, and those of {run.teachers[0].name} and {run.base.name} differ"
         )
-    return load_base(run.teachers[0], "distilbert", run.train.names, run.seed).model.eval()
+    return load_base(run.teachers[0], run.teachers[0].family.trained_as, run.train.names, run.seed).model.eval()
 
 
 def _ask(state: RunState, teachers: _Teachers, texts: Sequence[Text], on_asked: OnProgress) -> None:

@@ -84,7 +84,7 @@ def distill_raw(run: RawDistilling, resume: bool = False, monitor: Monitor | Non
         check_folder(run.out, resume)
     else:
         monitor = None  # the main process speaks for all
-    base = load_base(run.teacher, "distilbert", (), run.seed, "masked-lm")
+    base = load_base(run.teacher, run.teacher.family.trained_as, (), run.seed, "masked-lm")
     if base.initialised:
         raise InputError(f"{run.teacher.name}: a teacher needs a masked-LM head; this one lacks {base.initialised[0]}")
     teacher = base.model.eval().to(accelerator.device)
@@ -123,7 +123,7 @@ def distill_raw(run: RawDistilling, resume: bool = False, monitor: Monitor | Non
         if not accelerator.is_main_process:
             return None
         save_model(student, run.out)
-        Tokenizer.from_folder(run.teacher, student.config.max_positions).save(run.out)
+        Tokenizer.from_folder(run.teacher, student.config.longest_text).save(run.out)
         epochs = run.recipe.epochs
         figures = [evaluate_masked_lm(one, held_out, masking, pad) for one in (teacher, student)]
         speeds = _speeds([teacher, student], held_out, pad)

@@ -55,7 +55,8 @@ class FineTuning:
     """The model folder to make."""
     recipe_name: str
     recipe: Recipe
-    architecture: Architecture = "distilbert"
+    architecture: Architecture | None = None
+    """The family to make; None: the base's, but a BERT becomes a DistilBERT."""
     seed: int = 42
     save_every: int = 500
     """Steps between two states on disk."""
@@ -74,6 +75,11 @@ class FineTuning:
         return min(self.recipe.max_length, self.base.max_position_embeddings)
 
     @property
+    def made(self) -> Architecture:
+        """The family of the model to make."""
+        return self.architecture or self.base.family.trained_as
+
+    @property
     def _names_base(self) -> bool:
         """Whether the base's own names say nothing."""
         return self.base.labels is None or self.base.labels_are_placeholders
@@ -90,7 +96,7 @@ class FineTuning:
         return {
             "recipe": self.recipe_name,
             **common_settings(self.recipe, self.max_length, self.seed, accelerator),
-            "architecture": self.architecture,
+            "architecture": self.made,
             "labels": list(self.train.names),
             **({"debias": list(self.debias), "consistency_weight": self.consistency_weight} if self.debias else {}),
             **describe_base(self.base),
@@ -132,7 +138,7 @@ def fine_tune(
         monitor = on_base = None  # the main process speaks for all
     base = load_base(
         run.base,
-        run.architecture,
+        run.made,
         run.train.names,
         run.seed,
         base_labels=run.base_labels,

@@ -158,6 +158,8 @@ class _Run:
         self.steps_per_epoch = self.total_steps // recipe.epochs
         self.measured_steps = frozenset(epoch * self.steps_per_epoch for epoch in recipe.measured_epochs)
         self.curve_every = max(1, self.total_steps // _CURVE_POINTS)
+        if recipe.freeze == "embeddings":
+            _freeze(model, "embeddings.words.weight")
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(model, recipe.weight_decay),
             lr=recipe.learning_rate,
@@ -360,11 +362,18 @@ def chosen_by(history: Sequence[dict[str, float]], choose_by: str) -> str:
 
 def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
     """Spare vectors (biases and layer norms) from weight decay."""
-    parameters = list(model.parameters())
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
+
+
+def _freeze(model: nn.Module, name: str) -> None:
+    """Leave tensors of this name, wherever they stand in the network, as they are."""
+    for found, parameter in model.named_parameters():
+        if found.endswith(name):
+            parameter.requires_grad_(False)
 
 
 def _mix(seed: int, step: int, process: int) -> int:

@@ -54,7 +54,8 @@ class Pretraining:
     out: Path
     """The model folder to make."""
     recipe: Recipe
-    architecture: Architecture = "distilbert"
+    architecture: Architecture | None = None
+    """The family to make; None: the base's, but a BERT becomes a DistilBERT."""
     next_sentence: bool = False
     """Whether pairs are read, and BERT's next-sentence head is trained too."""
     whole_words: bool = False
@@ -64,6 +65,11 @@ class Pretraining:
     """Steps between two states on disk."""
     evaluate_every: int | None = None
     """Steps between two looks at the held-out documents; None: five times in all."""
+
+    @property
+    def made(self) -> Architecture:
+        """The family of the model to make."""
+        return self.architecture or self.base.family.trained_as
 
     @property
     def max_length(self) -> int:
@@ -139,7 +145,7 @@ def pretrain(
         check_folder(run.out, resume)
     else:
         monitor = on_base = None  # the main process speaks for all
-    base = load_base(run.base, run.architecture, (), run.seed, "pretraining" if run.next_sentence else "masked-lm")
+    base = load_base(run.base, run.made, (), run.seed, "pretraining" if run.next_sentence else "masked-lm")
     if on_base is not None:
         on_base(base)
     tokenizer = Tokenizer.from_folder(run.base, run.max_length)
@@ -152,7 +158,7 @@ def pretrain(
     evaluate_every = run.evaluate_every or max(1, run.recipe.total_steps(n_examples) // _EVALUATIONS)
     settings = {
         **common_settings(run.recipe, run.max_length, run.seed, accelerator),
-        "architecture": run.architecture,
+        "architecture": run.made,
         "next_sentence": run.next_sentence,
         "whole_words": run.whole_words,
         **describe_base(run.base),
@@ -177,7 +183,7 @@ def pretrain(
         if not accelerator.is_main_process:
             return None
         save_model(base.model, run.out)
-        Tokenizer.from_folder(run.base, base.model.config.max_positions).save(run.out)
+        Tokenizer.from_folder(run.base, base.model.config.longest_text).save(run.out)
         outcome = _outcome(run, base, progress, objective.lengths)
         report = TrainingReport.of(settings, **outcome, **environment(accelerator))
         write_report(run.out / "reports" / "pretraining.json", report)

@@ -7,9 +7,10 @@ from typing import Literal
 
 from valence.errors import InputError
 
-__all__ = ["RECIPES", "Keep", "Recipe", "TrainingPrecision", "default_recipe", "pretraining"]
+__all__ = ["RECIPES", "Freezing", "Keep", "Recipe", "TrainingPrecision", "default_recipe", "pretraining"]
 
 Keep = Literal["best", "last"]
+Freezing = Literal["embeddings"]
 TrainingPrecision = Literal["auto", "fp32", "bf16"]
 _SMALL_HIDDEN_SIZE = 512
 
@@ -41,6 +42,8 @@ class Recipe:
     """Of the products; weights and optimiser are always fp32. "auto": bf16 where the machine has it."""
     keep: Keep = "best"
     """The epoch that becomes the model: the best on the evaluation data (if there is any), or the last."""
+    freeze: Freezing | None = None
+    """What keeps its values: the word embeddings, which are most of a small model and change little."""
     least_steps: int = 0
     """Steps below which a run hardly learns: `with_enough_steps` raises the epochs of a small data set to these."""
     epochs_raised_from: int | None = None

@@ -277,12 +277,14 @@ def common_settings(recipe: Recipe, max_length: int, seed: int, accelerator: Acc
         accelerator: the devices and processes of the run.
 
     Returns:
-        Names to values. Where the epochs were not raised nothing is said of it, as in states and reports from before
-        there was such a thing.
+        Names to values. Where the epochs were not raised, and nothing is frozen, nothing is said of it, as in states
+        and reports from before there was such a thing.
     """
     values = dataclasses.asdict(recipe)
     if recipe.epochs_raised_from is None:
         del values["epochs_raised_from"], values["least_steps"]
+    if recipe.freeze is None:
+        del values["freeze"]
     return {
         **values,
         "optimizer": "AdamW",

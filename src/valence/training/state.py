@@ -218,6 +218,8 @@ class RunState:
             with torch.no_grad():
                 for name, parameter in parameters.items():
                     parameter.copy_(weights[name])
+                    if not parameter.requires_grad:  # frozen
+                        continue
                     optimizer.state[parameter] = {
                         "step": torch.tensor(float(progress.step), device=parameter.device),
                         **{moment: moments[f"{name}.{moment}"].to(parameter.device) for moment in _MOMENTS},

@@ -86,7 +86,7 @@ def make_student(base: TaskModel, shape: StudentShape, seed: int) -> TaskModel:
     """Make a student from a model with the same head.
 
     Args:
-        base: a DistilBERT; where the student is as wide, its embeddings, the matching layers and the head are
+        base: where the student is as wide, its embeddings, the matching layers and the head are
             copied from it.
         shape: how small.
         seed: for whatever is not copied.

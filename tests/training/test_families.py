@@ -1,0 +1,128 @@
+"""Every family is fine-tuned, resumed, distilled and frozen alike, and what comes out is what `transformers` reads."""
+
+import json
+import signal
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from processes import train_here
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+from safetensors.torch import load_file  # noqa: E402
+
+import valence  # noqa: E402
+from family_models import make_family_model  # noqa: E402
+from valence.cli.training_monitor import TrainingMonitor  # noqa: E402
+from valence.families import FAMILIES  # noqa: E402
+
+pytest_plugins = ("training_fixtures",)
+
+_TEXTS = ["good film", "this plot was very bad, and my dog is cute", "a good dog"]
+_SETTINGS = ("--epochs", 4, "--batch-size", 8, "--learning-rate", 3e-3)
+_NEW = [name for name in FAMILIES if name not in ("distilbert", "bert")]
+
+
+def train(data: Path, base: Path, out: Path, *more: object) -> None:
+    train_here(data, "--base", base, "--out", out, *_SETTINGS, *more)
+
+
+def interrupted_after(monkeypatch: pytest.MonkeyPatch, step: int, *arguments: object) -> None:
+    """Train until an interrupt comes at a step."""
+
+    def interrupt(monitor: TrainingMonitor, done: int, *_: object) -> None:
+        if done == step:
+            signal.getsignal(signal.SIGINT)(signal.SIGINT, None)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingMonitor, "on_step", interrupt)
+        with pytest.raises(click.exceptions.Abort):
+            train(*arguments)
+
+
+def check_with_transformers(folder: Path, texts: list) -> None:
+    """Logits, from the text on, are those of `transformers`."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    single = isinstance(texts[0], str)
+    inputs = tokenizer(*([texts] if single else map(list, zip(*texts, strict=True))), padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        expected = model(**inputs).logits.numpy()
+    for engine in ("torch", "onnx"):
+        assert np.abs(valence.load(folder, engine=engine).logits(texts) - expected).max() < 1e-4
+
+
+@pytest.mark.slow(keep=1)
+@pytest.mark.parametrize("architecture", _NEW)
+def test_fine_tuning_learns_and_resumes_to_the_same_weights(architecture, train_tsv, dev_tsv, tmp_path, monkeypatch):
+    base = make_family_model(tmp_path / "base", architecture, "masked-lm").path
+    train(train_tsv, base, tmp_path / "whole", "--eval", dev_tsv)
+    interrupted_after(monkeypatch, 30, train_tsv, base, tmp_path / "parts", "--eval", dev_tsv)
+    train(train_tsv, base, tmp_path / "parts", "--eval", dev_tsv, "--resume")
+    whole, parts = (folder / "model.safetensors" for folder in (tmp_path / "whole", tmp_path / "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
+    report = json.loads((tmp_path / "whole" / "reports" / "training.json").read_text())
+    assert report["architecture"] == architecture
+    assert report["epochs_done"][-1]["accuracy"] > 0.8  # of labels that one word decides
+    assert "freeze" not in report
+    config = json.loads((tmp_path / "whole" / "config.json").read_text())
+    assert config["model_type"] == architecture
+    check_with_transformers(tmp_path / "whole", _TEXTS)
+
+
+@pytest.mark.slow(keep=1)
+@pytest.mark.parametrize("architecture", [*_NEW, "distilbert"])
+def test_frozen_embeddings_stay_and_the_rest_moves(architecture, train_tsv, tmp_path, monkeypatch):
+    base = make_family_model(tmp_path / "base", architecture, "masked-lm").path
+    frozen = ("--freeze", "embeddings", "--epochs", 1)
+    train(train_tsv, base, tmp_path / "whole", *frozen)
+    interrupted_after(monkeypatch, 9, train_tsv, base, tmp_path / "parts", *frozen)
+    with pytest.raises(valence.ValenceError, match="freeze"):
+        train(train_tsv, base, tmp_path / "parts", "--epochs", 1, "--resume")  # another run
+    train(train_tsv, base, tmp_path / "parts", *frozen, "--resume")
+    before, whole, parts = (load_file(tmp_path / name / "model.safetensors") for name in ("base", "whole", "parts"))
+    words = f"{architecture}.embeddings.word_embeddings.weight"
+    assert torch.equal(before[words], whole[words])
+    assert all(torch.equal(tensor, parts[name]) for name, tensor in whole.items())
+    same = {name for name in before.keys() & whole.keys() if torch.equal(before[name], whole[name])}
+    assert same == {words}
+    report = json.loads((tmp_path / "whole" / "reports" / "training.json").read_text())
+    assert report["freeze"] == "embeddings"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", _NEW)
+def test_pairs_are_marked_as_the_family_does(architecture, tmp_path):
+    folder = make_family_model(tmp_path / "model", architecture)
+    from valence.runtime.export.export import export_model
+
+    export_model(folder)
+    check_with_transformers(folder.path, [("good film", "bad plot"), ("my dog", "the dog, the cute dog")])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("teacher", "student"), [("mpnet", "distilbert"), ("roberta", "electra"), ("bert", "roberta")])
+def test_teacher_and_student_each_read_the_text_their_way(teacher, student, train_tsv, dev_tsv, tmp_path):
+    from valence.cli.distill import command
+
+    base = make_family_model(tmp_path / "teacher-base", teacher, "masked-lm").path
+    train(train_tsv, base, tmp_path / "teacher", "--architecture", teacher)
+    base = make_family_model(tmp_path / "student-base", student, "masked-lm").path
+    out = tmp_path / "student"
+    arguments = (train_tsv, "--teacher", tmp_path / "teacher", "--base", base, "--eval", dev_tsv, "--out", out)
+    command.main([str(argument) for argument in (*arguments, *_SETTINGS)], standalone_mode=False)
+    report = json.loads((out / "reports" / "training.json").read_text())
+    assert report["architecture"] == student
+    assert report["epochs_done"][-1]["accuracy"] > 0.8
+    check_with_transformers(out, _TEXTS)
+
+
+@pytest.mark.parametrize("architecture", _NEW)
+def test_no_family_starts_another_but_a_bert_a_distilbert(architecture, train_tsv, tmp_path):
+    base = make_family_model(tmp_path / "base", architecture).path
+    title = FAMILIES[architecture].title
+    with pytest.raises(valence.ValenceError, match=f"a {title} checkpoint cannot start a DistilBERT"):
+        train(train_tsv, base, tmp_path / "out", "--architecture", "distilbert")
