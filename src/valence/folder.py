@@ -13,7 +13,7 @@ from valence.forking import cached_property
 __all__ = ["PROBLEM_TYPES", "TOKENIZER_FILES", "ModelFolder"]
 
 TOKENIZER_FILES = (
-    *("tokenizer.json", "vocab.txt", "tokenizer_config.json"),
+    *("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json"),
     *("added_tokens.json", "special_tokens_map.json"),
 )
 """What may say something about a model's tokenizer."""

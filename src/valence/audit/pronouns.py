@@ -26,7 +26,6 @@ GENDER_OF: dict[str, Gender] = {
 }
 """Pronouns, in lower case, to their gender."""
 
-_MASK = "[MASK]"
 _WORD = re.compile(r"^(\W*)(\w+)(\W*)$")
 
 
@@ -66,26 +65,26 @@ def feminine_log_odds(
     Raises:
         InputError: if the pronoun of a pair is not one token of the model, or a sentence is too long for it.
     """
-    texts, words = [], []
+    mask = masked_lm.tokenizer.mask_token
+    texts, ids = [], []
     for masculine, feminine in pairs:
         places = pronoun_places(masculine, feminine)
         if places is None:
             raise InputError(f"{masculine!r:.80} and {feminine!r:.80} differ in more than the gender of pronouns")
         one, two = masculine.split(), feminine.split()
-        words.append((_WORD.sub(r"\2", one[places[0]]), _WORD.sub(r"\2", two[places[0]])))
+        before = " ".join([*one[: places[0]], _WORD.sub(r"\1", one[places[0]])])
+        pronouns = (_WORD.sub(r"\2", version[places[0]]) for version in (one, two))
+        ids.append(tuple(_token_id(masked_lm, pronoun, before) for pronoun in pronouns))
         for place in places:
-            one[place] = _WORD.sub(rf"\1{_MASK}\3", one[place])
+            one[place] = _WORD.sub(lambda found: f"{found[1]}{mask}{found[3]}", one[place])
         texts.append(" ".join(one))
-    mask_id = masked_lm.tokenizer.special_id(_MASK)
-    ids = {word: _token_id(masked_lm, word) for pair in words for word in pair}
+    mask_id = masked_lm.tokenizer.special_id("[MASK]")
     masked = []
-    for text, tokens, (masculine, feminine) in zip(
-        texts, masked_lm.tokenizer(texts, Reading(long_text="error")), words, strict=True
-    ):
+    for text, tokens, both in zip(texts, masked_lm.tokenizer(texts, Reading(long_text="error")), ids, strict=True):
         columns = np.flatnonzero(tokens.ids == mask_id)
         if len(columns) == 0:
-            raise InputError(f"the model's tokenizer finds no {_MASK} in the text {text!r:.80}")
-        masked.append(MaskedPlace(tokens.ids, int(columns[0]), (ids[masculine], ids[feminine])))
+            raise InputError(f"the model's tokenizer finds no {mask} in the text {text!r:.80}")
+        masked.append(MaskedPlace(tokens.ids, int(columns[0]), both))
     found = np.array(token_log_probabilities(masked_lm, masked, progress)).reshape(-1, 2)
     odds: NDArray[np.float64] = found[:, 1] - found[:, 0]
     return odds
@@ -98,8 +97,8 @@ def _are_counterparts(masculine: str, feminine: str) -> bool:
     return two[2].lower() in _FEMININE_OF.get(one[2].lower(), ())
 
 
-def _token_id(masked_lm: MaskFiller, word: str) -> int:
-    ids = masked_lm.tokenizer.contents([word])[0]
+def _token_id(masked_lm: MaskFiller, word: str, before: str) -> int:
+    ids = masked_lm.word_ids(word, before)
     if len(ids) != 1 or masked_lm.tokenizer.vocabulary.is_special[ids[0]]:
         raise InputError(f"the pronoun {word!r} is not one token of this model")
     return int(ids[0])

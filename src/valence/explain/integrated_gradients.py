@@ -43,7 +43,7 @@ def integrated_gradients(
     attributions can be checked against a difference worth the name. Of a text in windows the score is the mean over
     these, each weighted by its tokens.
 
-    The baseline has the padding token at every place of the text; [CLS] and [SEP] stay. Steps are doubled until the
+    The baseline has the padding token at every place of the text; special tokens stay. Steps are doubled until the
     sum is right or there are 512; `Attribution.is_complete` says which.
 
     Args:
@@ -73,7 +73,7 @@ def integrated_gradients(
                 "use leave-one-out"
             )
         tokenized = classifier.tokenizer.encode([text], classifier.reading)[0]
-        readings = inputs_of(tokenized, counts, classifier.stride)
+        readings = inputs_of(tokenized, counts, classifier.stride, classifier.tokenizer.separators)
         label = wanted or prediction.label
         score = _Score(
             model, classifier.labels.index(label), classifier.problem_type, classifier.tokenizer.pad_token_id

@@ -78,7 +78,8 @@ class _Readings:
     def __init__(self, classifier: Classifier, text: Text, words: list[Word]) -> None:
         self._classifier = classifier
         self._text = classifier.tokenizer.encode([text], classifier.reading)[0]
-        self._readings = inputs_of(self._text, token_counts(words, text), classifier.stride)
+        counts = token_counts(words, text)
+        self._readings = inputs_of(self._text, counts, classifier.stride, classifier.tokenizer.separators)
         self._logits = classifier.logits_of_tokens([_without(reading, []) for reading in self._readings])  # [R, C]
 
     def scores_without(self, words: list[Word]) -> list[NDArray[np.float64] | None]:

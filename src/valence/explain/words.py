@@ -1,6 +1,7 @@
 """The words of a text, and which tokens belong to each."""
 
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from valence.errors import InputError
@@ -74,18 +75,59 @@ def token_counts(words: list[Word], text: Text) -> tuple[int, ...]:
 
 def _words_of_part(tokenizer: Tokenizer, text: str, part: int) -> list[Word]:
     ids, starts, ends = (values.tolist() for values in tokenizer.contents_with_offsets(text))
-    continues = tokenizer.vocabulary.continues_word
+    spans = [_without_spaces(text, *span) for span in zip(starts, ends, strict=True)]
+    vocabulary = tokenizer.vocabulary
+    goes_on = [False] * len(ids)
+    for after in range(1, len(ids)):
+        end, start = spans[after - 1][1], spans[after][0]
+        continues = vocabulary.continues_word[ids[after]] and (vocabulary.mark == "##" or _is_one(text, end, start))
+        goes_on[after] = bool(continues) or _is_within(text, end, start)
     words: list[Word] = []
-    first = 0
-    for after in range(1, len(ids) + 1):
-        if after < len(ids) and (continues[ids[after]] or _is_within(text, ends[after - 1], starts[after])):
-            continue
-        start, end = starts[first], max(ends[first:after])
+    for tokens in _groups(goes_on, [start == end for start, end in spans]):
+        own = [spans[token] for token in tokens if spans[token][0] < spans[token][1]] or [
+            (starts[tokens[0]], ends[tokens[-1]])
+        ]
+        start, end = own[0][0], max(end for _, end in own)
         while unicodedata.category(text[end : end + 1] or " ").startswith("M"):  # accents, which many models drop
             end += 1
-        words.append(Word(text[start:end], start, end, range(first, after), part))
-        first = after
+        words.append(Word(text[start:end], start, end, tokens, part))
     return words
+
+
+def _groups(goes_on: list[bool], is_blank: list[bool]) -> Iterator[range]:
+    """Divide tokens into words; those of spaces alone belong to the word behind them, the last to the one before."""
+    n = len(goes_on)
+    last = max((token for token in range(n) if not is_blank[token]), default=n)
+    first, has_text = 0, False
+    for after in range(1, n):
+        has_text = has_text or not is_blank[after - 1]
+        if has_text and not goes_on[after] and after <= last:
+            yield range(first, after)
+            first, has_text = after, False
+    if n:
+        yield range(first, n)
+
+
+def _without_spaces(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
+def _is_one(text: str, end: int, start: int) -> bool:
+    """Tell whether what ends here and what starts there are parts of one word, where tokens mark spaces alone."""
+    last, following = text[end - 1 : end], text[start : start + 1]
+    if start != end:
+        return start < end  # parts of one character
+    both = last.isalnum() and following.isalnum()
+    return unicodedata.category(following).startswith("M") or (both and not any(map(_is_ideograph, last + following)))
+
+
+def _is_ideograph(letter: str) -> bool:
+    """Tell letters that are words of their own, as in Chinese."""
+    return "\u3400" <= letter <= "\u9fff" or letter >= "\U00020000"
 
 
 def _is_within(text: str, end: int, start: int) -> bool:

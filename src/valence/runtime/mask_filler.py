@@ -5,6 +5,7 @@ Source: Devlin et al. 2019, "BERT"; Salazar et al. 2020, "Masked Language Model 
 Shapes: B batch, T tokens, M places, V vocabulary.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,11 +16,10 @@ from numpy.typing import NDArray
 from valence.errors import EngineError, InputError, ModelError
 from valence.text.batching import TokenBatch, collate
 from valence.text.tokenizer import TokenizedText, Tokenizer
-from valence.text.vocabulary import CONTINUATION
 
 __all__ = ["MaskFill", "MaskFiller"]
 
-_MASK = "[MASK]"
+_MASK = "[MASK]"  # what every model's mask may be called
 _BATCH_TOKENS = 8192
 _BATCH_PLACES = 256  # each is a row as wide as the vocabulary
 
@@ -50,7 +50,7 @@ class MaskFill:
     mask: int
     """Which [MASK] of the text, from 0."""
     token: str
-    """The word, or with ## the part that continues the word before."""
+    """The word, or with ## the part that continues the word before it."""
     token_id: int
     """Its number in the vocabulary."""
     score: float
@@ -71,14 +71,18 @@ class MaskFiller:
         self.tokenizer = tokenizer
         self.engine = engine
         self._mask_id = tokenizer.special_id(_MASK)
+        own = tokenizer.mask_token
+        is_other = own != _MASK and len(tokenizer.contents([_MASK])[0]) == 1  # this model's vocabulary has another use
+        self._masks = re.compile("|".join(map(re.escape, [own] if is_other else dict.fromkeys([own, _MASK]))))
 
     def fill(self, text: str, top_k: int = 5, candidates: Sequence[str] | None = None) -> list[MaskFill]:
         """Find the words that fit where a text says [MASK].
 
         Args:
-            text: with one [MASK] or more; each place is looked at with the others still masked.
+            text: with one [MASK] or more, or with the model's own name for it, such as <mask>; each place is looked at
+                with the others still masked.
             top_k: how many words for each, at most.
-            candidates: consider these words alone; each must be one token of the model.
+            candidates: consider these words alone; each must be one token of the model where it is to stand.
 
         Returns:
             One list for all masks: those of the first, most likely first, then those of the next.
@@ -91,22 +95,26 @@ class MaskFiller:
             raise InputError(f"the text must be a string, found {text!r:.80}")
         if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
             raise InputError(f"top_k must be a whole number from 1, found {top_k!r}")
-        allowed = None if candidates is None else self._candidate_ids(candidates)
-        tokens = self._tokenize([text])[0]
+        if candidates is not None and (isinstance(candidates, str) or not candidates):
+            raise InputError(f"candidates must be a list of at least one word, found {candidates!r}")
+        parts, written = self._masks.split(text), self._masks.findall(text)
+        own = self.tokenizer.mask_token
+        if not written:
+            raise InputError(f"no {own} in the text {text!r:.80}: write {own} where a word is missing")
+        has_space = [self._has_space(before) for before in parts[:-1]]
+        allowed = {one: None if candidates is None else self._candidate_ids(candidates, one) for one in set(has_space)}
+        tokens = self._tokenize([own.join(parts)])[0]
         places = np.flatnonzero(tokens.ids == self._mask_id)  # [M]
-        parts = text.split(_MASK)
-        if len(places) == 0:
-            raise InputError(f"no {_MASK} in the text {text!r:.80}: write {_MASK} where a word is missing")
-        if len(parts) != len(places) + 1:
-            raise ModelError(f"the tokenizer finds {len(places)} masks where the text has {len(parts) - 1}")
+        if len(places) != len(written):
+            raise ModelError(f"the tokenizer finds {len(places)} masks where the text has {len(written)}")
         fills: list[MaskFill] = []
         for first in range(0, len(places), _BATCH_PLACES):
             group = places[first : first + _BATCH_PLACES]
             scores = self._log_probabilities([tokens], np.zeros(len(group), dtype=np.int64), group)
             fills += [
-                self._fill(parts, mask, int(index), float(np.exp(row[index])))
+                self._fill(parts, written, mask, int(index), float(np.exp(row[index])))
                 for mask, row in enumerate(scores, start=first)
-                for index in _best(row, top_k, allowed)
+                for index in _best(row, top_k, allowed[has_space[mask]])
             ]
         return fills
 
@@ -130,7 +138,8 @@ class MaskFiller:
                 raise InputError(f"text {number} must be a string, found {text!r:.80}")
         tokenized = self._tokenize(texts)
         special = self.tokenizer.vocabulary.is_special.copy()
-        special[self.tokenizer.special_id("[UNK]")] = False
+        if (unknown := self.tokenizer.unknown_id) is not None:
+            special[unknown] = False
         places = [np.flatnonzero(~special[text.ids]) for text in tokenized]
         found = [np.zeros(len(columns)) for columns in places]
         for jobs in _batches([len(text.ids) for text in tokenized], [len(columns) for columns in places]):
@@ -180,28 +189,63 @@ class MaskFiller:
             raise EngineError("the model gives no numbers (NaN): its weights are damaged")
         return scores
 
-    def _candidate_ids(self, candidates: Sequence[str]) -> NDArray[np.int64]:
-        if isinstance(candidates, str) or not candidates:
-            raise InputError(f"candidates must be a list of at least one word, found {candidates!r}")
-        return np.array(list(dict.fromkeys(self._candidate_id(word) for word in candidates)))
+    def word_ids(self, word: str, before: str) -> NDArray[np.int32]:
+        """Tokenise a word as it stands in a mask's place.
 
-    def _candidate_id(self, word: str) -> int:
+        Args:
+            word: without spaces around it.
+            before: the text before the mask.
+
+        Returns:
+            Its ids, [W]; with the space before it where the mask takes that and tokens have it.
+        """
+        return self.tokenizer.contents([f" {word}" if self._has_space(before) else word])[0]
+
+    def _has_space(self, before: str) -> bool:
+        """Tell whether the token in a mask's place begins with a space."""
+        tokenizer = self.tokenizer
+        return tokenizer.vocabulary.mark != "##" and tokenizer.mask_takes_space and before[-1:].isspace()
+
+    def _candidate_ids(self, candidates: Sequence[str], has_space: bool) -> NDArray[np.int64]:
+        return np.array(list(dict.fromkeys(self._candidate_id(word, has_space) for word in candidates)))
+
+    def _candidate_id(self, word: str, has_space: bool) -> int:
         self.tokenizer.check(word, 1)
         vocabulary = self.tokenizer.vocabulary
-        if word in vocabulary.ids:
+        is_wordpiece = vocabulary.mark == "##"
+        if is_wordpiece and word in vocabulary.ids:
             return vocabulary.ids[word]
-        ids = self.tokenizer.contents([word])[0].tolist()
+        text = word
+        if not is_wordpiece and word.startswith("##"):
+            text = word.removeprefix("##")
+        elif has_space and word == word.lstrip():
+            text = f" {word}"
+        ids = self.tokenizer.contents([text])[0].tolist()
         if len(ids) == 1 and not vocabulary.is_special[ids[0]]:
             return int(ids[0])
-        pieces = " ".join(vocabulary.tokens[index] for index in ids) or "nothing"
-        raise InputError(f"the candidate {word!r} is not one token of this model: it becomes {pieces}")
+        pieces = [vocabulary.tokens[index] if is_wordpiece else vocabulary.text([index]).strip() for index in ids]
+        raise InputError(
+            f"the candidate {word!r} is not one token of this model: it becomes {' '.join(pieces) or 'nothing'}"
+        )
 
-    def _fill(self, parts: Sequence[str], mask: int, index: int, score: float) -> MaskFill:
-        token = self.tokenizer.vocabulary.tokens.get(index, f"[unused-{index}]")
-        before, after = _MASK.join(parts[: mask + 1]), _MASK.join(parts[mask + 1 :])
-        if self.tokenizer.vocabulary.continues_word[index : index + 1].any():
-            return MaskFill(mask, token, index, score, before.rstrip() + token.removeprefix(CONTINUATION) + after)
-        return MaskFill(mask, token, index, score, before + token + after)
+    def _fill(self, parts: Sequence[str], written: Sequence[str], mask: int, index: int, score: float) -> MaskFill:
+        """Put a word in the place of one of the masks that stand between the parts of a text."""
+        vocabulary, tokenizer = self.tokenizer.vocabulary, self.tokenizer
+        before = "".join(part + name for part, name in zip(parts[:mask], written[:mask], strict=True))
+        before += parts[mask]
+        others = zip(written[mask + 1 :], parts[mask + 2 :], strict=True)
+        after = parts[mask + 1] + "".join(name + part for name, part in others)
+        word = vocabulary.text([index])
+        if vocabulary.mark == "##":
+            continues = bool(vocabulary.continues_word[index : index + 1].any())
+            head = before.rstrip() if continues else before
+        else:
+            has_space = word[:1].isspace()
+            head = before.rstrip() if has_space or tokenizer.mask_takes_space else before
+            continues = not has_space and head[-1:].isalnum() and word[:1].isalnum()
+            word = word if head else word.lstrip()
+        token = f"##{word}" if continues else word.strip() or word
+        return MaskFill(mask, token, index, score, head + word + after)
 
 
 def _best(scores: NDArray[np.float32], top_k: int, allowed: NDArray[np.int64] | None) -> NDArray[np.int64]:

@@ -1,13 +1,15 @@
-"""Texts to token ids, exactly as `transformers` does it for BERT and DistilBERT, in Rust threads.
+"""Texts to token ids, exactly as `transformers` does it, in Rust threads.
 
 Source: the `tokenizers` package; WordPiece as in Devlin et al. 2019, "BERT".
 """
 
 import functools
+import json
 import os
+import re
 import threading
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,21 +20,23 @@ from tokenizers import AddedToken, Encoding
 from tokenizers import Tokenizer as RustTokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel
 
 from valence.errors import InputError, ModelError
+from valence.families import Tokenizing, family_of
+from valence.families.shared import BERT_TOKENS
 from valence.files import why_not_unicode, write_json, write_text
 from valence.folder import ModelFolder
 from valence.forking import cached_property, is_forked, native_calls
 from valence.reading import TRUNCATED, Reading, Text
 from valence.rust import explained
-from valence.text.segments import segments
-from valence.text.tokenizer_files import BERT_NAMES, read_tokenizer, settings_of, wrong_marks
-from valence.text.vocabulary import Vocabulary
+from valence.text.segments import BEFORE_SPACE, BETWEEN_WORDS, segments
+from valence.text.tokenizer_files import MODELS, read_tokenizer, settings_of, wrong_marks
+from valence.text.vocabulary import WORD_MARKS, Vocabulary, WordMark
 
 __all__ = ["Text", "TokenizedText", "TokenizedWindow", "Tokenizer"]
 
-_ROLES = {token: role for role, token in BERT_NAMES.items()}
+_ROLES = {token: role for role, token in BERT_TOKENS.names().items()}
 _SEGMENT_CHARACTERS = 16_384  # what is tokenised at once of a longer text; bounds the memory
 _SEGMENTS = 64  # tokenised at a time
 _CONTENTS_TEXTS = 1024  # the same, of whole texts
@@ -53,6 +57,8 @@ class TokenizedWindow:
     """Its first character in the text, from 0; in a pair in the second text."""
     end: int
     """The character after its last."""
+    second: int | None = None
+    """As in `TokenizedText`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +68,15 @@ class TokenizedText:
     ids: NDArray[np.int32]
     """[T], at most as long as the model reads; of a text in windows those of the first."""
     type_ids: NDArray[np.int32] | None
-    """[T], 0 for the first and 1 for the second text of a pair; None for a single text (all 0)."""
+    """[T], 0 for the first and 1 for the second text of a pair; None for a single text, or one of a family without."""
     n_tokens: int
     """Tokens the whole text has; more than T if it was truncated."""
     windows: tuple[TokenizedWindow, ...] = ()
     """Two or more; empty where the text was not divided."""
     n_unknown: int = 0
     """How many of `n_tokens` are the unknown token."""
+    second: int | None = None
+    """Which token, from 0, is the first of the second text of a pair, or of what stands behind one without tokens."""
 
     @property
     def truncated(self) -> bool:
@@ -77,7 +85,7 @@ class TokenizedText:
 
 
 class Tokenizer:
-    """A WordPiece tokenizer with a limit. Threads may share it.
+    """A tokenizer with a limit. Threads may share it.
 
     Args:
         rust: the tokenizer; its truncation and padding are switched off.
@@ -87,6 +95,7 @@ class Tokenizer:
             process share them, so the first to need them decides, or the environment variable RAYON_NUM_THREADS.
         names: its special tokens by what they are for, such as "cls_token"; BERT's own if None.
         file: where it was read from, for messages.
+        kind: the record of its class, where it is known.
     """
 
     def __init__(
@@ -97,17 +106,19 @@ class Tokenizer:
         threads: int | None = None,
         names: Mapping[str, str] | None = None,
         file: object = "a tokenizer",
+        kind: Tokenizing | None = None,
     ) -> None:
         rust.no_truncation()
         rust.no_padding()
         self._rust = rust
-        self._names = dict(BERT_NAMES if names is None else names)
+        self._names = dict(BERT_TOKENS.names() if names is None else names)
+        self._kind = kind
         self._file = str(file)
         unknown = rust.token_to_id(self._names.get("unk_token", ""))
         self._unknown_id = -1 if unknown is None else unknown
         self._truncating: RustTokenizer | None = None
         self._threads = threads
-        self._divisible = _is_divisible(rust)
+        self._places = _places_to_cut(rust)
         self.max_length = max_length
         self.pad_token_id = pad_token_id
 
@@ -137,12 +148,15 @@ class Tokenizer:
             ModelNotFoundError: if the folder has no tokenizer.
             ModelError: if its tokenizer is broken or not this model's.
         """
+        family = family_of(folder.config.get("model_type"))
         limit = folder.max_position_embeddings
-        if max_length is not None and not (isinstance(max_length, int) and 3 <= max_length <= limit):
-            raise InputError(f"max length must lie between 3 and the model's {limit} positions, found {max_length!r}")
         found = read_tokenizer(folder)
         rust = found.rust
-        _try(rust, found.file)
+        _try(rust, found.file, found.kind)
+        if family is None and found.max_length is not None and 3 <= found.max_length < limit:
+            limit = found.max_length  # which of its positions are for tokens is not known
+        if max_length is not None and not (isinstance(max_length, int) and 3 <= max_length <= limit):
+            raise InputError(f"max length must lie between 3 and the model's {limit} positions, found {max_length!r}")
         if max_length is None and found.max_length is not None and found.max_length < limit:
             warnings.warn(
                 f"{folder.path}: model_max_length is {found.max_length} in tokenizer_config.json, but the model's "
@@ -155,8 +169,10 @@ class Tokenizer:
                 f"{folder.path}: the tokenizer's ids reach {largest}, the model's vocabulary has {vocab_size} rows "
                 f"(id {largest} is {rust.id_to_token(largest)!r})"
             )
-        pad = folder.config.get("pad_token_id", 0)
-        return cls(rust, max_length or limit, pad if isinstance(pad, int) else 0, threads, found.names, found.file)
+        pad = folder.config.get("pad_token_id")
+        if not isinstance(pad, int):
+            pad = family.default("pad_token_id") if family else rust.token_to_id(found.names.get("pad_token", "")) or 0
+        return cls(rust, max_length or limit, pad, threads, found.names, found.file, found.kind)
 
     def __call__(self, texts: Sequence[Text], reading: Reading = TRUNCATED, first: int = 0) -> list[TokenizedText]:
         """Tokenise texts.
@@ -186,8 +202,32 @@ class Tokenizer:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The tokens there are."""
-        special = {token.content for token in self._rust.get_added_tokens_decoder().values() if token.special}
-        return Vocabulary(self._rust.get_vocab(), frozenset(special | set(_ROLES) | set(self._names.values())))
+        added = self._rust.get_added_tokens_decoder().values()
+        special = {token.content for token in added if token.special} | set(_ROLES) | set(self._names.values())
+        whole = frozenset(token.content for token in added) - special
+        return Vocabulary(self._rust.get_vocab(), frozenset(special), _word_mark(self._rust, self._kind), whole)
+
+    @property
+    def unknown_id(self) -> int | None:
+        """The id of what stands for words that cannot be read; None where there is none."""
+        return None if self._unknown_id < 0 else self._unknown_id
+
+    @property
+    def mask_token(self) -> str:
+        """What stands in a text where a word is missing, such as "[MASK]"."""
+        return self._names.get("mask_token", BERT_TOKENS.mask_token)
+
+    @cached_property
+    def mask_takes_space(self) -> bool:
+        """Whether the spaces before a mask belong to it."""
+        added = self._rust.get_added_tokens_decoder().values()
+        return any(token.lstrip for token in added if token.content == self.mask_token)
+
+    @cached_property
+    def separators(self) -> int:
+        """How many special tokens stand between the texts of a pair."""
+        single, pair = (self._rust.num_special_tokens_to_add(is_pair) for is_pair in (False, True))
+        return int(pair - single)
 
     def special_id(self, token: str) -> int:
         """Find a special token.
@@ -201,9 +241,10 @@ class Tokenizer:
         Raises:
             ModelError: if the vocabulary lacks it.
         """
-        found = self._rust.token_to_id(self._names.get(_ROLES.get(token, ""), token))
+        own = self._names.get(_ROLES.get(token, ""), token)
+        found = self._rust.token_to_id(own)
         if found is None:
-            raise ModelError(f"the tokenizer's vocabulary has no {token}")
+            raise ModelError(f"the tokenizer's vocabulary has no {own}")
         return int(found)
 
     def contents(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
@@ -278,7 +319,7 @@ class Tokenizer:
         Returns:
             One result per text, in order.
         """
-        whole = [index for index, text in enumerate(texts) if not self._divisible or _size(text) <= _LONGEST_WHOLE]
+        whole = [index for index, text in enumerate(texts) if self._places is None or _size(text) <= _LONGEST_WHOLE]
         found: list[TokenizedText | None] = [None] * len(texts)
         divided = reading.long_text == "window"
         for index, encoding in zip(whole, self._encodings([texts[index] for index in whole]), strict=True):
@@ -300,8 +341,14 @@ class Tokenizer:
             ids = np.array(encoding.ids, dtype=np.int32)
         if len(ids) > self.max_length:
             ids = np.concatenate([ids[: self.max_length - 1], ids[-1:]])
-        type_ids = np.array(encoding.type_ids, dtype=np.int32) if is_pair else None
-        return TokenizedText(ids, type_ids, n_tokens, (), n_unknown)
+        if not is_pair:
+            return TokenizedText(ids, None, n_tokens, (), n_unknown)
+        second = 1 + encoding.sequence_ids.count(0) + self.separators
+        return TokenizedText(ids, self._types(encoding), n_tokens, (), n_unknown, second)
+
+    def _types(self, encoding: Encoding) -> NDArray[np.int32] | None:
+        has_types = self._kind is None or self._kind.token_types
+        return np.array(encoding.type_ids, dtype=np.int32) if has_types else None
 
     def _encode_long(self, text: Text, divided: bool, stride: int) -> TokenizedText:
         """Tokenise one long text in segments; divide it into windows, or leave out its end."""
@@ -311,6 +358,8 @@ class Tokenizer:
         before, content = text if isinstance(text, tuple) else ("", text)
         around = self._encodings([(before, "") if is_pair else ""])[0]  # [CLS] [SEP], or [CLS] the first [SEP] [SEP]
         frame = np.array(around.ids, dtype=np.int32)
+        types = self._types(around) if is_pair else None
+        second = len(frame) - 1 if is_pair else None
         ids, starts, ends = self._contents(content, divided)
         room = self.max_length - len(frame)
         n_tokens = len(frame) + len(ids)
@@ -318,25 +367,24 @@ class Tokenizer:
 
         def framed(start: int, stop: int) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
             inside = np.concatenate([frame[:-1], ids[start:stop], frame[-1:]])
-            if not is_pair:
+            if types is None:
                 return inside, None
-            types = np.array(around.type_ids, dtype=np.int32)
             return inside, np.concatenate([types[:-1], np.full(len(inside) - len(types), types[-1]), types[-1:]])
 
         if not divided or len(ids) <= room:
-            return TokenizedText(*framed(0, room), n_tokens, (), n_unknown)
+            return TokenizedText(*framed(0, room), n_tokens, (), n_unknown, second)
         if room < max(1, 2 * stride):  # the first text of a pair takes it
             return self._encode_long(text, False, stride)
         windows = []
         for start in range(0, len(ids) - stride, room - stride):
             stop = min(start + room, len(ids))
             place = int(starts[start]), int(ends[stop - 1])
-            windows.append(TokenizedWindow(*framed(start, stop), stop - start, *place))
-        return TokenizedText(windows[0].ids, windows[0].type_ids, n_tokens, tuple(windows), n_unknown)
+            windows.append(TokenizedWindow(*framed(start, stop), stop - start, *place, second))
+        return TokenizedText(windows[0].ids, windows[0].type_ids, n_tokens, tuple(windows), n_unknown, second)
 
     def _contents(self, text: str, with_places: bool) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
         """Tokenise without special tokens: ids, and where asked for the first character and the one after the last."""
-        parts = segments(text, _SEGMENT_CHARACTERS) if self._divisible else [(0, text)]
+        parts = segments(text, _SEGMENT_CHARACTERS, self._places) if self._places else [(0, text)]
         ids, starts, ends = [], [], []
         for first in range(0, len(parts), _SEGMENTS):
             group = parts[first : first + _SEGMENTS]
@@ -378,27 +426,33 @@ class Tokenizer:
         return encodings
 
     def save(self, folder: Path) -> None:
-        """Write tokenizer.json, vocab.txt and tokenizer_config.json, without truncation or padding.
+        """Write tokenizer.json, tokenizer_config.json and the files of words, without truncation or padding.
 
-        There is no vocab.txt where its lines, each an id, would not give the same ids: where a word has a line break,
-        or a blank at its end, which reading takes off.
+        Files of words that would not give the same ids, such as a vocab.txt of words that have a line break, are left
+        out.
 
         Args:
             folder: where.
         """
         write_text(folder / "tokenizer.json", self._rust.to_str(pretty=True))
-        words = {index: word for word, index in self._rust.get_vocab(with_added_tokens=False).items()}
-        last = max(words)  # of a word that stands there twice the last line counts: a number without a word stays one
-        lines = [words.get(index, words[last]) for index in range(last + 1)]
-        if all(word == word.rstrip() and "\n" not in word for word in lines):
-            write_text(folder / "vocab.txt", "".join(f"{word}\n" for word in lines))
-        else:
-            (folder / "vocab.txt").unlink(missing_ok=True)
-        settings = settings_of(self._rust, self._names)
+        content = json.loads(self._rust.to_str())
+        model = MODELS.get(content["model"]["type"])
+        written = model.written(content) if model else {}
+        for name in (name for one in MODELS.values() for name in one.files):
+            if name in written:
+                write_text(folder / name, written[name])
+            else:
+                (folder / name).unlink(missing_ok=True)
+        settings = settings_of(content, self._rust, self._names, self._kind)
         write_json(folder / "tokenizer_config.json", settings | {"model_max_length": self.max_length})
 
     def _truncate(self, pair: Text) -> Encoding:
         """Tokenise a pair with the limit; a copy does it, so that threads can share this tokenizer."""
+        if self.max_length < 2 + self.separators:
+            raise InputError(
+                f"a pair of texts has {2 + self.separators} special tokens, and the limit is {self.max_length} tokens: "
+                "set a higher one"
+            )
         if self._truncating is None:
             truncating = RustTokenizer.from_str(self._rust.to_str())
             truncating.encode_special_tokens = self._rust.encode_special_tokens  # what a copy loses
@@ -432,22 +486,45 @@ def _size(text: Text) -> int:
     return len(text) if isinstance(text, str) else max(map(len, text))
 
 
-def _is_divisible(rust: RustTokenizer) -> bool:
-    """Tell whether tokens never cross a space, as in BERT's own tokenizer."""
-    added: Iterable[AddedToken] = rust.get_added_tokens_decoder().values()
-    return (
-        isinstance(rust.normalizer, BertNormalizer)
-        and isinstance(rust.pre_tokenizer, BertPreTokenizer)
-        and not any(character.isspace() for token in added for character in token.content)
-    )
+def _places_to_cut(rust: RustTokenizer) -> re.Pattern[str] | None:
+    """Find where a long text can be cut so that no token crosses; None where that is not known.
+
+    Byte-level BPE divides a text between a word and the spaces behind it, whatever follows; but an added token may take
+    those spaces, and where a space is put before each text there would be another before a line end.
+    """
+    added: list[AddedToken] = list(rust.get_added_tokens_decoder().values())
+    if any(character.isspace() for token in added for character in token.content):
+        return None
+    before = rust.pre_tokenizer
+    if isinstance(rust.normalizer, BertNormalizer) and isinstance(before, BertPreTokenizer):
+        return BEFORE_SPACE
+    is_byte_level = rust.normalizer is None and isinstance(before, ByteLevel) and before.use_regex
+    if is_byte_level and not before.add_prefix_space and not any(token.rstrip for token in added):
+        return BETWEEN_WORDS
+    return None
 
 
-def _try(rust: RustTokenizer, file: Path) -> None:
-    """Refuse a tokenizer that cannot do what BERT's does: mark a text's begin and end, read any word."""
+def _word_mark(rust: RustTokenizer, kind: Tokenizing | None) -> WordMark:
+    """Find how tokens tell words apart; where the class does not say, by what most of them begin with."""
+    if kind is not None:
+        return "##" if kind.model == "WordPiece" else "\u0120"
+    words = rust.get_vocab()
+    return max(WORD_MARKS, key=lambda mark: sum(word.startswith(mark) for word in words))
+
+
+def _try(rust: RustTokenizer, file: Path, kind: Tokenizing | None) -> None:
+    """Refuse a tokenizer that cannot mark where a text begins and ends, or cannot read any word."""
     word = "\u1b05"  # a letter that English vocabularies lack
     with explained(lambda reason: ModelError(f"{file}: its tokenizer fails: {reason}")):
         n_special = [rust.num_special_tokens_to_add(is_pair) for is_pair in (False, True)]
         bare, single, pair = (rust.encode(*texts).ids for texts in (("",), (word,), (word, word)))
         inside = rust.encode(word, add_special_tokens=False).ids
-    if n_special != [2, 3] or single != [bare[0], *inside, bare[-1]] or pair != [*single, *inside, bare[-1]]:
-        raise wrong_marks(file, n_special)
+    n_between = n_special[1] - 2
+    between = pair[1 + len(inside) : 1 + len(inside) + n_between]
+    if (
+        n_special[0] != 2
+        or (n_between < 1 if kind is None else n_between != kind.separators)
+        or single != [bare[0], *inside, bare[-1]]
+        or pair != [bare[0], *inside, *between, *inside, bare[-1]]
+    ):
+        raise wrong_marks(file, n_special, kind)

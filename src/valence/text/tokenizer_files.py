@@ -1,9 +1,8 @@
 """A model folder's tokenizer files, read as `transformers` 5 reads them.
 
-Its BERT tokenizer takes from tokenizer.json (or vocab.txt) the words alone. How they are used, it takes from
-tokenizer_config.json, with BERT's defaults for what that leaves out; which tokens were added, from the
-`added_tokens_decoder` there, and without one from special_tokens_map.json, added_tokens.json and tokenizer.json
-together. Only under a class that is not BERT's is tokenizer.json followed as it stands.
+Its classes of a family take from tokenizer.json (or vocab.txt, or vocab.json and merges.txt) the words alone. How they
+are used, they take from tokenizer_config.json, with the class's defaults for what that leaves out; so it is with the
+tokens that were added. Only under a class that is no family's is tokenizer.json followed as it stands.
 
 Where the files disagree, a warning says what counts.
 """
@@ -11,50 +10,31 @@ Where the files disagree, a warning says what counts.
 import json
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken
 from tokenizers import Tokenizer as RustTokenizer
-from tokenizers.decoders import WordPiece as WordPieceDecoder
-from tokenizers.models import WordPiece
-from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
-from tokenizers.processors import BertProcessing
+from tokenizers.processors import BertProcessing, PostProcessor, RobertaProcessing
 
 from valence.errors import ModelError, ModelNotFoundError
+from valence.families import FAMILIES, Family, Tokenizing, family_of
 from valence.files import read_json, refuse_lfs_pointer
 from valence.folder import ModelFolder
 from valence.rust import explained
+from valence.text.added_tokens import AddedTokens, content_of, flags_of
+from valence.text.byte_level_bpe import BYTE_LEVEL_BPE
+from valence.text.token_model import TokenModel, Words, unreadable
+from valence.text.wordpiece import WORDPIECE
 
-__all__ = ["FoundTokenizer", "read_tokenizer", "settings_of"]
+__all__ = ["MODELS", "FoundTokenizer", "read_tokenizer", "settings_of", "wrong_marks"]
 
-# As BERT's vocabularies have them, by what `transformers` calls them.
-BERT_NAMES = {
-    "pad_token": "[PAD]",
-    "unk_token": "[UNK]",
-    "cls_token": "[CLS]",
-    "sep_token": "[SEP]",
-    "mask_token": "[MASK]",
-}
-_NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-# What `transformers` takes for its BertTokenizer, and what for "as tokenizer.json says".
-_BERT_CLASSES = frozenset(
-    f"{name}Tokenizer"
-    for name in (
-        *("Bert", "DistilBert", "ConvBert", "Electra", "LayoutLM", "Lxmert", "MobileBert", "SqueezeBert"),
-        *("DPRContextEncoder", "DPRQuestionEncoder", "DPRReader"),
-    )
-)
-_PLAIN_CLASSES = frozenset({"PreTrainedTokenizer", "TokenizersBackend", "PythonBackend"})
-_BERT_SETTINGS = {
-    "do_lower_case": ("lowercase", True),
-    "strip_accents": ("strip_accents", None),
-    "tokenize_chinese_chars": ("handle_chinese_chars", True),
-}
-_BERT_MODEL = {"continuing_subword_prefix": "##", "max_input_chars_per_word": 100}  # longer words become [UNK]
-_FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
+MODELS: Mapping[str, TokenModel] = {"WordPiece": WORDPIECE, "BPE": BYTE_LEVEL_BPE}
+"""By the type that a tokenizer.json gives its model."""
+_PLAIN_CLASSES = frozenset({"PreTrainedTokenizer", "TokenizersBackend", "PythonBackend"})  # "as tokenizer.json says"
+_NO_WORDS = Words({})
+_SENTENCEPIECE_FILES = ("spm.model", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
 
 
 @dataclass(frozen=True)
@@ -67,53 +47,45 @@ class FoundTokenizer:
     """Its special tokens by what they are for, such as "cls_token"."""
     file: Path
     """The file it came from."""
+    kind: Tokenizing | None
+    """The record of its class; None where tokenizer.json is followed as it stands."""
     max_length: int | None = None
     """What tokenizer_config.json says, if anything."""
-
-
-@dataclass(frozen=True)
-class _Mention:
-    """A token that a file names."""
-
-    file: str
-    token: str
-    id: int | None = None
-    flags: dict[str, bool] = field(default_factory=dict)
 
 
 def read_tokenizer(folder: ModelFolder) -> FoundTokenizer:
     """Read the tokenizer of a model.
 
     Args:
-        folder: the model, with a tokenizer.json or a vocab.txt.
+        folder: the model, with a tokenizer.json or what its family has instead.
 
     Returns:
         The tokenizer.
 
     Raises:
         ModelNotFoundError: if the folder has no tokenizer.
-        ModelError: if its files are broken or no BERT's.
+        ModelError: if its files are broken or of no tokenizer that can be read.
     """
     path = folder.path
     settings_file = path / "tokenizer_config.json"
     settings = read_json(settings_file) if settings_file.is_file() else {}
-    class_name = settings.get("tokenizer_class") or folder.config.get("tokenizer_class") or "BertTokenizer"
-    if not isinstance(class_name, str):
-        raise ModelError(f"{settings_file}: tokenizer_class must be a name, found {class_name!r:.80}")
-    class_name = class_name.removesuffix("Fast")
-    is_bert = class_name in _BERT_CLASSES
+    told = settings.get("tokenizer_class") or folder.config.get("tokenizer_class")
+    if not isinstance(told, str | None):
+        raise ModelError(f"{settings_file}: tokenizer_class must be a name, found {told!r:.80}")
+    class_name = None if told is None else told.removesuffix("Fast")
+    family = family_of(folder.config.get("model_type"))
+    kind = _kind_of(path, class_name, family)
     content = _content(path / "tokenizer.json") if (path / "tokenizer.json").is_file() else None
-    if content is None and not (path / "vocab.txt").is_file():
-        raise ModelNotFoundError(f"{path}: no tokenizer: expected tokenizer.json or vocab.txt")
-    if content is None and not is_bert:
-        raise ModelError(
-            f"{path}: its tokenizer_class is {class_name}, which a vocab.txt does not say enough for: add the "
-            "tokenizer.json, or set tokenizer_class to BertTokenizer in tokenizer_config.json if it is BERT's"
-        )
-    if not is_bert and class_name not in _PLAIN_CLASSES:
-        _warn(f"{path}: its tokenizer_class {class_name} is not BERT's: tokenizer.json is followed as it stands")
-    added = _Added(path, settings, content)
-    found = _read_bert(path, settings, content, added) if is_bert else _read_plain(path / "tokenizer.json", added)
+    if content is None and (kind is None or not all((path / name).is_file() for name in MODELS[kind.model].files)):
+        raise _no_tokenizer(path, class_name, kind)
+    if kind is None and class_name is not None and class_name not in _PLAIN_CLASSES and family is not None:
+        title = _title(family.tokenizing)
+        _warn(f"{path}: its tokenizer_class {class_name} is not {title}'s: tokenizer.json is followed as it stands")
+    added = AddedTokens(path, settings, content)
+    if kind is None:
+        found = _read_plain(path / "tokenizer.json", added)
+    else:
+        found = _read_kind(path, kind, settings, content, added)
     _warn_of_disagreements(path, found.rust, added, content)
     if settings.get("truncation_side") == "left" or "fast_tokenizer_files" in settings:
         name = "fast_tokenizer_files" if "fast_tokenizer_files" in settings else "truncation_side"
@@ -122,209 +94,149 @@ def read_tokenizer(folder: ModelFolder) -> FoundTokenizer:
     return replace(found, max_length=longest if isinstance(longest, int) else None)
 
 
-def settings_of(rust: RustTokenizer, names: Mapping[str, str]) -> dict[str, object]:
+def settings_of(
+    content: Mapping[str, Any], rust: RustTokenizer, names: Mapping[str, str], kind: Tokenizing | None = None
+) -> dict[str, object]:
     """Write down how a tokenizer works, for the tokenizer_config.json beside its tokenizer.json.
 
     Args:
+        content: of its tokenizer.json.
         rust: the tokenizer.
         names: its special tokens by what they are for.
+        kind: the record of its class, where it is known.
 
     Returns:
         What `read_tokenizer` and `transformers` need to make the same of it.
     """
-    content = json.loads(rust.to_str())
-    normalizer = content["normalizer"] or {}
-    bert = {ours: normalizer.get(theirs, default) for ours, (theirs, default) in _BERT_SETTINGS.items()}
-    ends = [(names.get(role, ""), rust.token_to_id(names.get(role, ""))) for role in ("cls_token", "sep_token")]
-    is_bert = not list(_differences(content, bert, names.get("unk_token"), ends))
     added = rust.get_added_tokens_decoder()
     more = [token.content for token in added.values() if token.special and token.content not in names.values()]
+    found: dict[str, object] = {"tokenizer_class": "PreTrainedTokenizerFast"}
+    marks = _marks_around(rust, names)
+    for one in _kinds() if kind is None else (kind,):
+        values = MODELS[one.model].settings_in(content)
+        if marks and not list(_differences(content, _as_class(one, values, names, marks), one)):
+            found = {"tokenizer_class": one.class_name, **values, **dict.fromkeys(one.special.names())}  # null: none
+            break
     return {
-        "tokenizer_class": "BertTokenizer" if is_bert else "PreTrainedTokenizerFast",
-        **(bert | dict.fromkeys(BERT_NAMES) if is_bert else {}),  # null: it has none
+        **found,
         **({"split_special_tokens": True} if rust.encode_special_tokens else {}),
         **names,
         **({"additional_special_tokens": more} if more else {}),
         "added_tokens_decoder": {
-            str(index): {"content": token.content, **_flags(token)} for index, token in sorted(added.items())
+            str(index): {"content": token.content, **flags_of(token)} for index, token in sorted(added.items())
         },
     }
 
 
-class _Added:
-    """Special and added tokens, from all the files that may name some.
+def wrong_marks(file: Path, n_special: list[int], kind: Tokenizing | None) -> ModelError:
+    """Make the error for a tokenizer that does not mark texts and pairs as its family does.
 
     Args:
-        path: the folder.
-        settings: the content of tokenizer_config.json.
-        content: the content of tokenizer.json, None where there is none.
+        file: the tokenizer.
+        n_special: how many tokens it adds to a text and to a pair.
+        kind: what is expected; None: any tokenizer that marks where a text begins and ends.
 
-    Raises:
-        ModelError: if one of the files is not as it should be.
+    Returns:
+        The error.
     """
-
-    def __init__(self, path: Path, settings: dict[str, object], content: dict[str, object] | None) -> None:
-        self.settings_file = path / "tokenizer_config.json"
-        self.split_special = settings.get("split_special_tokens") is True
-        self._values: dict[str, Any] = dict(settings)
-        if "additional_special_tokens" in settings and not settings.get("extra_special_tokens"):
-            self._values["extra_special_tokens"] = self._values.pop("additional_special_tokens")  # an empty list, too
-        further = [name for name, value in settings.items() if _is_further(name) and isinstance(value, str)]
-        self._named = {name: self._values.pop(name) for name in further}  # the map does not override these
-        self.by_id: dict[int, AddedToken] = {}
-        self.mentions: list[_Mention] = []
-        stored = _objects(self.settings_file, "added_tokens_decoder", settings.get("added_tokens_decoder") or {})
-        legacy, map_file = path / "added_tokens.json", path / "special_tokens_map.json"
-        added, special = (read_json(file) if file.is_file() else {} for file in (legacy, map_file))
-        listed = (content or {}).get("added_tokens") or []
-        if not isinstance(listed, list):
-            raise _unreadable(path / "tokenizer.json", "its added_tokens must be a list")
-        self._mention(special, map_file)
-        self._mention(settings, self.settings_file)
-        self._take_named()
-        if "added_tokens_decoder" in settings:
-            for index, entry in stored.items():
-                self._put(self.settings_file, index, entry)
-        else:
-            self._merge(special, map_file)
-        for word, place in added.items():
-            is_special = word in self._special_so_far()
-            made = {"content": word, "normalized": not is_special, "special": is_special}
-            self._put(legacy, place, made, "added_tokens_decoder" not in settings, flags=())
-        for entry in listed:
-            number = entry.get("id") if isinstance(entry, dict) else None
-            self._put(path / "tokenizer.json", number, entry, "added_tokens_decoder" not in settings)
-        if "extra_special_tokens" not in self._values and "additional_special_tokens" in self._values:
-            self._values["extra_special_tokens"] = self._values.pop("additional_special_tokens")
-            self._take_named()
-
-    def names(self, defaults: Mapping[str, str]) -> dict[str, str | AddedToken]:
-        """The special tokens that have a use; those of BERT under their known names where no file says otherwise."""
-        values = {**defaults, **self._values}
-        further = {key: value for key, value in values.items() if _is_further(key) and isinstance(value, str | dict)}
-        more: dict[str, object] = {**further, **self._named}
-        known = {token.content: token for token in self.by_id.values()}
-        found = {}
-        for name in dict.fromkeys([*_NAMES, *more]):
-            if (value := more.get(name, values.get(name))) is None:
-                continue
-            token = _token(self.settings_file, name, value)
-            is_stored = name in self._values and name in _NAMES and name not in more
-            found[name] = known.get(_text(token), token) if is_stored else token
-        return found
-
-    def to_add(self, rust: RustTokenizer, names: Mapping[str, str | AddedToken]) -> list[AddedToken]:
-        """List what `transformers` adds, in its order: it decides the ids of tokens that the vocabulary lacks."""
-        tokens = [token for _, token in sorted(self.by_id.items())]
-        seen = {token.content for token in (*rust.get_added_tokens_decoder().values(), *tokens)}
-        extra = self._values.get("extra_special_tokens") or []
-        more = [_token(self.settings_file, "extra_special_tokens", value) for value in extra]
-        for token in [*names.values(), *more]:
-            if _text(token) not in seen:
-                seen.add(_text(token))
-                tokens.append(AddedToken(token, special=True) if isinstance(token, str) else token)
-        named = {_text(token) for token in names.values()}
-        for token in tokens:
-            if token.content in named:
-                token.special = True
-        return tokens
-
-    def names_itself(self, role: str) -> bool:
-        """Tell a special token that a file names from one that BERT has by default."""
-        return role in self._values or role in self._named
-
-    def _special_so_far(self) -> set[str]:
-        values = [self._values[name] for name in _NAMES if self._values.get(name)]
-        listed = self._values.get("extra_special_tokens")
-        values += listed or []
-        return {_text(_token(self.settings_file, "a special token", value)) for value in values}
-
-    def _merge(self, special: dict[str, object], file: Path) -> None:
-        """Let special_tokens_map.json override what tokenizer_config.json says, as in the days before it."""
-        for name, value in special.items():
-            if name == "extra_special_tokens" and isinstance(value, list):
-                value = [*(self._values.get(name) or []), *(_special(file, name, one) for one in value)]
-            elif name.endswith("_token") and isinstance(value, dict):
-                value = _special(file, name, value)
-            self._values[name] = value
-        self._take_named()
-
-    def _take_named(self) -> None:
-        """Move special tokens that an object names, instead of a list, to those with a name."""
-        if isinstance(self._values.get("extra_special_tokens"), dict):
-            self._named |= self._values.pop("extra_special_tokens")
-
-    def _mention(self, values: dict[str, object], file: Path) -> None:
-        for name, value in values.items():
-            if name.endswith("_token") and isinstance(value, str | dict):
-                self.mentions.append(_Mention(file.name, _text(_token(file, name, value))))
-            elif name in ("additional_special_tokens", "extra_special_tokens") and value is not None:
-                listed = list(value.values()) if isinstance(value, dict) else value
-                if not isinstance(listed, list):
-                    raise ModelError(
-                        f"{file}: {name} must be a list of tokens, or an object that names them, found {value!r:.80}"
-                    )
-                self.mentions += [_Mention(file.name, _text(_token(file, name, one))) for one in listed]
-
-    def _put(
-        self, file: Path, index: object, entry: object, counts: bool = True, flags: tuple[str, ...] = _FLAGS
-    ) -> None:
-        token = _token(file, "an added token", entry)
-        text = str(index)
-        if isinstance(token, str) or not (text.isascii() and text.isdigit() and int(text) < 1 << 32):
-            raise ModelError(f"{file}: an added token must have a number from 0 and a content, found {entry!r:.80}")
-        told = {flag: value for flag, value in _flags(token).items() if flag in flags}
-        self.mentions.append(_Mention(file.name, token.content, int(text), told))
-        if counts:
-            self.by_id[int(text)] = token
+    first, last, more = "one token before", "one behind", "at least one more"
+    if kind is not None:
+        first, last = kind.special.cls_token, kind.special.sep_token
+        more = f"{'one' if kind.separators == 1 else kind.separators} more {last}"
+    return ModelError(
+        f"{file}: expected a tokenizer that adds {first} and {last} to a text and {more} to a pair, "
+        f"found one that adds {n_special[0]} and {n_special[1]} tokens"
+    )
 
 
-def _read_bert(
-    path: Path, settings: dict[str, object], content: dict[str, object] | None, added: _Added
-) -> FoundTokenizer:
-    """Build BERT's tokenizer around the words of a tokenizer.json or a vocab.txt."""
-    for name in _BERT_SETTINGS:
-        if not isinstance(settings.get(name, True), bool | None):
-            raise ModelError(f"{added.settings_file}: {name} must be true or false, found {settings[name]!r}")
-    bert: dict[str, Any] = {
-        ours: default if settings.get(ours) is None else settings[ours] for ours, (_, default) in _BERT_SETTINGS.items()
-    }
-    names = added.names(BERT_NAMES)
-    if absent := [role for role in ("unk_token", "cls_token", "sep_token") if role not in names]:
-        raise ModelError(f"{added.settings_file}: BERT's tokenizer needs its {absent[0]}, found null")
-    unk, cls, sep = (_text(names[role]) for role in ("unk_token", "cls_token", "sep_token"))
-    file = path / ("vocab.txt" if content is None else "tokenizer.json")
-    vocabulary = _words_of_text(file) if content is None else _words_of_json(file, content)
-    known = vocabulary.keys() | {token.content for token in added.by_id.values()} - {unk}  # that is added too late
-    known |= {_text(names[role]) for role in ("pad_token", "mask_token") if role in names and added.names_itself(role)}
-    if lacking := [name for role in BERT_NAMES if role in names and (name := _text(names[role])) not in known]:
-        raise ModelError(f"{file}: not a BERT vocabulary: it lacks {', '.join(lacking)}")
-    with explained(lambda reason: ModelError(f"{file}: not a vocabulary that can be read: {reason}")):
-        rust = RustTokenizer(WordPiece(vocabulary, unk_token=unk, **_BERT_MODEL))
-        rust.normalizer = BertNormalizer(
-            clean_text=True,
-            handle_chinese_chars=bert["tokenize_chinese_chars"],
-            strip_accents=bert["strip_accents"],
-            lowercase=bert["do_lower_case"],
+def _kinds() -> list[Tokenizing]:
+    return list(dict.fromkeys(family.tokenizing for family in FAMILIES.values()))
+
+
+def _kind_of(path: Path, class_name: str | None, family: Family | None) -> Tokenizing | None:
+    """Find the record of a tokenizer's class, or of the class that a family has by default."""
+    own = [] if family is None else [family.tokenizing]
+    if class_name is None and own:
+        return own[0]
+    if class_name is None and not (path / WORDPIECE.files[0]).is_file():
+        return None
+    class_name = class_name or "BertTokenizer"
+    return next((kind for kind in own + _kinds() if class_name in (kind.class_name, *kind.like)), None)
+
+
+def _title(kind: Tokenizing) -> str:
+    """Whose tokenizer it is."""
+    named = (family.title for family in FAMILIES.values() if f"{family.class_name}Tokenizer" == kind.class_name)
+    return next(named, kind.class_name.removesuffix("Tokenizer"))
+
+
+def _no_tokenizer(path: Path, class_name: str | None, kind: Tokenizing | None) -> ModelError:
+    wanted = MODELS[kind.model].files if kind else WORDPIECE.files
+    if pieces := [name for name in _SENTENCEPIECE_FILES if (path / name).is_file()]:
+        return ModelError(
+            f"{path}: its tokenizer needs sentencepiece ({pieces[0]}), and valence reads a tokenizer.json: "
+            f'write one with transformers: AutoTokenizer.from_pretrained("{path}").save_pretrained("{path}")'
         )
-        rust.pre_tokenizer = BertPreTokenizer()
-        rust.decoder = WordPieceDecoder()
+    there = [name for model in MODELS.values() for name in model.files if (path / name).is_file()]
+    if not there:
+        return ModelNotFoundError(f"{path}: no tokenizer: expected tokenizer.json or {' and '.join(wanted)}")
+    if kind is None:
+        return ModelError(
+            f"{path}: its tokenizer_class is {class_name}, which a {there[0]} does not say enough for: add the "
+            "tokenizer.json, or set tokenizer_class to BertTokenizer in tokenizer_config.json if it is BERT's"
+        )
+    return ModelError(
+        f"{path}: its tokenizer_class is {class_name or kind.class_name}, which needs tokenizer.json or "
+        f"{' and '.join(wanted)}, found {' and '.join(there)}"
+    )
+
+
+def _read_kind(
+    path: Path, kind: Tokenizing, settings: dict[str, object], content: dict[str, object] | None, added: AddedTokens
+) -> FoundTokenizer:
+    """Build a class's tokenizer around the words of a tokenizer.json, or of the files there are without one."""
+    model, title = MODELS[kind.model], _title(kind)
+    values: dict[str, bool | None] = {}
+    for name, default in model.settings.items():
+        value = settings.get(name)
+        if not isinstance(value, bool | None):
+            raise ModelError(f"{added.settings_file}: {name} must be true or false, found {value!r}")
+        values[name] = default if value is None else value
+    special = kind.special.names()
+    names = added.names(special)
+    if kind.mask_takes_space and isinstance(mask := names.get("mask_token"), str):
+        names["mask_token"] = AddedToken(mask, lstrip=True, special=True)
+    if absent := [role for role in ("unk_token", "cls_token", "sep_token") if role not in names]:
+        raise ModelError(f"{added.settings_file}: {title}'s tokenizer needs its {absent[0]}, found null")
+    texts = {role: content_of(token) for role, token in names.items()}
+    file = path / (model.files[0] if content is None else "tokenizer.json")
+    words = model.read(path) if content is None else _words_of_json(file, content, kind)
+    known = words.ids.keys() | {token.content for token in added.by_id.values()}
+    if kind.model == "WordPiece" and texts["unk_token"] not in words.ids:
+        known.discard(texts["unk_token"])  # that is added too late
+    known |= {texts[role] for role in ("pad_token", "mask_token") if role in texts and added.names_itself(role)}
+    if lacking := [texts[role] for role in special if role in texts and texts[role] not in known]:
+        raise ModelError(f"{file}: not a {title} vocabulary: it lacks {', '.join(lacking)}")
+    with explained(lambda reason: ModelError(f"{file}: not a vocabulary that can be read: {reason}")):
+        rust = model.build(words, values, texts["unk_token"])
         rust.add_tokens(added.to_add(rust, names))
         rust.encode_special_tokens = added.split_special
-        ends = [(token, index) for token in (cls, sep) if (index := rust.token_to_id(token)) is not None]
-        rust.post_processor = BertProcessing(ends[1], ends[0])
+        marks = _marks_around(rust, texts)
+        assert marks, "they were just added"
+        rust.post_processor = _processor(kind, values, marks)
     if content is not None:
-        for what, theirs, ours in _differences(_frame(file, content), bert, unk, ends):
+        here = _as_class(kind, values, texts, marks)
+        for what, theirs, ours in _differences(_frame(file, content, kind), here, kind):
             _warn(
                 f"{file}: says {what} {theirs}, but {what} {ours} is read, as transformers does by the "
-                "tokenizer_config.json beside it, or by BERT's defaults where that says nothing"
+                f"tokenizer_config.json beside it, or by {title}'s defaults where that says nothing"
             )
-    return FoundTokenizer(rust, {role: _text(token) for role, token in names.items()}, file)
+    return FoundTokenizer(rust, texts, file, kind)
 
 
-def _read_plain(file: Path, added: _Added) -> FoundTokenizer:
+def _read_plain(file: Path, added: AddedTokens) -> FoundTokenizer:
     """Read a tokenizer.json as it stands, and add what the other files name."""
-    with explained(lambda reason: _unreadable(file, reason)):
+    with explained(lambda reason: unreadable(file, reason)):
         rust = RustTokenizer.from_file(str(file))
         padding = rust.padding or {}
         names = added.names({"pad_token": padding["pad_token"]} if padding else {})
@@ -332,7 +244,7 @@ def _read_plain(file: Path, added: _Added) -> FoundTokenizer:
         rust.encode_special_tokens = added.split_special
     if isinstance(unk := getattr(rust.model, "unk_token", None), str):
         names.setdefault("unk_token", unk)
-    return FoundTokenizer(rust, {role: _text(token) for role, token in names.items()}, file)
+    return FoundTokenizer(rust, {role: content_of(token) for role, token in names.items()}, file, None)
 
 
 def _content(file: Path) -> dict[str, object]:
@@ -340,81 +252,105 @@ def _content(file: Path) -> dict[str, object]:
         return read_json(file)
     except ModelError as problem:
         refuse_lfs_pointer(file)
-        raise _unreadable(file, str(problem).removeprefix(f"{file}: ")) from None
+        raise unreadable(file, str(problem).removeprefix(f"{file}: ")) from None
 
 
-def _unreadable(file: Path, reason: str) -> ModelError:
-    return ModelError(f"{file}: not a tokenizer that can be read: {reason}")
-
-
-def _words_of_text(file: Path) -> dict[str, int]:
-    refuse_lfs_pointer(file)
-    with explained(lambda reason: ModelError(f"{file}: not a vocabulary that can be read: {reason}")):
-        found: dict[str, int] = WordPiece.read_file(str(file))
-        return found
-
-
-def _words_of_json(file: Path, content: dict[str, object]) -> dict[str, int]:
+def _words_of_json(file: Path, content: dict[str, object], kind: Tokenizing) -> Words:
     model = content.get("model")
     vocabulary = model.get("vocab") if isinstance(model, dict) else None
     if not isinstance(model, dict) or not isinstance(vocabulary, dict):
-        raise _unreadable(file, "it has no model with a vocab that maps words to numbers")
-    if (kind := model.get("type", "WordPiece")) != "WordPiece":
+        raise unreadable(file, "it has no model with a vocab that maps words to numbers")
+    if (found := model.get("type", kind.model)) != kind.model:
         raise ModelError(
-            f"{file}: its model is {kind}, and BERT's is WordPiece: if tokenizer.json is right, set tokenizer_class to "
-            "PreTrainedTokenizerFast in tokenizer_config.json"
+            f"{file}: its model is {found}, and {_title(kind)}'s is {kind.model}: if tokenizer.json is right, set "
+            "tokenizer_class to PreTrainedTokenizerFast in tokenizer_config.json"
         )
-    return vocabulary
+    return Words(vocabulary, _merges_of(file, model))
 
 
-def _frame(file: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Read a tokenizer.json without its words, for all that it says beside them."""
-    bare = {**content, "model": {**content["model"], "vocab": {}}, "added_tokens": [], "truncation": None}
-    with explained(lambda reason: _unreadable(file, reason)):
-        rust = RustTokenizer.from_str(json.dumps(bare))
-        n_special = [rust.num_special_tokens_to_add(is_pair) for is_pair in (False, True)]
-        frame: dict[str, Any] = json.loads(rust.to_str())
-    if n_special != [2, 3]:
-        raise wrong_marks(file, n_special)
-    return frame
+def _merges_of(file: Path, model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    merges = model.get("merges") or []
+    if not isinstance(merges, list):
+        raise unreadable(file, f"its merges must be a list, found {merges!r:.80}")
+    found = [tuple(merge.split(" ") if isinstance(merge, str) else merge) for merge in merges]
+    if wrong := [merge for merge in found if len(merge) != 2 or not all(isinstance(token, str) for token in merge)]:
+        raise unreadable(file, f"a merge must be two tokens, found {wrong[0]!r:.80}")
+    return found
 
 
-def wrong_marks(file: Path, n_special: list[int]) -> ModelError:
-    """Make the error for a tokenizer that does not mark texts as BERT's does."""
-    return ModelError(
-        f"{file}: expected a tokenizer that adds [CLS] and [SEP] to a text and one more [SEP] to a pair, "
-        f"found one that adds {n_special[0]} and {n_special[1]} tokens"
+Marks = tuple[tuple[str, int], tuple[str, int]]
+"""What stands before and behind a text: tokens and ids."""
+
+
+def _marks_around(rust: RustTokenizer, names: Mapping[str, str]) -> Marks | None:
+    found = [(name, rust.token_to_id(name)) for role in ("cls_token", "sep_token") if (name := names.get(role, ""))]
+    marks = [(name, index) for name, index in found if index is not None]
+    return (marks[0], marks[1]) if len(marks) == 2 else None
+
+
+def _processor(kind: Tokenizing, values: Mapping[str, bool | None], marks: Marks) -> PostProcessor:
+    cls, sep = marks
+    if kind.separators == 1:
+        return BertProcessing(sep, cls)
+    return RobertaProcessing(
+        sep,
+        cls,
+        trim_offsets=bool(values.get("trim_offsets", True)),
+        add_prefix_space=bool(values.get("add_prefix_space", False)),
     )
 
 
+def _as_class(kind: Tokenizing, values: Mapping[str, bool | None], names: Mapping[str, str], marks: Marks) -> Any:
+    """Write a class's tokenizer as a tokenizer.json without words."""
+    rust = MODELS[kind.model].build(_NO_WORDS, values, names.get("unk_token", ""))
+    rust.post_processor = _processor(kind, values, marks)
+    return json.loads(rust.to_str())
+
+
+def _frame(file: Path, content: dict[str, Any], kind: Tokenizing) -> dict[str, Any]:
+    """Read a tokenizer.json without its words, for all that it says beside them."""
+    model = content["model"] | {"vocab": {}} | ({"merges": []} if kind.model == "BPE" else {})
+    bare = {**content, "model": model, "added_tokens": [], "truncation": None}
+    with explained(lambda reason: unreadable(file, reason)):
+        rust = RustTokenizer.from_str(json.dumps(bare))
+        n_special = [rust.num_special_tokens_to_add(is_pair) for is_pair in (False, True)]
+        frame: dict[str, Any] = json.loads(rust.to_str())
+    says_nothing = (frame["post_processor"] or {}).get("type") == "ByteLevel"  # what byte-level BPE is trained with
+    if n_special != [2, 2 + kind.separators] and not says_nothing:
+        raise wrong_marks(file, n_special, kind)
+    return frame
+
+
 def _differences(
-    content: dict[str, Any], bert: dict[str, Any], unk: str | None, ends: list[tuple[str, Any]]
+    theirs: Mapping[str, Any], ours: Mapping[str, Any], kind: Tokenizing
 ) -> Iterator[tuple[str, str, str]]:
-    """Compare a tokenizer.json with BERT's tokenizer: what differs, how it is there, how it is here."""
-    normalizer = {theirs: bert[ours] for ours, (theirs, _) in _BERT_SETTINGS.items()}
-    pairs: list[tuple[dict[str, Any], dict[str, Any]]] = [
-        (content["normalizer"] or {"type": None}, {"type": "BertNormalizer", "clean_text": True, **normalizer}),
-        (content["model"], {"type": "WordPiece", "unk_token": unk, **_BERT_MODEL}),
-    ]
-    for theirs, ours in pairs:
-        if theirs["type"] != ours["type"]:
-            yield "the normalizer" if theirs is pairs[0][0] else "the model", str(theirs["type"]), ours["type"]
+    """Compare a tokenizer.json with a class's tokenizer: what differs, how it is there, how it is here."""
+    for part in ("normalizer", "model", "pre_tokenizer"):
+        there, here = theirs[part] or {"type": None}, ours[part] or {"type": None}
+        if there["type"] != here["type"]:
+            yield f"the {part.replace('_', '-')}", str(there["type"]), str(here["type"])
             continue
-        for name, value in ours.items():
-            if theirs.get(name) != value:
-                yield name, json.dumps(theirs.get(name)), json.dumps(value)
-    before = (content["pre_tokenizer"] or {"type": None})["type"]
-    if before != "BertPreTokenizer":
-        yield "the pre-tokenizer", str(before), "BertPreTokenizer"
-    (cls, cls_id), (sep, sep_id) = ends
-    if _marks(content["post_processor"] or {}) != _bert_marks(cls_id, sep_id):
-        yield "the post-processor", "another", f"{cls} A {sep} B {sep}"
+        for name, value in here.items():
+            # "" is none; offsets are trimmed by the post-processor, whatever is said of it before.
+            skipped = ("type", "vocab", "merges", *(["trim_offsets"] if part == "pre_tokenizer" else []))
+            if name not in skipped and (there.get(name), value) != (None, "") and there.get(name) != value:
+                yield name, json.dumps(there.get(name)), json.dumps(value)
+    marks = [_marks(content["post_processor"] or {}) for content in (theirs, ours)]
+    if not kind.token_types:
+        marks = [[ids for ids, _ in one] if isinstance(one, list) else one for one in marks]
+    if marks[0] != marks[1]:
+        cls, sep = ours["post_processor"]["cls"][0], ours["post_processor"]["sep"][0]
+        yield "the post-processor", "another", " ".join([cls, "A", *[sep] * kind.separators, "B", sep])
 
 
 def _marks(post: dict[str, Any]) -> Any:
     """Bring what a post-processor puts around a text and a pair into one form: ids and types."""
-    if post.get("type") == "BertProcessing":
-        return _bert_marks(post["cls"][1], post["sep"][1])
+    if post.get("type") in ("BertProcessing", "RobertaProcessing"):
+        cls, sep = [post["cls"][1]], [post["sep"][1]]
+        single: list[tuple[Any, int]] = [(cls, 0), ("A", 0), (sep, 0)]
+        if post["type"] == "RobertaProcessing":
+            return [*single, *single, (sep, 0), ("B", 0), (sep, 0)]
+        return [*single, *single, ("B", 1), (sep, 1)]
     if post.get("type") != "TemplateProcessing":
         return post
     found = []
@@ -426,47 +362,11 @@ def _marks(post: dict[str, Any]) -> Any:
     return found
 
 
-def _bert_marks(cls: int, sep: int) -> list[tuple[Any, int]]:
-    single: list[tuple[Any, int]] = [([cls], 0), ("A", 0), ([sep], 0)]
-    return [*single, *single, ("B", 1), ([sep], 1)]
-
-
-def _token(file: Path, what: str, value: object) -> str | AddedToken:
-    """Read a token as the files write it: its text, or its text with flags."""
-    if isinstance(value, str | AddedToken):
-        return value
-    if isinstance(value, dict) and isinstance(value.get("content"), str):
-        flags = {name: value[name] for name in _FLAGS if name in value}
-        if all(isinstance(flag, bool) for flag in flags.values()):
-            return AddedToken(value["content"], **flags)
-    raise ModelError(f"{file}: {what} must be a text, or an object with its content and flags, found {value!r:.80}")
-
-
-def _special(file: Path, what: str, value: object) -> str | AddedToken:
-    return _token(file, what, value | {"special": True} if isinstance(value, dict) else value)
-
-
-def _objects(file: Path, name: str, value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise ModelError(f"{file}: {name} must map numbers to tokens, found {value!r:.80}")
-    return value
-
-
-def _is_further(name: str) -> bool:
-    return name.endswith("_token") and name not in _NAMES
-
-
-def _text(token: str | AddedToken) -> str:
-    return token if isinstance(token, str) else str(token.content)
-
-
-def _flags(token: AddedToken) -> dict[str, bool]:
-    return {flag: getattr(token, flag) for flag in _FLAGS}
-
-
-def _warn_of_disagreements(path: Path, rust: RustTokenizer, added: _Added, content: dict[str, object] | None) -> None:
+def _warn_of_disagreements(
+    path: Path, rust: RustTokenizer, added: AddedTokens, content: dict[str, object] | None
+) -> None:
     """Say which of the tokens that the files name are not what a file says, and which words two files differ in."""
-    there = {token.content: _flags(token) for token in rust.get_added_tokens_decoder().values()}
+    there = {token.content: flags_of(token) for token in rust.get_added_tokens_decoder().values()}
     wrong: dict[str, str] = {}
     for mention in added.mentions:
         index, flags = rust.token_to_id(mention.token), there.get(mention.token)
@@ -480,29 +380,41 @@ def _warn_of_disagreements(path: Path, rust: RustTokenizer, added: _Added, conte
             wrong.setdefault(mention.token, f"{mention.token!r} and {word!r} are both {index}")
     if wrong:
         _warn(f"{path}: the tokenizer's files disagree, and are read as transformers does: {_some(wrong.values())}")
-    model = {} if content is None else content["model"]
+    model: Any = None if content is None else content["model"]
     vocabulary = model.get("vocab") if isinstance(model, dict) else None
-    if (path / "vocab.txt").is_file() and isinstance(vocabulary, dict):
-        try:
-            differ = _differing_words(path / "vocab.txt", vocabulary, added)
-        except ModelError as problem:
-            _warn(f"{problem}; the tokenizer.json beside it counts, as in transformers")
-            return
-        if differ:
-            _warn(
-                f"{path}: vocab.txt and tokenizer.json differ in {len(differ):,} words ({_some(map(repr, differ))}): "
-                "tokenizer.json counts, as in transformers"
-            )
+    beside = MODELS.get(model.get("type", "WordPiece")) if isinstance(model, dict) else None
+    if beside is None or not isinstance(vocabulary, dict) or not all((path / name).is_file() for name in beside.files):
+        return
+    if beside is WORDPIECE and _are_lines_of(path / beside.files[0], vocabulary):
+        return
+    try:
+        words = beside.read(path)
+    except ModelError as problem:
+        _warn(f"{problem}; the tokenizer.json beside it counts, as in transformers")
+        return
+    names = " and ".join(beside.files)
+    if differ := _differing_words(words.ids, vocabulary, added):
+        _warn(
+            f"{path}: {names} and tokenizer.json differ in {len(differ):,} words ({_some(map(repr, differ))}): "
+            "tokenizer.json counts, as in transformers"
+        )
+    elif words.merges != _merges_of(path / "tokenizer.json", model):
+        _warn(f"{path}: {names} and tokenizer.json differ in merges: tokenizer.json counts, as in transformers")
 
 
-def _differing_words(file: Path, vocabulary: dict[str, int], added: _Added) -> list[str]:
-    if list(vocabulary.values()) == list(range(len(vocabulary))):  # as nearly all are, and this is quick
-        written = file.read_bytes().decode("utf-8", "replace")
-        if written.rstrip("\n") == "\n".join(vocabulary):
-            return []
+def _are_lines_of(file: Path, vocabulary: dict[str, int]) -> bool:
+    """Tell quickly that a vocab.txt holds the words of a tokenizer.json, as nearly all do."""
+    if list(vocabulary.values()) != list(range(len(vocabulary))):
+        return False
+    return file.read_bytes().decode("utf-8", "replace").rstrip("\n") == "\n".join(vocabulary)
+
+
+def _differing_words(words: dict[str, int], vocabulary: dict[str, int], added: AddedTokens) -> list[str]:
+    if words == vocabulary:
+        return []
     by_id = {index: word.rstrip() for word, index in vocabulary.items()}  # a line's end is lost in a vocab.txt
     more = {mention.id: mention.token for mention in added.mentions}
-    lines = {index: word for word, index in _words_of_text(file).items()}
+    lines = {index: word for word, index in words.items()}
     differ = [word for index, word in by_id.items() if lines.get(index) != word]
     return differ + [
         word

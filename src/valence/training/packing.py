@@ -48,7 +48,7 @@ class PackedText:
     """Sequences of one length.
 
     Args:
-        texts: [CLS] tokens [SEP], a [SEP] between two documents too.
+        texts: [CLS] tokens [SEP], whatever the model calls these; a [SEP] between two documents too.
     """
 
     texts: Sequence[TokenizedText]
@@ -112,6 +112,7 @@ class Pairs:
         documents: int64 [N], where they come from; in ascending order.
         begin: the id of [CLS].
         end: the id of [SEP].
+        separators: how many of these stand between the passages.
     """
 
     first: Sequence[NDArray[np.int32]]
@@ -119,11 +120,12 @@ class Pairs:
     documents: NDArray[np.int64]
     begin: int
     end: int
+    separators: int = 1
 
     @property
     def lengths(self) -> Sequence[int]:
         """Tokens per pair, while the second passage is the one that follows."""
-        return [len(a) + len(b) + 3 for a, b in zip(self.first, self.second, strict=True)]
+        return [len(a) + len(b) + 2 + self.separators for a, b in zip(self.first, self.second, strict=True)]
 
     def draw(
         self, examples: NDArray[np.intp], random: np.random.Generator
@@ -152,8 +154,9 @@ class Pairs:
         return chosen if chosen < start else chosen + int(stop - start)
 
     def _framed(self, first: NDArray[np.int32], second: NDArray[np.int32]) -> TokenizedText:
-        ids = np.concatenate([[self.begin], first, [self.end], second, [self.end]]).astype(np.int32)
-        types = (np.arange(len(ids)) >= len(first) + 2).astype(np.int32)
+        between = [self.end] * self.separators
+        ids = np.concatenate([[self.begin], first, between, second, [self.end]]).astype(np.int32)
+        types = (np.arange(len(ids)) > len(first) + self.separators).astype(np.int32)
         return TokenizedText(ids, types, len(ids))
 
 
@@ -177,7 +180,7 @@ def pair_up(documents: Sequence[str], tokenizer: Tokenizer, seed: int, what: str
     if tokenizer.max_length < _SHORTEST_PAIR:
         raise InputError(f"pairs need a length of at least {_SHORTEST_PAIR} tokens, found {tokenizer.max_length}")
     random = np.random.default_rng(seed)
-    half = (tokenizer.max_length - 3) // 2
+    half = (tokenizer.max_length - 2 - tokenizer.separators) // 2
     first, second, origin = [], [], []
     for number, document in enumerate(documents):
         sentences = [ids for ids in tokenizer.contents(split_sentences(document)) if len(ids)]
@@ -191,7 +194,7 @@ def pair_up(documents: Sequence[str], tokenizer: Tokenizer, seed: int, what: str
             "file a blank line ends a document"
         )
     ends = tokenizer.special_id("[CLS]"), tokenizer.special_id("[SEP]")
-    return Pairs(first, second, np.array(origin, dtype=np.int64), *ends)
+    return Pairs(first, second, np.array(origin, dtype=np.int64), *ends, tokenizer.separators)
 
 
 def _passages(

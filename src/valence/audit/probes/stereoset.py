@@ -40,7 +40,6 @@ from valence.runtime.mask_filler import MaskFiller
 from valence.runtime.next_sentence import NextSentencePredictor
 from valence.statistics.bootstrap import RESAMPLES, bootstrap
 from valence.statistics.paired import paired_statistics
-from valence.text.vocabulary import CONTINUATION
 
 __all__ = [
     "StereoSetClassifierProbe",
@@ -55,7 +54,6 @@ __all__ = [
     "term_scores",
 ]
 
-_MASK = "[MASK]"
 _BLANK = "BLANK"
 _MOST_EXTREME = 10
 _SOURCE = (
@@ -329,24 +327,25 @@ def _icat(lms: float, ss: float) -> float:
 
 def _word_places(masked_lm: MaskFiller, items: Sequence[StereoSetItem]) -> tuple[list[str], list[MaskedPlace]]:
     """Mask each piece of each candidate's word: the sentence that each place belongs to, and the place."""
-    tokenizer = masked_lm.tokenizer
-    tokens, mask_id = tokenizer.vocabulary.tokens, tokenizer.special_id(_MASK)
-    candidates = [(item, one) for item in items for one in item.candidates]
-    words = [candidate_word(item.context, one.text) for item, one in candidates]
+    tokenizer, mask = masked_lm.tokenizer, masked_lm.tokenizer.mask_token
     ids, texts, pieces = [], [], []
-    for (item, one), word, word_ids in zip(candidates, words, tokenizer.contents(words), strict=True):
+    candidates = [(item, one) for item in items for one in item.candidates]
+    for item, one in candidates:
+        word = candidate_word(item.context, one.text)
+        word_ids = masked_lm.word_ids(word, item.context.split(_BLANK)[0])
         if len(word_ids) == 0:
             raise InputError(f"the model's tokenizer finds nothing in the word {word!r:.80}")
         for number, piece in enumerate(word_ids):
-            before = " ".join(tokens[int(index)] for index in word_ids[:number]).replace(f" {CONTINUATION}", "")
+            before = tokenizer.vocabulary.text(word_ids[:number]).lstrip()
             ids.append(one.id)
-            texts.append(item.context.replace(_BLANK, before + _MASK))
+            texts.append(item.context.replace(_BLANK, before + mask))
             pieces.append(int(piece))
+    mask_id = tokenizer.special_id("[MASK]")
     places = []
     for text, tokenized, piece in zip(texts, tokenizer(texts, Reading(long_text="error")), pieces, strict=True):
         masks = np.flatnonzero(tokenized.ids == mask_id)
         if len(masks) == 0:
-            raise InputError(f"the model's tokenizer finds no {_MASK} in the text {text!r:.80}")
+            raise InputError(f"the model's tokenizer finds no {mask} in the text {text!r:.80}")
         places.append(MaskedPlace(tokenized.ids, int(masks[0]), (piece,)))
     return ids, places
 
