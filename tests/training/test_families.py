@@ -22,7 +22,7 @@ from valence.families import FAMILIES  # noqa: E402
 pytest_plugins = ("training_fixtures",)
 
 _TEXTS = ["good film", "this plot was very bad, and my dog is cute", "a good dog"]
-_SETTINGS = ("--epochs", 4, "--batch-size", 8, "--learning-rate", 3e-3)
+_SETTINGS = ("--epochs", 6, "--batch-size", 8, "--learning-rate", 3e-3)
 _NEW = [name for name in FAMILIES if name not in ("distilbert", "bert")]
 
 
