@@ -2,10 +2,13 @@
 
     python benchmarks/training_speed.py DATA --base BASE [--steps 100] [--rounds 3]
     python benchmarks/training_speed.py ../shared/data/sst2/train.tsv --base ../shared/models/all-MiniLM-L6-v2
+    python benchmarks/training_speed.py ../shared/data/sst2/train.tsv --base MPNET --steps 20 --out \
+        benchmarks/results/training_speed_mpnet.json
 
 The Trainer is used as the documentation of transformers does it for text classification: AutoTokenizer,
 DataCollatorWithPadding, TrainingArguments as they are but for the batch size, fp32. valence trains the same
-architecture once as it does by default (bf16 products where the processor has them) and once in fp32. Each run is a
+architecture once as it does by default (bf16 products where the processor has them), once in fp32, and once by default
+with frozen word embeddings. Each run is a
 process of its own on the CPU and makes one pass over the first steps * 32 rows. The runs take turns (A B C A B C …),
 so that a slower moment of the machine meets all. The time is that of training alone, with the checkpoint that both
 save at its end and without reading and tokenising. Writes benchmarks/results/training_speed.json.
@@ -26,7 +29,7 @@ from typing import Any
 
 from valence.data.examples import Examples, read_examples
 from valence.data.sources import find_source
-from valence.training.recipe import RECIPES, TrainingPrecision
+from valence.training.recipe import RECIPES, Freezing, TrainingPrecision
 from valence.versions import installed_versions
 
 RESULTS = Path(__file__).parent / "results" / "training_speed.json"
@@ -74,7 +77,9 @@ def train_with_trainer(examples: Examples, base: str, folder: str) -> dict[str, 
     return {"seconds": metrics["train_runtime"], "loss": metrics["train_loss"]}
 
 
-def train_with_valence(examples: Examples, base: str, folder: str, precision: TrainingPrecision) -> dict[str, float]:
+def train_with_valence(
+    examples: Examples, base: str, folder: str, precision: TrainingPrecision, freeze: Freezing | None = None
+) -> dict[str, float]:
     """Train with valence.
 
     Args:
@@ -82,6 +87,7 @@ def train_with_valence(examples: Examples, base: str, folder: str, precision: Tr
         base: the checkpoint to start from.
         folder: where the state is written.
         precision: of the products.
+        freeze: what keeps its values.
 
     Returns:
         Seconds of training and the mean loss.
@@ -101,7 +107,9 @@ def train_with_valence(examples: Examples, base: str, folder: str, precision: Tr
     model = load_base(model_folder, encoder_config(model_folder).architecture, examples.names, SEED).model
     tokenizer = Tokenizer.from_folder(model_folder, MAX_LENGTH)
     data = Classification(tokenizer(examples.texts), examples.labels.tolist(), tokenizer.pad_token_id)
-    recipe = dataclasses.replace(RECIPES["small"](), batch_size=BATCH_SIZE, epochs=1, precision=precision)
+    recipe = dataclasses.replace(
+        RECIPES["small"](), batch_size=BATCH_SIZE, epochs=1, precision=precision, freeze=freeze
+    )
     progress = train(model, data, recipe, SEED, RunState(Path(folder)), make_accelerator())
     return {"seconds": progress.seconds, "loss": progress.history[0]["train_loss"]}
 
@@ -111,6 +119,9 @@ CONTENDERS: dict[str, Callable[[Examples, str, str], dict[str, float]]] = {
     "valence, fp32": lambda examples, base, folder: train_with_valence(examples, base, folder, "fp32"),
     "valence, default (bf16 where there)": lambda examples, base, folder: train_with_valence(
         examples, base, folder, "auto"
+    ),
+    "valence, default, frozen embeddings": lambda examples, base, folder: train_with_valence(
+        examples, base, folder, "auto", "embeddings"
     ),
 }
 

@@ -17,6 +17,7 @@ from valence.benchmark.chart import throughput_chart
 from valence.benchmark.results import Report
 from valence.cli import cli
 from valence.evaluation.compare import as_markdown
+from valence.families import FAMILIES, Task
 from valence.reports.codec import decode_report
 from valence.reports.comparison import ComparisonReport
 from valence.templates.countries import COUNTRIES
@@ -159,6 +160,35 @@ def training_speed_table() -> str:
         rate = row["examples_per_second"]["median"]
         minutes = _SST2_EXAMPLES / rate / 60
         lines.append(f"| {name} | {rate:,.1f} | {row['ratio_to_trainer']:.2f} | {minutes:.0f} minutes |")
+    return "\n".join(lines)
+
+
+def families_table() -> str:
+    """Render what can be done with each family of models, as its record says.
+
+    Returns:
+        Markdown.
+    """
+    heads: dict[str, Task] = {"masked words": "masked-lm", "next sentences": "next-sentence"}
+    lines = [
+        f"| family | `model_type` | classifies, trains | {' | '.join(heads)} | ONNX, OpenVINO | native engine | reads "
+        "text as |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for family in FAMILIES.values():
+        tokenizing = family.tokenizing
+        marks = f"`{tokenizing.special.cls_token}` A {f'`{tokenizing.special.sep_token}` ' * tokenizing.separators}B"
+        model = tokenizing.model if tokenizing.model == "WordPiece" else "byte-level BPE"
+        row = [
+            f"[{family.title}]({family.paper})",
+            f"`{family.name}`",
+            "yes",
+            *("yes" if head in family.heads else "no" for head in heads.values()),
+            "fp32, int8",
+            "yes" if family.why_not_native is None else f"no: {family.why_not_native}",
+            f"{model}, {marks} `{tokenizing.special.sep_token}`, `{tokenizing.special.mask_token}`",
+        ]
+        lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 
 
@@ -424,6 +454,7 @@ _TABLES: dict[str, Callable[[], str]] = {
     "profile": profile_table,
     "bench skipped": _bench(tables.skipped_text),
     "bench stream": lambda: _where_measured("stream.json", tables.stream_table),
+    "families": families_table,
     "topics": topics_output,
     "few labels": few_labels_table,
     "pretraining": pretraining_table,

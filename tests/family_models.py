@@ -18,7 +18,8 @@ def write_tokenizer(architecture: str, folder: Path) -> int:
     if record.model == "BPE":
         from tokenizers import ByteLevelBPETokenizer
 
-        special = list(dict.fromkeys(record.special.names().values()))
+        use = record.special
+        special = [use.cls_token, use.pad_token, use.sep_token, use.unk_token, use.mask_token]  # in RoBERTa's order
         trained = ByteLevelBPETokenizer()
         trained.train_from_iterator(_CORPUS, vocab_size=400, special_tokens=special, show_progress=False)
         trained.save_model(str(folder))
@@ -56,7 +57,7 @@ def make_family_model(
         "vocab_size": write_tokenizer(architecture, folder),
         "pad_token_id": pad,
         "max_positions": 64 + family.position_of_first(pad),
-        "initializer_range": 0.2,
+        "initializer_range": 0.1,
     }
     model = TaskModel(tiny_config(architecture, **sizes | changes), head, len(labels or (0, 1)))
     model.initialise(seed)

@@ -22,7 +22,7 @@ from valence.families import FAMILIES  # noqa: E402
 pytest_plugins = ("training_fixtures",)
 
 _TEXTS = ["good film", "this plot was very bad, and my dog is cute", "a good dog"]
-_SETTINGS = ("--epochs", 4, "--batch-size", 8, "--learning-rate", 3e-3)
+_SETTINGS = ("--epochs", 6, "--batch-size", 8, "--learning-rate", 3e-3)
 _NEW = [name for name in FAMILIES if name not in ("distilbert", "bert")]
 
 
@@ -126,3 +126,40 @@ def test_no_family_starts_another_but_a_bert_a_distilbert(architecture, train_ts
     title = FAMILIES[architecture].title
     with pytest.raises(valence.ValenceError, match=f"a {title} checkpoint cannot start a DistilBERT"):
         train(train_tsv, base, tmp_path / "out", "--architecture", "distilbert")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("corpus") / "text.txt"
+    path.write_text("".join(f"the {one} film was {two} and the plot is {one}\n" for one in "abc" for two in "defg") * 12)
+    return path
+
+
+@pytest.mark.slow(keep=1)
+@pytest.mark.parametrize("architecture", _NEW)
+def test_a_raw_model_is_pretrained_and_distilled(architecture, corpus, tmp_path, monkeypatch):
+    from valence.cli.distill import command as distil
+    from valence.cli.pretrain import command as pretrain
+
+    base = make_family_model(tmp_path / "base", architecture, "masked-lm").path
+    settings = ("--epochs", 8, "--batch-size", 8, "--learning-rate", 3e-3, "--whole-words")
+    for command, arguments, out in (
+        (pretrain, (corpus, "--base", base), tmp_path / "raw"),
+        (distil, (corpus, "--raw", "--teacher", tmp_path / "raw", "--layers", 1), tmp_path / "smaller"),
+    ):
+        command.main([str(one) for one in (*arguments, "--out", out, *settings)], standalone_mode=False)
+        evaluations = json.loads(next((out / "reports").glob("*.json")).read_text())["evaluations"]
+        if command is pretrain:
+            assert evaluations[-1]["loss"] < 0.8 * evaluations[0]["loss"]
+        theirs = transformers.AutoModelForMaskedLM.from_pretrained(out).eval()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(out)
+        sentences = ["the a film was d", f"the film {tokenizer.mask_token} g"]
+        inputs = tokenizer(sentences, padding=True, return_tensors="pt")
+        with torch.inference_mode():
+            expected = theirs(**inputs).logits
+        filler = valence.load_masked_lm(out)
+        fills = filler.fill(f"the film {tokenizer.mask_token} g", top_k=3)
+        place = int((inputs["input_ids"][1] == tokenizer.mask_token_id).nonzero())
+        scores = expected[1, place].softmax(-1)
+        for fill in fills:
+            assert fill.score == pytest.approx(float(scores[fill.token_id]), abs=1e-4)
