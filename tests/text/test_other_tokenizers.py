@@ -455,6 +455,17 @@ def test_a_tokenizer_that_needs_sentencepiece_says_so(tmp_path: Path, file: str,
         ours(path)
 
 
+def test_a_family_without_a_record_needs_a_tokenizer_json(tmp_path: Path):
+    path = write_config(tmp_path / "model", "deberta-v2")
+    with pytest.raises(
+        ModelNotFoundError, match=r"expected tokenizer\.json or vocab\.txt; transformers' AutoTokenizer writes"
+    ):
+        ours(path)
+    train_bpe().model.save(str(path))
+    with pytest.raises(ModelError, match=r"it has a tokenizer that a vocab\.json does not say enough for: add the tok"):
+        ours(path)
+
+
 def test_the_tokenizer_json_of_a_family_without_a_record_is_followed(tmp_path: Path):
     """Marks of any kind are followed; how many positions are for tokens only the tokenizer's limit says."""
     path = write_roberta(tmp_path / "model", "saved", tokenizer_class="RobertaTokenizer")

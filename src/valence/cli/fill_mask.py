@@ -38,7 +38,10 @@ def command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Find the words that fit where TEXT says [MASK], most likely first."""
+    """Find the words that fit where TEXT says [MASK], most likely first.
+
+    What the model calls it itself, such as <mask>, will do as well.
+    """
     words = None if candidates is None else parse_label_names(candidates)
     filler = load_masked_lm(model, revision=revision, threads=threads)
     fills = filler.fill(text, top_k, words)

@@ -179,11 +179,14 @@ def _no_tokenizer(path: Path, class_name: str | None, kind: Tokenizing | None) -
         )
     there = [name for model in MODELS.values() for name in model.files if (path / name).is_file()]
     if not there:
-        return ModelNotFoundError(f"{path}: no tokenizer: expected tokenizer.json or {' and '.join(wanted)}")
+        hint = "" if kind else "; transformers' AutoTokenizer writes the former of one that needs sentencepiece"
+        return ModelNotFoundError(f"{path}: no tokenizer: expected tokenizer.json or {' and '.join(wanted)}{hint}")
     if kind is None:
+        whose = f"its tokenizer_class is {class_name}, which" if class_name else "it has a tokenizer that"
+        berts = ", or set tokenizer_class to BertTokenizer in tokenizer_config.json if it is BERT's"
         return ModelError(
-            f"{path}: its tokenizer_class is {class_name}, which a {there[0]} does not say enough for: add the "
-            "tokenizer.json, or set tokenizer_class to BertTokenizer in tokenizer_config.json if it is BERT's"
+            f"{path}: {whose} a {there[0]} does not say enough for: add the tokenizer.json"
+            f"{berts if there == [*WORDPIECE.files] else ''}"
         )
     return ModelError(
         f"{path}: its tokenizer_class is {class_name or kind.class_name}, which needs tokenizer.json or "
