@@ -393,7 +393,7 @@ REFUSED: dict[str, tuple[str, Callable[[Path], object], type[Exception], str]] =
         "words",
         lambda path: edit(path / "vocab.json", lambda it: it.pop("<s>")),
         ModelError,
-        "vocab.json: not a RoBERTa vocabulary: it lacks <s>",
+        "vocab.json: not a RoBERTa vocabulary: it lacks <s>$",
     ),
     "json-merges": (
         "saved",

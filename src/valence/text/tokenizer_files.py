@@ -218,7 +218,8 @@ def _read_kind(
     if kind.model == "WordPiece" and texts["unk_token"] not in words.ids:
         known.discard(texts["unk_token"])  # that is added too late
     known |= {texts[role] for role in ("pad_token", "mask_token") if role in texts and added.names_itself(role)}
-    if lacking := [texts[role] for role in special if role in texts and texts[role] not in known]:
+    asked = [texts[role] for role in dict.fromkeys(("pad_token", "unk_token", *special)) if role in texts]
+    if lacking := [text for text in dict.fromkeys(asked) if text not in known]:
         raise ModelError(f"{file}: not a {title} vocabulary: it lacks {', '.join(lacking)}")
     with explained(lambda reason: ModelError(f"{file}: not a vocabulary that can be read: {reason}")):
         rust = model.build(words, values, texts["unk_token"])
