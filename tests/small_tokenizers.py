@@ -14,11 +14,12 @@ SENTENCES = [
     "She's a nurse and he is a doctor: her film, his plot, their dogs don't care!",
     "it cost 35 dollars in 1999 ... well-made\nand very\tcute  films, plots, acting, acted",
     "é É naïve Ünï İ ß 電影 中文 🙂 👩‍👩‍👧 new york London",
+    "(good)(bad)(great)(film)(he)(she)(him)(his)(her) (good)(bad)(he)(she)(her)",
     "goodness greatness nursing doctoring filming unbelievable hello",
 ]
 
 
-def train_bpe(size: int = 420, all_bytes: bool = True) -> RustTokenizer:
+def train_bpe(size: int = 500, all_bytes: bool = True) -> RustTokenizer:
     """Byte-level BPE; without all bytes some texts hold what it does not know."""
     rust = RustTokenizer(BPE())
     rust.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

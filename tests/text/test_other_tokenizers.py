@@ -204,7 +204,7 @@ def test_which_tokenizers_are_divided(folder: Path):
 def test_a_token_that_takes_spaces(tmp_path: Path, flag: str):
     token = {"content": "<e1>", flag: True, "normalized": False, "special": True}
     decoder = {str(index): {"content": name, "special": True} for index, name in enumerate(["<s>", "<pad>", "</s>"])}
-    path = write_roberta(tmp_path / "model", added_tokens_decoder={**decoder, "420": token})
+    path = write_roberta(tmp_path / "model", added_tokens_decoder={**decoder, str(train_bpe().get_vocab_size()): token})
     text = "a  <e1>  b<e1>\n\nc <e1> " * 8
     assert (ours(path)._places is None) == (flag == "rstrip")
     assert opened(path, 20)([text])[0].ids.tolist() == divided(path, [text], TRUNCATED, 3)[0].ids.tolist()

@@ -83,3 +83,34 @@ def test_any_batch_can_be_masked(tokenizer, lengths, seed):
         assert len(masked.targets) >= (1 if any(lengths) else 0), "there is always something to learn"
         again = Masking.of(tokenizer, whole_words)(batch, np.random.default_rng(seed))
         assert (again.batch.input_ids == masked.batch.input_ids).all()
+
+
+def test_whole_words_of_bytes_are_hidden_whole(tmp_path: Path):
+    """A word has the space before it; the first of a text has none."""
+    pytest.importorskip("transformers")
+    from small_tokenizers import write_roberta
+
+    tokenizer = Tokenizer.from_folder(ModelFolder(write_roberta(tmp_path / "model", "published"), "roberta"))
+    texts = ["unseenword and acted <mask> zqx well-made", "good plots\nverying dogs </s> 電 filmed"] * 200
+    batch = collate(tokenizer(texts), tokenizer.pad_token_id)
+    masked = Masking.of(tokenizer, whole_words=True)(batch, np.random.default_rng(3))
+    assert masked.batch.token_type_ids is None
+    chosen = np.zeros(batch.input_ids.shape, dtype=bool)
+    chosen[masked.rows, masked.columns] = True
+    words = [[[]] for _ in texts]
+    for row, ids in enumerate(batch.input_ids):
+        for column, index in enumerate(ids):
+            token = tokenizer.vocabulary.tokens[int(index)]
+            if token in ("<s>", "</s>", "<pad>", "<mask>"):
+                assert not chosen[row, column], "no special token is hidden"
+                words[row].append([])
+            elif token.startswith(("Ġ", "Ċ")):
+                words[row].append([column])
+            else:
+                words[row][-1].append(column)
+    several = [(row, word) for row in range(len(texts)) for word in words[row] if len(word) > 1]
+    assert len(several) > 1000
+    assert all(len({bool(chosen[row, column]) for column in word}) == 1 for row, word in several)
+    shown = masked.batch.input_ids[masked.rows, masked.columns]
+    assert (shown == tokenizer.special_id("[MASK]")).mean() == pytest.approx(0.8, abs=0.05)
+    assert not np.isin(shown, [tokenizer.vocabulary.ids[name] for name in ("<s>", "</s>", "<pad>", "<unk>")]).any()

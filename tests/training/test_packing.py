@@ -111,3 +111,29 @@ def test_pairs_need_two_documents_of_two_sentences(tokenizer, documents):
 )
 def test_sentences(text, sentences):
     assert split_sentences(text) == sentences
+
+
+@pytest.mark.parametrize("name", ["roberta", "mpnet"])
+def test_texts_are_packed_between_the_marks_of_their_tokenizer(tmp_path: Path, name: str):
+    pytest.importorskip("transformers")
+    from small_tokenizers import write_mpnet, write_roberta
+
+    folder = {"roberta": write_roberta, "mpnet": write_mpnet}[name](tmp_path / "model", "saved")
+    tokenizer = Tokenizer.from_folder(ModelFolder(folder, name), max_length=24)
+    documents = ["This film was good. The plot was bad.", "the acting was great. She was a nurse!"] * 5
+    packed = pack(documents, tokenizer)
+    begin, end = (tokenizer.vocabulary.ids[token] for token in ("<s>", "</s>"))
+    for text in packed.texts:
+        assert (text.ids[0], text.ids[-1], text.type_ids) == (begin, end, None)
+    divided = np.concatenate([text.ids[1:-1] for text in packed.texts])
+    expected = [part for ids in tokenizer.contents(documents) for part in (ids, [end])]
+    assert divided.tolist() == np.concatenate(expected)[:-1].tolist()
+    pairs = pair_up(documents, tokenizer, seed=1)
+    found, _ = pairs.draw(np.arange(len(pairs.first)), np.random.default_rng(1))
+    for number, text in enumerate(found):
+        ids = text.ids.tolist()
+        first = len(pairs.first[number])
+        assert ids[1 + first : 3 + first] == [end, end], "as the tokenizer joins pairs"
+        assert text.type_ids.tolist() == [0] * (first + 3) + [1] * (len(ids) - first - 3)
+        assert len(ids) <= 24
+    assert pairs.lengths[0] == len(pairs.first[0]) + len(pairs.second[0]) + 4

@@ -88,7 +88,7 @@ def _words_of_part(tokenizer: Tokenizer, text: str, part: int) -> list[Word]:
             (starts[tokens[0]], ends[tokens[-1]])
         ]
         start, end = own[0][0], max(end for _, end in own)
-        while unicodedata.category(text[end : end + 1] or " ").startswith("M"):  # accents, which many models drop
+        while _is_accent(text[end : end + 1]):  # which many models drop
             end += 1
         words.append(Word(text[start:end], start, end, tokens, part))
     return words
@@ -118,11 +118,18 @@ def _without_spaces(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _is_one(text: str, end: int, start: int) -> bool:
     """Tell whether what ends here and what starts there are parts of one word, where tokens mark spaces alone."""
-    last, following = text[end - 1 : end], text[start : start + 1]
     if start != end:
         return start < end  # parts of one character
-    both = last.isalnum() and following.isalnum()
-    return unicodedata.category(following).startswith("M") or (both and not any(map(_is_ideograph, last + following)))
+    last, following = text[end - 1 : end], text[start : start + 1]
+    return _is_accent(following) or all(_is_of_word(letter) for letter in (last, following))
+
+
+def _is_accent(letter: str) -> bool:
+    return unicodedata.category(letter or " ").startswith("M")
+
+
+def _is_of_word(letter: str) -> bool:
+    return (letter.isalnum() or _is_accent(letter)) and not _is_ideograph(letter)
 
 
 def _is_ideograph(letter: str) -> bool:

@@ -100,7 +100,8 @@ class Tokenizing:
     token_types: bool = True
     """Whether the second text of a pair has token type 1; otherwise the model is given no types."""
     mask_takes_space: bool = False
-    """Whether the mask token takes the space before it, as a word with its space does."""
+    """Whether the mask token takes the space before it, as a word with its space does; `transformers` 5 says so of
+    RoBERTa's no more, but the files of nearly all of them do."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

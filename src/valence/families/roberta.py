@@ -52,7 +52,6 @@ ROBERTA = Family(
         special=ROBERTA_TOKENS,
         separators=2,
         token_types=False,
-        mask_takes_space=True,
     ),
     first_position=None,
 )

@@ -218,7 +218,7 @@ class MaskFiller:
         text = word
         if not is_wordpiece and word.startswith("##"):
             text = word.removeprefix("##")
-        elif has_space and word == word.lstrip():
+        elif has_space and word and word == word.lstrip():
             text = f" {word}"
         ids = self.tokenizer.contents([text])[0].tolist()
         if len(ids) == 1 and not vocabulary.is_special[ids[0]]:
