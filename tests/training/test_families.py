@@ -131,7 +131,9 @@ def test_no_family_starts_another_but_a_bert_a_distilbert(architecture, train_ts
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("corpus") / "text.txt"
-    path.write_text("".join(f"the {one} film was {two} and the plot is {one}\n" for one in "abc" for two in "defg") * 12)
+    path.write_text(
+        "".join(f"the {one} film was {two} and the plot is {one}\n" for one in "abc" for two in "defg") * 12
+    )
     return path
 
 
