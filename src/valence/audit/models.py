@@ -141,7 +141,7 @@ def open_like(folder: ModelFolder, engine: str | None) -> LoadedModel:
             cast(TorchPrecision, precision) if name == "torch" and precision in get_args(TorchPrecision) else None
         )
         with suppress(EngineError, MissingExtraError, InputError):
-            return open_model(folder, engine=cast(EngineName, name), precision=of_torch)
+            return open_model(folder, engine=name, precision=of_torch)
     return open_model(folder)
 
 

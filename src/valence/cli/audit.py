@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import get_args
 
 import click
 from msgspec import UNSET, structs, to_builtins
@@ -31,6 +30,7 @@ from valence.reports.audit import Against, AuditedModel, AuditReport
 from valence.reports.codec import encode_report, read_report, write_report
 from valence.reports.printing import interval, rounded
 from valence.runtime.choice import EngineName
+from valence.runtime.registry import engine_names
 
 __all__ = ["command"]
 
@@ -118,7 +118,7 @@ repository is cloned.
 @click.option("--labels", help="Class names instead of MODEL's own: A,B or a file of one name a line.")
 @click.option(
     "--engine",
-    type=click.Choice(get_args(EngineName)),
+    type=click.Choice(engine_names()),
     default="auto",
     show_default=True,
     help="What runs a classifier; a raw model runs in PyTorch.",

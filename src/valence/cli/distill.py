@@ -1,7 +1,7 @@
 """valence distill."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
@@ -40,6 +40,7 @@ from valence.reports.codec import encode_report
 from valence.reports.report import present
 from valence.reports.training import TrainingReport
 from valence.runtime.choice import EngineName
+from valence.runtime.registry import engine_names
 from valence.training.recipe import RECIPES, default_recipe, pretraining
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ Examples:
 @click.option("--soft-weight", type=float, help="Of soft targets; labels have the rest.  [default: 0.5]")
 @click.option(
     "--teacher-engine",
-    type=click.Choice(get_args(EngineName)),
+    type=click.Choice(engine_names()),
     help="What runs a classifier while it teaches; auto: its fastest export.  [default: torch, exact]",
 )
 @click.option("--layer-by-layer", is_flag=True, help="Match the first teacher's layers, too.")

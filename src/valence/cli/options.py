@@ -10,6 +10,7 @@ from valence.data.labels import parse_label_names
 from valence.reading import AGGREGATIONS, LONG_TEXTS, Aggregation, LongText, Reading
 from valence.runtime.choice import EngineName, TorchPrecision
 from valence.runtime.load import Loading
+from valence.runtime.registry import engine_names
 
 __all__ = ["model_options"]
 
@@ -49,7 +50,7 @@ def model_options(command: _Command) -> _Command:
             click.option("--revision", help="Branch, tag or commit, for a hub id."),
             click.option(
                 "--engine",
-                type=click.Choice(get_args(EngineName)),
+                type=click.Choice(engine_names()),
                 default="auto",
                 show_default=True,
                 help="What runs it; `valence info MODEL` says what 'auto' chooses, and why.",

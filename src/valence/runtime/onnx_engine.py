@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from valence.errors import EngineError
 from valence.files import refuse_lfs_pointer
 from valence.forking import forget_in_children, keep_for_ever, native_calls
+from valence.runtime.engine import Candidate, EngineRecord, Request
 from valence.runtime.reopening import Reopening, reopening
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
-__all__ = ["OnnxEngine"]
+__all__ = ["ONNX", "OnnxEngine"]
 
 # From 1.29 on ONNX Runtime reports to its makers over the network, unless this is set before it is imported, by whoever
 # it is; and a forked process cannot end once the thread that reports has begun.
@@ -122,3 +123,17 @@ def _open(path: Path, threads: int) -> Any:
     except Exception as problem:  # ONNX Runtime's own exceptions share no base class
         refuse_lfs_pointer(path, EngineError)
         raise EngineError(f"{path}: ONNX Runtime cannot load it: {str(problem).strip()}") from None
+
+
+def _find(request: Request) -> Candidate:
+    request.refuse_stale()
+    export = request.export("onnx", "ONNX export")
+
+    def start(threads: int | None) -> OnnxEngine:
+        return OnnxEngine(request.path(export.file), export.precision, threads)
+
+    reason = "the folder has an export for ONNX Runtime, which runs on every processor"
+    return Candidate(start, reason, 40, export)
+
+
+ONNX = EngineRecord("onnx", _find)
