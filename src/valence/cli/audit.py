@@ -154,7 +154,7 @@ def command(
     for name in (_JSON, _PAGE):
         require_writable(out / name)
     own_templates = None if templates is None else read_own_templates(templates, words)
-    folder = find_model(model, revision)
+    folder = find_model(model, revision, engine)
     audited = open_model(
         folder,
         None if masked_lm is None else find_model(masked_lm),
@@ -168,7 +168,7 @@ def command(
             raise InputError(f"the probe {name} cannot run: {plan.skipped[name]}")
     if not plan.probes:
         raise InputError(f"{audited.name}: no probe can run: {'; '.join(dict.fromkeys(plan.skipped.values()))}")
-    other = None if against is None else open_model(find_model(against), engine=engine, threads=threads)
+    other = None if against is None else open_model(find_model(against, engine=engine), engine=engine, threads=threads)
     target, why_no_report = _report_file(model, folder)
     why_not = None if target is None else why_not_writable(target)
     if why_not is not None:

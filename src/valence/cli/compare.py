@@ -88,7 +88,7 @@ def command(
         require_writable(out)
     contestants = []
     for name, labels, revision in ((first, labels_a, revision_a), (second, labels_b, revision_b)):
-        folder = find_model(name, revision)
+        folder = find_model(name, revision, engine)
         names = None if labels is None else parse_label_names(labels)
         contestants.append(Contestant(load_folder(folder, engine=engine, labels=names, threads=threads), folder))
     examples = read_examples(

@@ -167,7 +167,7 @@ def command(
     from valence.training.student import StudentShape
 
     require_folder(out, tensorboard)
-    folders = [find_model(name, revision) for name in teachers]
+    folders = [find_model(name, revision, given["teacher_engine"] or "auto") for name in teachers]
     start = folders[0] if base is None else find_model(base)
     if raw and debias["debias"]:
         raise InputError("--debias does not go with --raw")

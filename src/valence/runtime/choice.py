@@ -1,16 +1,17 @@
 """Which engine runs a model on this machine, and why."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 from valence.errors import EngineError, InputError, ValenceError
 from valence.files import fingerprint
 from valence.folder import ModelFolder
-from valence.runtime.engine import Candidate, Engine, Request, TorchPrecision
+from valence.runtime.engine import Candidate, Engine, Precision, Request, TorchPrecision
 from valence.runtime.manifest import Export, read_manifest
 from valence.runtime.registry import AUTO, ENGINES, engine_names
 from valence.runtime.threads import check_threads
 
-__all__ = ["EngineChoice", "EngineName", "TorchPrecision", "choose_engine", "open_engine"]
+__all__ = ["EngineChoice", "EngineName", "asked_for", "choose_engine", "open_engine"]
 
 EngineName = str
 """One of `valence.runtime.registry.engine_names`."""
@@ -34,13 +35,11 @@ class EngineChoice:
 
     @property
     def export(self) -> Export | None:
-        """The export that it runs; None for torch, which runs the weights."""
+        """The export of ours that it runs; None where it runs weights, or what another program exported."""
         return self.candidate.export
 
 
-def choose_engine(
-    folder: ModelFolder, engine: EngineName = AUTO, precision: TorchPrecision | None = None
-) -> EngineChoice:
+def choose_engine(folder: ModelFolder, engine: EngineName = AUTO, precision: Precision | None = None) -> EngineChoice:
     """Decide which engine runs a model on this machine.
 
     Args:
@@ -50,15 +49,18 @@ def choose_engine(
 
     Returns:
         The choice. "auto" takes a GPU where PyTorch has one; else the export that is the folder's default, in int8
-        with the native engine where that runs and agreed with the source; else torch.
+        with the native engine where that runs and agreed with the source; else torch; else ONNX Runtime with a file
+        that another program exported.
 
     Raises:
         EngineError: if the folder has nothing that the engine asked for can run, or nothing at all.
         MissingExtraError: if what is needed is not installed.
-        InputError: if there is no such engine.
+        InputError: if there is no such engine or precision.
     """
     if engine not in engine_names():
         raise InputError(f"engine must be one of {', '.join(engine_names())}, found {engine!r}")
+    if precision not in (None, *get_args(Precision)):
+        raise InputError(f"precision must be one of {', '.join(get_args(Precision))}, found {precision!r}")
     request = _request(folder, precision)
     if engine != AUTO:
         return EngineChoice(engine, "it was asked for", {}, ENGINES[engine].find(request))
@@ -86,10 +88,24 @@ def choose_engine(
             f"{folder.name}: {others[passed_over[0]]}, and no other engine can run it here; "
             f"--engine {passed_over[0]} runs it all the same"
         )
-    raise problems["torch"]  # that runs what needs no export
+    raise problems["onnx" if precision == "int8" else "torch"]  # what would be there with the least ado
 
 
-def _request(folder: ModelFolder, precision: TorchPrecision | None) -> Request:
+def asked_for(name: str) -> tuple[EngineName, Precision | None]:
+    """Read an engine's own name, as reports have it: what is to be asked for to get the same.
+
+    Args:
+        name: such as "native int8", "torch fp32", "onnx".
+
+    Returns:
+        The engine, and the precision where one can be asked for.
+    """
+    engine, _, precision = name.partition(" ")
+    of_torch = [one for one in get_args(TorchPrecision) if engine == "torch" and one == precision]
+    return engine, "int8" if precision == "int8" else next(iter(of_torch), None)
+
+
+def _request(folder: ModelFolder, precision: Precision | None) -> Request:
     """Read what a folder has for engines, and leave out what was exported from other weights than it holds."""
     manifest = read_manifest(folder)
     if manifest is None:
@@ -99,14 +115,17 @@ def _request(folder: ModelFolder, precision: TorchPrecision | None) -> Request:
     if folder.weight_files:
         now = fingerprint(folder.weight_files)
         fresh = [export for export in exports if export.source_fingerprint == now]
-    return Request(folder, precision, fresh, None if exports[0] in fresh else exports[0])
+    stale = None if exports[0] in fresh else exports[0]
+    if precision == "int8":
+        fresh = [export for export in fresh if export.precision == "int8"]
+    return Request(folder, precision, fresh, stale)
 
 
 def open_engine(
     folder: ModelFolder,
     engine: EngineName = AUTO,
     threads: int | None = None,
-    precision: TorchPrecision | None = None,
+    precision: Precision | None = None,
 ) -> Engine:
     """Open the engine that runs a model.
 

@@ -13,13 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from valence.errors import EngineError
-from valence.folder import ModelFolder
+from valence.families import family_of
+from valence.folder import PLAIN_ONNX, ModelFolder
 from valence.runtime.manifest import Export, Format
 from valence.text.batching import TokenBatch
 
-__all__ = ["Candidate", "Engine", "EngineRecord", "Request", "TorchPrecision"]
+__all__ = ["Candidate", "Engine", "EngineRecord", "Precision", "Request", "TorchPrecision"]
 
 TorchPrecision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "int8"]
+"""What can be asked for: of the torch engine the first two; of everything else what was exported in int8."""
 
 
 @runtime_checkable
@@ -66,12 +69,13 @@ class Request:
     Args:
         folder: the model.
         precision: the one asked for, if any.
-        exports: those of the folder that were made from the weights it holds now, the default first.
+        exports: those of the folder that were made from the weights it holds now, the default first; where int8 is
+            asked for, those in int8.
         stale: the folder's default export, where that was made from other weights.
     """
 
     folder: ModelFolder
-    precision: TorchPrecision | None
+    precision: Precision | None
     exports: Sequence[Export]
     stale: Export | None
 
@@ -106,9 +110,18 @@ class Request:
         for export in self.exports:
             if export.format == file_format and (export.beside is not None or not with_tensors):
                 return export
-        command = f"valence export {self.folder.name} {option}".rstrip()
-        advice = "" if self.folder.embedded else f"; make one with: {command}"
-        raise EngineError(f"{self.folder.name}: no {kind}{advice}")
+        folder, model_type = self.folder, self.folder.config.get("model_type")
+        if self.precision == "int8" and "int8" not in kind:
+            kind, option = f"{kind} in int8", f"{option} --precision int8"
+        advice = f"; make one with: {' '.join(f'valence export {folder.name} {option}'.split())}"
+        if folder.embedded:
+            advice = ""
+        elif family_of(model_type) is None:
+            advice = f": valence does not export a {model_type or 'model of no family'}"
+            if file_format == "onnx" and not with_tensors:
+                file = PLAIN_ONNX["int8" if self.precision == "int8" else None][0]
+                advice += f", but runs what another program exported as {file}"
+        raise EngineError(f"{folder.name}: no {kind}{advice}")
 
     def path(self, file: str) -> Path:
         """Find a file of an export.
@@ -132,7 +145,8 @@ class Candidate:
         rank: its place among those that can run the folder, the lowest first; None: only where it is asked for.
         export: the export that it runs, if it runs one. That must have been found to agree with its source in this
             engine for the engine to be taken unasked.
-        precisions: those that can be asked for; anything else has the precision it was written in.
+        precisions: those that can be asked for. What was exported has the one it was written in, and where int8 was
+            asked for the request has nothing else.
     """
 
     open: Callable[[int | None], Engine]

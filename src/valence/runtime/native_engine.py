@@ -359,7 +359,7 @@ def _find(request: Request) -> Candidate:
 
     is_wanted = request.exports[0].precision == "int8"
     reason = "the fastest on a processor with AVX512-VNNI, and no score depends on the batch"
-    return Candidate(start, reason, 30 if is_wanted else None, export)
+    return Candidate(start, reason, 30 if is_wanted else None, export, ("int8",))
 
 
 NATIVE = EngineRecord("native", _find)

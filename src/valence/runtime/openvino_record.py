@@ -18,9 +18,10 @@ def _find(request: Request) -> Candidate:
 
         return OpenVinoEngine(request.path(export.file), export.precision, threads)
 
+    reason, rank = "the folder has an export for OpenVINO", 50
     if request.exports[0] == export:
-        return Candidate(start, f"{export.file} is the folder's latest export", 20, export)
-    return Candidate(start, "the folder has an export for OpenVINO", 50, export)
+        reason, rank = f"{export.file} is the folder's latest export", 20
+    return Candidate(start, reason, rank, export, ("int8",))
 
 
 OPENVINO = EngineRecord("openvino", _find)

@@ -36,6 +36,7 @@ from valence.reports.data_ref import DataRef
 from valence.reports.evaluation import EvaluationReport
 from valence.reports.model_ref import ModelRef
 from valence.reports.training import AgreementSample
+from valence.runtime.choice import asked_for
 from valence.runtime.classifier import Classifier
 from valence.runtime.export.agreement import compare as compare_scores
 from valence.runtime.export.sample import BUILT_IN, Sample
@@ -356,8 +357,8 @@ def load_like(folder: ModelFolder, engine: str, load: Callable[..., Classifier] 
     Raises:
         ModelError: if nothing can run the model.
     """
-    name, _, precision = engine.partition(" ")
-    options = {"precision": precision} if name == "torch" and precision in ("fp32", "bf16") else {}
+    name, precision = asked_for(engine)
+    options = {} if precision is None else {"precision": precision}
     try:
         return load(folder, engine=name, **options)
     except ValenceError:
