@@ -106,3 +106,21 @@ def raw_model(made_once: MadeOnce, vocabulary: Path) -> Path:
     from tiny import make_raw
 
     return made_once("raw", lambda folder: make_raw(folder, vocabulary))
+
+
+@pytest.fixture(scope="session")
+def deberta(made_once: MadeOnce) -> Path:
+    """A DeBERTa-v2 of three classes as another program's ONNX export alone. Do not write to it."""
+    pytest.importorskip("transformers")
+    from other_families import make_deberta
+
+    return made_once("deberta", make_deberta)
+
+
+@pytest.fixture(scope="session")
+def modern_bert(made_once: MadeOnce) -> Path:
+    """A ModernBERT of two classes as another program's ONNX export alone. Do not write to it."""
+    pytest.importorskip("transformers")
+    from other_families import make_modern_bert
+
+    return made_once("modern-bert", make_modern_bert)

@@ -212,14 +212,27 @@ class _Handler(BaseHTTPRequestHandler):
             key=lambda pair: -pair[1].downloads,
         )
         end = start + min(limit, self.hub.page_size)
-        following = "&".join([*(f"filter={tag}" for tag in sorted(wanted)), f"search={words}", f"start={end}"])
+        more = [f"expand={name}" for name in query.get("expand", [])]
+        following = "&".join([*(f"filter={tag}" for tag in sorted(wanted)), *more, f"search={words}", f"start={end}"])
         self._json(
             [
-                {"id": name, "tags": list(model.tags), "downloads": model.downloads, "likes": model.likes}
+                {"id": name, "downloads": model.downloads, "likes": model.likes}
+                | ({"tags": list(model.tags)} if not query.get("expand") else self._expanded(model, query["expand"]))
                 for name, model in found[start:end]
             ],
             {"Link": f'<{self.hub.url}/api/models?{following}>; rel="next"'} if end < len(found) else {},
         )
+
+    def _expanded(self, model: Repository, wanted: list[str]) -> dict[str, Any]:
+        """What is told of a model where more than the usual is asked for: that, and nothing of the usual."""
+        files = model.files(str(model.commit("main")))
+        config = json.loads(files["config.json"].read_text()) if "config.json" in files else {}
+        told = {
+            "config": {key: config[key] for key in ("architectures", "model_type") if key in config},
+            "siblings": [{"rfilename": path} for path in files],
+            "tags": list(model.tags),
+        }
+        return {name: told[name] for name in wanted if name in told}
 
     def _json(self, value: Any, headers: Mapping[str, str] | None = None) -> None:
         self._answer(200, json.dumps(value).encode(), {"Content-Type": "application/json", **(headers or {})})

@@ -21,7 +21,7 @@ from hub_server import HubServer
 from valence import hub as hub_module
 from valence.data.examples import choose_columns, read_texts
 from valence.data.sources import find_source
-from valence.errors import DataError, HubError, InputError, ModelNotFoundError
+from valence.errors import DataError, HubError, InputError, ModelError, ModelNotFoundError
 from valence.hub import fetch_dataset, find_model, search_models
 
 CARD_MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
@@ -174,7 +174,7 @@ def test_new_commit_on_the_branch_is_fetched(hub: HubServer, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "files", ["README.md", "config.json", "model.safetensors", "config.json tf_model.h5 onnx/model.onnx", ""]
+    "files", ["README.md", "config.json", "model.safetensors", "config.json tf_model.h5 onnx/decoder.onnx", ""]
 )
 def test_repository_without_a_usable_model(hub: HubServer, tmp_path: Path, files: str):
     (tmp_path / "source").mkdir()
@@ -182,6 +182,106 @@ def test_repository_without_a_usable_model(hub: HubServer, tmp_path: Path, files
     with pytest.raises(ModelNotFoundError, match=r"a/b on the hub is not a model .* expected config.json and"):
         find_model("a/b")
     assert not hub.downloads()
+
+
+# Another program's ONNX export.
+
+DEBERTA = '{"model_type": "deberta-v2"}'
+SMALL = "config.json tokenizer.json tokenizer_config.json"
+
+
+@pytest.mark.parametrize(
+    ("on_hub", "options", "needed"),
+    [
+        ("model.safetensors onnx/model.onnx onnx/model_quantized.onnx modeling.py spm.model", {}, "onnx/model.onnx"),
+        ("pytorch_model.bin model.onnx", {}, "model.onnx"),
+        ("onnx/model.onnx model.onnx", {"engine": "onnx"}, "onnx/model.onnx"),
+        ("onnx/model.onnx onnx/model_quantized.onnx", {"precision": "int8"}, "onnx/model_quantized.onnx"),
+        ("onnx/model.onnx onnx/model_int8.onnx", {"precision": "int8"}, "onnx/model_int8.onnx"),
+        ("model.onnx model_quantized.onnx", {"precision": "int8", "engine": "onnx"}, "model_quantized.onnx"),
+        (
+            "onnx/model.onnx onnx/model.onnx_data onnx/model.onnx_data_1 onnx/model_q4.onnx onnx/model_q4.onnx_data",
+            {},
+            "onnx/model.onnx onnx/model.onnx_data onnx/model.onnx_data_1",
+        ),
+        ("onnx/model.onnx onnx/model.onnx.data model.onnx.data", {}, "onnx/model.onnx onnx/model.onnx.data"),
+    ],
+)
+def test_of_an_unknown_family_the_export_is_downloaded(hub: HubServer, tmp_path: Path, on_hub, options, needed):
+    hub.add("a/b", write_repository(tmp_path / "source", *SMALL.split(), *on_hub.split(), config=DEBERTA))
+    folder = find_model("a/b", **options).path
+    assert held(folder) == hub.downloads() == {*SMALL.split(), *needed.split()}
+    hub.stop()
+    assert find_model("a/b", **options).path == folder
+
+
+@pytest.mark.parametrize(
+    ("options", "has_torch", "takes_export"),
+    [
+        ({}, True, False),
+        ({}, False, True),
+        ({"engine": "torch"}, False, False),
+        ({"engine": "onnx"}, True, True),
+        ({"precision": "int8"}, True, False),  # of which there is none
+    ],
+)
+def test_of_a_known_family_what_can_be_run_is_downloaded(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options, has_torch, takes_export
+):
+    monkeypatch.setattr(hub_module, "find_spec", lambda name: has_torch or None)
+    hub.add("a/b", write_repository(tmp_path / "source", *SMALL.split(), "model.safetensors", "onnx/model.onnx"))
+    large = "onnx/model.onnx" if takes_export else "model.safetensors"
+    assert held(find_model("a/b", **options).path) == hub.downloads() == {*SMALL.split(), large}
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (
+            "tokenizer.json model.safetensors",
+            "a/b on the hub: model_type 'deberta-v2' is not supported: .* ONNX",
+        ),
+        (
+            "spm.model onnx/model.onnx",
+            r"a/b on the hub has no tokenizer\.json \(its spm\.model needs sentencepiece\)",
+        ),
+        ("onnx/model.onnx", r"a/b on the hub has no tokenizer\.json: write one with transformers"),
+        (
+            "tokenizer.json onnx/model_quantized.onnx",
+            r"expected config\.json and .*; onnx/model_quantized\.onnx is there for precision int8",
+        ),
+    ],
+)
+def test_what_cannot_run_is_said_before_it_is_downloaded(hub: HubServer, tmp_path: Path, files: str, said: str):
+    hub.add("a/b", write_repository(tmp_path / "source", "config.json", *files.split(), config=DEBERTA))
+    with pytest.raises(ModelError, match=said) as caught:
+        find_model("a/b")
+    assert "\n" not in str(caught.value)
+    assert hub.downloads() <= {"config.json"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", [None, "model.onnx_data"])
+def test_classify_with_an_export_from_the_hub(hub: HubServer, tmp_path: Path, deberta: Path, data: str | None):
+    """Its code is not run, its weights are not fetched, and its tensors are found through the cache's links."""
+    source = Path(shutil.copytree(deberta, tmp_path / "source"))
+    (source / "modeling.py").write_text("raise SystemExit('code of the repository runs')")
+    config = json.loads((source / "config.json").read_text())
+    config["auto_map"] = {"AutoModelForSequenceClassification": "modeling.Model", "AutoTokenizer": "modeling.Tokenizer"}
+    (source / "config.json").write_text(json.dumps(config))
+    shutil.move(source / "reference" / "model.safetensors", source)
+    shutil.rmtree(source / "reference")
+    if data is not None:
+        onnx = pytest.importorskip("onnx")
+        content = onnx.load(source / "onnx" / "model.onnx")
+        (source / "onnx" / "model.onnx").unlink()
+        onnx.save(content, source / "onnx" / "model.onnx", save_as_external_data=True, location=data, size_threshold=0)
+    hub.add("someone/deberta", source, tags=("custom_code",))
+    done = run(*MAIN, "classify", "--model", "someone/deberta", "good film", home=tmp_path, HF_ENDPOINT=hub.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    best = valence.load(deberta)("good film")
+    assert done.stdout == f"{best.label}\t{best.score:.6f}\tgood film\n"
+    assert not hub.downloads() & {"model.safetensors", "modeling.py"}
 
 
 # The cache.
@@ -527,12 +627,28 @@ def library(hub: HubServer, tmp_path: Path) -> HubServer:
         ("c/topics", "text-classification bert safetensors", 700),
         ("d/sst2-keras", "text-classification bert tf", 999),
         ("e/sst2-own", "text-classification bert safetensors custom_code", 998),
-        ("f/sst2-roberta", "text-classification roberta safetensors", 997),
+        ("f/sst2-xlnet", "text-classification xlnet safetensors", 997),
         ("g/sst2-filler", "fill-mask bert safetensors", 996),
         ("h/sst2-both", "text-classification bert distilbert pytorch", 100),
     ):
         hub.add(name, source, tags=tuple(tags.split()), downloads=downloads, likes=3)
     return hub
+
+
+@pytest.fixture
+def with_exports(library: HubServer, tmp_path: Path) -> HubServer:
+    """The same, and some that have an ONNX export, or say so."""
+    for name, tags, downloads, files in (
+        ("i/sst2-deberta", "text-classification deberta-v2 safetensors onnx custom_code", 800, "onnx/model.onnx"),
+        ("j/sst2-onnx-bert", "text-classification bert onnx", 600, "model.onnx"),
+        ("k/sst2-both-ways", "text-classification bert safetensors onnx", 50, "onnx/model.onnx model.safetensors"),
+        ("l/sst2-quantized", "text-classification bert onnx", 890, "onnx/model_quantized.onnx"),
+        ("m/filler", "fill-mask bert onnx", 880, "onnx/model.onnx"),
+    ):
+        config = json.dumps({"model_type": "deberta-v2" if "deberta" in name else "bert"})
+        source = write_repository(tmp_path / name, "config.json", "tokenizer.json", *files.split(), config=config)
+        library.add(name, source, tags=tuple(tags.split()), downloads=downloads, likes=3)
+    return library
 
 
 def test_search_lists_what_can_be_loaded(library: HubServer):
@@ -543,17 +659,31 @@ def test_search_lists_what_can_be_loaded(library: HubServer):
     assert [model.id for model in search_models("sst2", limit=2)] == ["b/sst2-bert", "a/sst2"]
 
 
+def test_search_lists_what_runs_from_an_export(with_exports: HubServer):
+    assert [(model.id, model.family, model.runs_from) for model in search_models("sst2")] == [
+        ("b/sst2-bert", "bert", "weights"),
+        ("i/sst2-deberta", "deberta-v2", "onnx"),
+        ("j/sst2-onnx-bert", "bert", "onnx"),
+        ("a/sst2", "distilbert", "weights"),
+        ("h/sst2-both", "bert", "weights"),
+        ("k/sst2-both-ways", "bert", "weights"),
+    ]
+    with_exports.page_size = 1
+    assert [model.id for model in search_models("sst2", limit=2)] == ["b/sst2-bert", "i/sst2-deberta"]
+
+
 @pytest.mark.slow
-def test_models_command(library: HubServer, tmp_path: Path):
-    environment = {"HF_ENDPOINT": library.url}
+def test_models_command(with_exports: HubServer, tmp_path: Path):
+    environment = {"HF_ENDPOINT": with_exports.url}
     listed = run(*MAIN, "models", "sst2", home=tmp_path, **environment)
     assert (listed.returncode, listed.stderr) == (0, "")
     assert listed.stdout.splitlines()[:2] == [
-        "b/sst2-bert\tbert\t900 downloads\t3 likes",
-        "a/sst2\tdistilbert\t500 downloads\t3 likes",
+        "b/sst2-bert\tbert\t900 downloads\t3 likes\tweights",
+        "i/sst2-deberta\tdeberta-v2\t800 downloads\t3 likes\tonnx",
     ]
     as_json = run(*MAIN, "models", "--limit", "1", "--json", home=tmp_path, **environment)
-    assert json.loads(as_json.stdout) == [{"id": "b/sst2-bert", "family": "bert", "downloads": 900, "likes": 3}]
+    row = {"id": "b/sst2-bert", "family": "bert", "downloads": 900, "likes": 3, "runs_from": "weights"}
+    assert json.loads(as_json.stdout) == [row]
 
 
 # As a user does it, in a process of its own.

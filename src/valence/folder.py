@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,17 +11,81 @@ from valence.families import FAMILIES, Architecture, Family, config_key, family_
 from valence.files import is_unicode, read_json, refuse_lfs_pointer, sha256, tensor_shapes
 from valence.forking import cached_property
 
-__all__ = ["PROBLEM_TYPES", "TOKENIZER_FILES", "ModelFolder"]
+__all__ = [
+    "PLAIN_ONNX",
+    "PROBLEM_TYPES",
+    "TOKENIZER_FILES",
+    "ModelFolder",
+    "onnx_data",
+    "onnx_data_files",
+    "unknown_family",
+]
 
 TOKENIZER_FILES = (
     *("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json"),
     *("added_tokens.json", "special_tokens_map.json"),
 )
 """What may say something about a model's tokenizer."""
+PLAIN_ONNX: dict[str | None, tuple[str, ...]] = {
+    None: ("onnx/model.onnx", "model.onnx"),
+    "int8": tuple(f"{place}model_{kind}.onnx" for place in ("onnx/", "") for kind in ("quantized", "int8")),
+}
+"""What other programs call an ONNX export, best first, by the precision that is asked for."""
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 # Tensors that are no parameters.
 _BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids", "n_averaged")
 _PLACEHOLDER = re.compile(r"(LABEL_)?\d+")
+_USUAL_POSITIONS = 512
+_MOST_POSITIONS = 1 << 24  # transformers writes 10^30 where a tokenizer has no limit
+
+
+def onnx_data(path: Path) -> list[Path]:
+    """Find what holds the tensors of an ONNX file; see `onnx_data_files`.
+
+    Args:
+        path: the ONNX file, present or not.
+
+    Returns:
+        Files beside it.
+    """
+    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    return [path.parent / name for name in onnx_data_files(path.name, beside)]
+
+
+def onnx_data_files(file: str, names: Iterable[str]) -> list[str]:
+    """Find what holds the tensors of an ONNX file that is too large to hold them itself.
+
+    Args:
+        file: the ONNX file, "onnx/model.onnx".
+        names: of all files.
+
+    Returns:
+        Those beside it that are called "onnx/model.onnx_data" or "onnx/model.onnx.data", or begin so.
+    """
+    return sorted(name for name in names if name.startswith((f"{file}_data", f"{file}.data")))
+
+
+def unknown_family(config_file: object, model_type: object, export: str | None = None) -> ConfigError:
+    """Make the error for weights of a family of which there is no record.
+
+    Args:
+        config_file: where it is named.
+        model_type: what it is called there.
+        export: another program's ONNX export of the model, if there is one.
+
+    Returns:
+        The error; says what would help.
+    """
+    helps = (
+        f"the folder's {export} classifies, and does nothing else"
+        if export
+        else "a classifier of another family runs where its folder has an ONNX export as onnx/model.onnx, which "
+        "optimum or torch.onnx.export writes"
+    )
+    return ConfigError(
+        f"{config_file}: model_type {model_type!r} is not supported: valence loads the weights of "
+        f"{', '.join(FAMILIES)}; {helps}"
+    )
 
 
 @dataclass(frozen=True)
@@ -57,10 +122,8 @@ class ModelFolder:
         found = self.config.get("model_type")
         family = family_of(found)
         if family is None:
-            raise ConfigError(
-                f"{self.path / 'config.json'}: model_type {found!r} is not supported; valence loads "
-                f"{', '.join(FAMILIES)}"
-            )
+            export = [str(file.relative_to(self.path)) for file in self.plain_onnx()[:1]]
+            raise unknown_family(self.path / "config.json", found, *export)
         return family
 
     @property
@@ -107,12 +170,15 @@ class ModelFolder:
     @property
     def max_position_embeddings(self) -> int:
         """The longest input in tokens, special tokens included."""
-        value = self.config.get("max_position_embeddings", 512)
+        model_type = self.config.get("model_type")
+        family = family_of(model_type)
+        value = self.config.get("max_position_embeddings", _USUAL_POSITIONS)
+        if family is None and isinstance(model_type, str) and (value is None or type(value) is int):
+            return self._longest_of_unknown_family(value)
         if isinstance(value, bool) or not isinstance(value, int) or value < 3:
             raise ConfigError(
                 f"{self.path / 'config.json'}: max_position_embeddings must be a number above 2, found {value!r}"
             )
-        family = family_of(self.config.get("model_type"))
         if family is None:
             return value
         pad = self.config.get("pad_token_id")
@@ -120,6 +186,17 @@ class ModelFolder:
         if longest < 3:
             raise ConfigError(f"{self.path / 'config.json'}: max_position_embeddings {value} leaves no room for a text")
         return longest
+
+    def _longest_of_unknown_family(self, positions: int | None) -> int:
+        """Take the least that config.json and tokenizer_config.json say; either may hold what says nothing."""
+        file = self.path / "tokenizer_config.json"
+        said = read_json(file).get("model_max_length") if file.is_file() else None
+        pad = self.config.get("pad_token_id")
+        if positions is not None and isinstance(pad, int) and 0 < (usual := positions - pad - 1) < positions:
+            # RoBERTa and those that came of it have rows for padding and what is before it: 514 for 512 tokens.
+            positions = usual if usual.bit_count() == 1 and positions.bit_count() > 1 else positions
+        sane = [value for value in (said, positions) if isinstance(value, int) and 3 <= value <= _MOST_POSITIONS]
+        return min(sane, default=_USUAL_POSITIONS)
 
     @cached_property
     def weight_files(self) -> tuple[Path, ...]:
@@ -176,6 +253,31 @@ class ModelFolder:
     def manifest_file(self) -> Path:
         """Where the exported engines are listed, present or not."""
         return self.path / "onnx" / "manifest.json"
+
+    def plain_onnx(self, precision: str | None = None) -> tuple[Path, ...]:
+        """Find an ONNX export of another program.
+
+        Args:
+            precision: the one asked for: "int8", or anything else for the file that runs without being asked for.
+
+        Returns:
+            The ONNX file and those that hold its tensors; empty where there is none, or the folder has exports of ours.
+        """
+        if self.manifest_file.is_file():
+            return ()
+        names = PLAIN_ONNX["int8" if precision == "int8" else None]
+        found = next((file for name in names if (file := self.path / name).is_file()), None)
+        return () if found is None else (found, *onnx_data(found))
+
+    @property
+    def what_it_holds(self) -> str:
+        """What there is to run where there are no weights, as a message says it."""
+        if self.manifest_file.is_file():
+            return "exported engines only"
+        if self.plain_onnx():
+            return f"another program's ONNX export of a {self.config.get('model_type') or 'model'} only"
+        in_int8 = [str(file.relative_to(self.path)) for file in self.plain_onnx("int8")[:1]]
+        return f"no weights ({in_int8[0]} runs with --precision int8)" if in_int8 else "no weights"
 
     @property
     def reports(self) -> Path:

@@ -16,13 +16,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from valence.errors import DataError, HubError, InputError, ModelNotFoundError, ValenceError
-from valence.families import FAMILIES
-from valence.folder import TOKENIZER_FILES, ModelFolder
+from valence.errors import ConfigError, DataError, HubError, InputError, ModelNotFoundError, ValenceError
+from valence.families import FAMILIES, family_of
+from valence.files import read_json
+from valence.folder import PLAIN_ONNX, TOKENIZER_FILES, ModelFolder, onnx_data_files, unknown_family
 
 __all__ = ["DEFAULT", "HubModel", "fetch_dataset", "find_model", "search_models"]
 
@@ -37,7 +39,9 @@ _LATER_FILES = ("added_tokens.json", "special_tokens_map.json")
 _READABLE_TAGS = frozenset({"safetensors", "pytorch"})
 
 _Kind = Literal["model", "dataset"]
-_Choose = Callable[[list[str]], list[str]]
+_Read = Callable[[str], Path]
+"""Fetches one of a repository's files."""
+_Choose = Callable[[list[str], _Read], list[str]]
 """From the names of a repository's files to those that are needed; raises where there are none."""
 
 
@@ -47,24 +51,32 @@ class HubModel:
 
     Args:
         id: its hub id.
-        family: the name of its family; see `valence.families`.
+        family: the name of its family: one of `valence.families`, or of another where it runs from an ONNX export and
+            the hub says it.
         downloads: in the last 30 days, as the hub says.
         likes: as the hub says.
+        runs_from: "weights", or "onnx" where valence runs another program's ONNX export alone.
     """
 
     id: str
-    family: str
+    family: str | None
     downloads: int
     likes: int
+    runs_from: Literal["weights", "onnx"] = "weights"
 
 
-def find_model(name: str | os.PathLike[str], revision: str | None = None) -> ModelFolder:
+def find_model(
+    name: str | os.PathLike[str], revision: str | None = None, engine: str = "auto", precision: str | None = None
+) -> ModelFolder:
     """Find the folder behind a model's name.
 
     Args:
         name: "default", a path, or a hub id such as "distilbert-base-uncased-finetuned-sst-2-english". A
             folder of that name in the working directory wins over a hub id; a `Path` is never taken for one.
         revision: a branch, tag or commit, for a hub id.
+        engine: what is to run it. Of a hub repository that has weights and another program's ONNX export only one is
+            fetched: the export for "onnx", and for "auto" where PyTorch is not installed or the family is not known.
+        precision: the one it is to run in; "int8" for such an export in int8.
 
     Returns:
         The folder.
@@ -96,33 +108,61 @@ def find_model(name: str | os.PathLike[str], revision: str | None = None) -> Mod
         return ModelFolder(path, text)
     if not _HUB_ID.fullmatch(text):
         raise InputError(f"{text!r:.80} is neither 'default', nor a folder, nor a hub id")
-    return ModelFolder(_fetch(text, revision, "model", partial(_model_files, text))[0], text)
+    choose = partial(_model_files, text, engine, precision)
+    return ModelFolder(_fetch(text, revision, "model", choose)[0], text)
 
 
 def _looks_like_path(name: str) -> bool:
     return name.startswith((".", "/", "~")) or name.endswith("/") or name.count("/") > 1
 
 
-def _model_files(name: str, files: list[str]) -> list[str]:
-    """Choose what to download: the small files, our engines if there are any, and one form of the weights."""
+def _model_files(name: str, engine: str, precision: str | None, files: list[str], read: _Read) -> list[str]:
+    """Choose what to download: the small files, and our engines and weights, or another program's ONNX export."""
     small = [file for file in files if file in _SMALL_FILES]
-    large = [file for file in files if file.startswith("onnx/")] if "onnx/manifest.json" in files else []
+    weights = _weight_files(files)
+    if "onnx/manifest.json" in files and "config.json" in files:
+        return small + [file for file in files if file.startswith("onnx/")] + weights
+    plain = next((file for file in PLAIN_ONNX["int8" if precision == "int8" else None] if file in files), None)
+    if "config.json" not in files or not (weights or plain):
+        in_int8 = " or ".join(file for file in PLAIN_ONNX["int8"] if file in files)
+        advice = f"; {in_int8} is there for precision int8 (--precision int8)" if in_int8 else ""
+        raise ModelNotFoundError(
+            f"{name} on the hub is not a model that valence can read: expected config.json and "
+            f"model.safetensors, pytorch_model.bin or an ONNX export as onnx/model.onnx (found: {_some(files)}){advice}"
+        )
+    export = [] if plain is None else [plain, *onnx_data_files(plain, files)]
+    model_type = read_json(read("config.json"), ConfigError).get("model_type")
+    if family_of(model_type) is None:  # said before anything large is downloaded for nothing
+        if not export:
+            raise unknown_family(f"{name} on the hub", model_type)
+        if not {"tokenizer.json", "vocab.txt", "vocab.json"} & set(files):
+            raise _no_tokenizer(name, files)
+    if family_of(model_type) is None or not weights:
+        return small + export
+    is_wanted = engine == "onnx" or precision == "int8" or (engine == "auto" and find_spec("torch") is None)
+    return small + (export if export and is_wanted else weights)
+
+
+def _no_tokenizer(name: str, files: list[str]) -> ModelNotFoundError:
+    pieces = next((file for file in files if file.endswith(".model")), None)
+    why = "" if pieces is None else f" (its {pieces} needs sentencepiece)"
+    return ModelNotFoundError(
+        f"{name} on the hub has no tokenizer.json{why}: write one with transformers, "
+        f'AutoTokenizer.from_pretrained("{name}").save_pretrained(FOLDER), and copy config.json and the export there'
+    )
+
+
+def _weight_files(files: list[str]) -> list[str]:
+    """Choose one form of the weights."""
     for single, index, shard in (
         ("model.safetensors", "model.safetensors.index.json", r"model-\d+-of-\d+\.safetensors"),
         ("pytorch_model.bin", "pytorch_model.bin.index.json", r"pytorch_model-\d+-of-\d+\.bin"),
     ):
         if single in files:
-            large.append(single)
-            break
+            return [single]
         if index in files:
-            large += [index, *(file for file in files if re.fullmatch(shard, file))]
-            break
-    if "config.json" not in files or not large:
-        raise ModelNotFoundError(
-            f"{name} on the hub is not a model that valence can read: expected config.json and "
-            f"model.safetensors or pytorch_model.bin (found: {_some(files)})"
-        )
-    return small + large
+            return [index, *(file for file in files if re.fullmatch(shard, file))]
+    return []
 
 
 def fetch_dataset(repository: str, splits: tuple[str, ...]) -> tuple[Path, ...]:
@@ -147,7 +187,7 @@ def fetch_dataset(repository: str, splits: tuple[str, ...]) -> tuple[Path, ...]:
     return tuple(folder / name for name in chosen)
 
 
-def _split_files(repository: str, splits: tuple[str, ...], files: list[str]) -> list[str]:
+def _split_files(repository: str, splits: tuple[str, ...], files: list[str], _read: _Read) -> list[str]:
     """Choose a split's files: `data/train-00000-of-00001.parquet`, `train/0000.parquet`, `train.parquet`."""
     tables = sorted(name for name in files if name.endswith(".parquet"))
     for split in splits:
@@ -189,22 +229,28 @@ def search_models(query: str | None = None, limit: int = 20) -> list[HubModel]:
         try:
             for family in FAMILIES:
                 unique.update((model.id, model) for model in islice(_list(family, query, limit), limit))
+            for model in islice(_list(None, query, limit), limit):
+                unique.setdefault(model.id, model)
         except _hub_problems() as problem:
             raise _explain("the list of models", problem) from None
     return sorted(unique.values(), key=lambda model: -model.downloads)[:limit]
 
 
-def _list(family: str, query: str | None, limit: int) -> Iterator[HubModel]:
-    """Ask for a family's classifiers, each page once: `HfApi.list_models` would try for half a minute."""
+def _list(family: str | None, query: str | None, limit: int) -> Iterator[HubModel]:
+    """Ask for a family's classifiers, or for those with an ONNX export (None), a page at a time.
+
+    Each is asked for once: `HfApi.list_models` would try for half a minute.
+    """
     from huggingface_hub import constants, get_session, hf_raise_for_status
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     url = f"{constants.ENDPOINT}/api/models"
     parameters: dict[str, str | int | list[str]] | None = {
-        "filter": ["text-classification", family],
+        "filter": ["text-classification", family or "onnx"],
         "sort": "downloads",
         "limit": limit,
         **({"search": query} if query else {}),
+        **({} if family else {"expand": ["config", "downloads", "likes", "siblings"]}),
     }
     while url:
         response = get_session().get(
@@ -213,8 +259,12 @@ def _list(family: str, query: str | None, limit: int) -> Iterator[HubModel]:
         hf_raise_for_status(response)
         for model in response.json():
             tags = set(model.get("tags") or ())
-            if tags & _READABLE_TAGS and "custom_code" not in tags:
-                yield HubModel(model["id"], family, model.get("downloads") or 0, model.get("likes") or 0)
+            files = {file.get("rfilename") for file in model.get("siblings") or ()}
+            figures = model.get("downloads") or 0, model.get("likes") or 0
+            if family is None and "tokenizer.json" in files and not files.isdisjoint(PLAIN_ONNX[None]):
+                yield HubModel(model["id"], (model.get("config") or {}).get("model_type"), *figures, "onnx")
+            elif family is not None and tags & _READABLE_TAGS and "custom_code" not in tags:
+                yield HubModel(model["id"], family, *figures)
         url, parameters = response.links.get("next", {}).get("url", ""), None
 
 
@@ -233,13 +283,14 @@ def _fetch(name: str, revision: str | None, kind: _Kind, choose: _Choose) -> tup
     Raises:
         ValenceError: one line that says what was needed and how to get it.
     """
-    from huggingface_hub import HfApi, constants, snapshot_download
+    from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
 
-    info = HfApi().model_info if kind == "model" else HfApi().dataset_info
+    ask = HfApi().model_info if kind == "model" else HfApi().dataset_info
     with _quiet():
         try:
-            files = info(name, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT).siblings or ()
-            chosen = choose([file.rfilename for file in files])
+            info = ask(name, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+            read = partial(hf_hub_download, name, repo_type=kind, revision=info.sha)
+            chosen = choose([file.rfilename for file in info.siblings or ()], lambda file: Path(read(file)))
             patterns = [glob.escape(file) for file in chosen]
             folder = snapshot_download(name, repo_type=kind, revision=revision, allow_patterns=patterns)
             return Path(folder), chosen
@@ -252,17 +303,18 @@ def _fetch(name: str, revision: str | None, kind: _Kind, choose: _Choose) -> tup
 
 def _find_in_cache(name: str, revision: str | None, kind: _Kind, choose: _Choose) -> tuple[Path, list[str]] | None:
     """Find a repository's chosen files on this machine, all of them."""
-    from huggingface_hub import get_cached_repo_tree, snapshot_download
+    from huggingface_hub import get_cached_repo_tree, hf_hub_download, snapshot_download
     from huggingface_hub.errors import CachedRepoTreeNotFoundError, LocalEntryNotFoundError
 
     local = partial(snapshot_download, name, repo_type=kind, revision=revision, local_files_only=True)
+    read = partial(hf_hub_download, name, repo_type=kind, revision=revision, local_files_only=True)
     try:
         try:
             files = [file.path for file in get_cached_repo_tree(name, repo_type=kind, revision=revision)]
         except CachedRepoTreeNotFoundError:  # downloaded file by file, by another program
             folder = Path(local())
             files = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
-        chosen = choose(files)
+        chosen = choose(files, lambda file: Path(read(file)))
         try:
             return Path(local(allow_patterns=[glob.escape(file) for file in chosen])), chosen
         except LocalEntryNotFoundError:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast, get_args
 
 import numpy as np
 from msgspec import structs
@@ -16,8 +15,9 @@ from valence.evaluation.evaluate import require_single_label
 from valence.folder import ModelFolder
 from valence.reports.audit import AuditedModel
 from valence.reports.model_ref import ModelRef, model_name
-from valence.runtime.choice import EngineName, TorchPrecision
+from valence.runtime.choice import EngineName, asked_for
 from valence.runtime.classifier import Classifier
+from valence.runtime.engine import Precision
 from valence.runtime.load import load_folder
 from valence.runtime.load_raw import load_masked_lm, load_next_sentence
 from valence.runtime.manifest import source_hash
@@ -62,7 +62,7 @@ def open_model(
     masked_lm: ModelFolder | None = None,
     *,
     engine: EngineName = "auto",
-    precision: TorchPrecision | None = None,
+    precision: Precision | None = None,
     labels: Sequence[str] | None = None,
     threads: int | None = None,
 ) -> LoadedModel:
@@ -72,7 +72,7 @@ def open_model(
         folder: a classifier or a raw model, whichever its weights are.
         masked_lm: a raw model to be asked beside a classifier.
         engine: what runs the classifier; a raw model is run by PyTorch.
-        precision: of the torch engine.
+        precision: see `load_folder`.
         labels: class names instead of the classifier's own.
         threads: how many to use at most.
 
@@ -136,12 +136,9 @@ def open_like(folder: ModelFolder, engine: str | None) -> LoadedModel:
         ModelError: as `open_model`.
     """
     if engine is not None:
-        name, _, precision = engine.partition(" ")
-        of_torch = (
-            cast(TorchPrecision, precision) if name == "torch" and precision in get_args(TorchPrecision) else None
-        )
+        name, precision = asked_for(engine)
         with suppress(EngineError, MissingExtraError, InputError):
-            return open_model(folder, engine=cast(EngineName, name), precision=of_torch)
+            return open_model(folder, engine=name, precision=precision)
     return open_model(folder)
 
 

@@ -123,7 +123,7 @@ def open_ours(key: str, prepared: Path) -> _Valence:
         warnings.simplefilter("ignore")  # classes without names are fine here
         if engine == "torch":
             return _Valence(_torch_classifier(folder, precision))
-        classifier = load(folder, engine=engine, long_text="truncate")  # type: ignore[arg-type]
+        classifier = load(folder, engine=engine, long_text="truncate")
     if not classifier.engine.name.startswith(engine):
         raise EngineError(f"asked for {engine}, and {classifier.engine.name} runs")
     return _Valence(classifier)

@@ -173,10 +173,11 @@ def model_hashes(folder: ModelFolder) -> frozenset[str]:
         folder: the model.
 
     Returns:
-        SHA-256 of the weights, of each exported file, and of the files of each export together.
+        SHA-256 of the weights, of each exported file, and of the files of each export together, also another program's.
     """
     manifest = read_manifest(folder)
     found = {sha256(folder.weight_files)} if folder.weight_files else set()
+    found |= {sha256(files) for precision in (None, "int8") if (files := folder.plain_onnx(precision))}
     for export in () if manifest is None else manifest.exports.values():
         paths = [folder.manifest_file.parent / file for file in export.files]
         found |= {sha256(paths), *map(sha256, paths)}

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import get_args
 
 import click
 from msgspec import UNSET, structs, to_builtins
@@ -31,6 +30,7 @@ from valence.reports.audit import Against, AuditedModel, AuditReport
 from valence.reports.codec import encode_report, read_report, write_report
 from valence.reports.printing import interval, rounded
 from valence.runtime.choice import EngineName
+from valence.runtime.registry import engine_names
 
 __all__ = ["command"]
 
@@ -118,7 +118,7 @@ repository is cloned.
 @click.option("--labels", help="Class names instead of MODEL's own: A,B or a file of one name a line.")
 @click.option(
     "--engine",
-    type=click.Choice(get_args(EngineName)),
+    type=click.Choice(engine_names()),
     default="auto",
     show_default=True,
     help="What runs a classifier; a raw model runs in PyTorch.",
@@ -154,7 +154,7 @@ def command(
     for name in (_JSON, _PAGE):
         require_writable(out / name)
     own_templates = None if templates is None else read_own_templates(templates, words)
-    folder = find_model(model, revision)
+    folder = find_model(model, revision, engine)
     audited = open_model(
         folder,
         None if masked_lm is None else find_model(masked_lm),
@@ -168,7 +168,7 @@ def command(
             raise InputError(f"the probe {name} cannot run: {plan.skipped[name]}")
     if not plan.probes:
         raise InputError(f"{audited.name}: no probe can run: {'; '.join(dict.fromkeys(plan.skipped.values()))}")
-    other = None if against is None else open_model(find_model(against), engine=engine, threads=threads)
+    other = None if against is None else open_model(find_model(against, engine=engine), engine=engine, threads=threads)
     target, why_no_report = _report_file(model, folder)
     why_not = None if target is None else why_not_writable(target)
     if why_not is not None:

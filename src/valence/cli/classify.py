@@ -70,7 +70,7 @@ def command(
         raise click.UsageError("give texts or --file, not both")
     if file is None and (columns, reading) != (ColumnNames(), TableOptions()):
         raise click.UsageError("--text-column, --encoding and other options of tables go with --file")
-    classifier = load_with(find_model(model, revision), loading)
+    classifier = load_with(find_model(model, revision, loading.engine, loading.precision), loading)
     if texts:
         answers = _in_windows(classifier, iter([list(texts)]))
     elif file is not None:

@@ -2,7 +2,6 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import get_args
 
 import click
 
@@ -20,6 +19,7 @@ from valence.hub import find_model
 from valence.reports.codec import encode_report, write_report
 from valence.runtime.choice import EngineName
 from valence.runtime.load import load_folder
+from valence.runtime.registry import engine_names
 
 __all__ = ["command"]
 
@@ -50,9 +50,7 @@ Examples:
 @click.option("--labels-b", help="Class names for B instead of its own, by number.")
 @click.option("--revision-a", help="Branch, tag or commit of A, for a hub id.")
 @click.option("--revision-b", help="Branch, tag or commit of B, for a hub id.")
-@click.option(
-    "--engine", type=click.Choice(get_args(EngineName)), default="auto", show_default=True, help="What runs both."
-)
+@click.option("--engine", type=click.Choice(engine_names()), default="auto", show_default=True, help="What runs both.")
 @click.option("--threads", type=click.IntRange(1), help="How many to use at most.  [default: one for each processor]")
 @click.option("--resamples", type=click.IntRange(1), default=1000, show_default=True, help="For the intervals.")
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="How often each is timed.")
@@ -90,7 +88,7 @@ def command(
         require_writable(out)
     contestants = []
     for name, labels, revision in ((first, labels_a, revision_a), (second, labels_b, revision_b)):
-        folder = find_model(name, revision)
+        folder = find_model(name, revision, engine)
         names = None if labels is None else parse_label_names(labels)
         contestants.append(Contestant(load_folder(folder, engine=engine, labels=names, threads=threads), folder))
     examples = read_examples(

@@ -1,7 +1,7 @@
 """valence distill."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
@@ -40,6 +40,7 @@ from valence.reports.codec import encode_report
 from valence.reports.report import present
 from valence.reports.training import TrainingReport
 from valence.runtime.choice import EngineName
+from valence.runtime.registry import engine_names
 from valence.training.recipe import RECIPES, default_recipe, pretraining
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ Examples:
 @click.option("--soft-weight", type=float, help="Of soft targets; labels have the rest.  [default: 0.5]")
 @click.option(
     "--teacher-engine",
-    type=click.Choice(get_args(EngineName)),
+    type=click.Choice(engine_names()),
     help="What runs a classifier while it teaches; auto: its fastest export.  [default: torch, exact]",
 )
 @click.option("--layer-by-layer", is_flag=True, help="Match the first teacher's layers, too.")
@@ -166,7 +167,7 @@ def command(
     from valence.training.student import StudentShape
 
     require_folder(out, tensorboard)
-    folders = [find_model(name, revision) for name in teachers]
+    folders = [find_model(name, revision, given["teacher_engine"] or "auto") for name in teachers]
     start = folders[0] if base is None else find_model(base)
     if raw and debias["debias"]:
         raise InputError("--debias does not go with --raw")

@@ -77,7 +77,7 @@ def command(
     from valence.evaluation.evaluate import evaluate, require_single_label
     from valence.evaluation.report_file import evaluation_file
 
-    folder = find_model(model, revision)
+    folder = find_model(model, revision, loading.engine, loading.precision)
     classifier = load_with(folder, loading)
     require_single_label(classifier)
     find_positive(classifier.labels, positive)  # before the data are read

@@ -83,7 +83,7 @@ def command(
     """
     if page is not None:
         require_writable(page)
-    folder = find_model(model, revision)
+    folder = find_model(model, revision, loading.engine, loading.precision)
     if method == "integrated-gradients":
         loading = _for_gradients(folder, loading)
     classifier = load_with(folder, loading)
@@ -109,7 +109,7 @@ def _for_gradients(folder: ModelFolder, loading: Loading) -> Loading:
         raise click.UsageError("integrated gradients are computed by the torch engine, in fp32")
     if not folder.weight_files:
         raise EngineError(
-            f"{folder.name}: it holds exported engines only, and integrated gradients need the weights: "
+            f"{folder.name}: it holds {folder.what_it_holds}, and integrated gradients need the weights: "
             "use --method leave-one-out, or a folder with a checkpoint"
         )
     if find_spec("captum") is None or find_spec("torch") is None:

@@ -3,6 +3,7 @@
 import os
 import platform
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -65,6 +66,7 @@ def _describe(folder: ModelFolder) -> dict[str, Any]:
         "classes": None if folder.labels is None else list(folder.labels),
         "problem_type": folder.problem_type,
         "max_tokens": Tokenizer.from_folder(folder).max_length,
+        "onnx": [str(file.relative_to(folder.path)) for file in _plain_files(folder)],
         "exports": [] if manifest is None else [asdict(export) for export in manifest.exports.values()],
         "engine": _engine(folder),
         "machine": {
@@ -76,6 +78,11 @@ def _describe(folder: ModelFolder) -> dict[str, Any]:
             "features": list(processor_features()),
         },
     }
+
+
+def _plain_files(folder: ModelFolder) -> list[Path]:
+    """List what another program exported."""
+    return [*folder.plain_onnx()[:1], *folder.plain_onnx("int8")[:1]]
 
 
 def _engine(folder: ModelFolder) -> dict[str, Any]:
@@ -99,7 +106,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         ("classes", ", ".join(facts["classes"] or ["not named"])),
         ("problem type", facts["problem_type"] or "not stated"),
         ("token limit", str(facts["max_tokens"])),
-        ("exports", "" if facts["exports"] else "none"),
+        ("exports", "" if facts["exports"] else _of_others(facts["onnx"])),
         *(("", _export_line(export)) for export in facts["exports"]),
         ("runs here", f"{engine['name'] or 'nothing'}: {engine['reason']}"),
         *(("", f"not {name}: {reason}") for name, reason in engine["others"].items()),
@@ -108,6 +115,10 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         ("instructions", ", ".join(machine["features"]) or "not known"),
     ]
     return [f"{name:<14}{value}".rstrip() for name, value in rows]
+
+
+def _of_others(files: list[str]) -> str:
+    return f"{', '.join(files)}, by another program" if files else "none"
 
 
 def _export_line(export: dict[str, Any]) -> str:

@@ -25,7 +25,8 @@ Examples:
 def command(query: str | None, limit: int, as_json: bool) -> None:
     """List text classifiers on the hub that valence can load, most downloaded first.
 
-    QUERY is looked for in their ids.
+    QUERY is looked for in their ids. The last column says whether valence loads the weights, or runs an ONNX export
+    ("onnx"), which classifies and does nothing else.
     """
     models = search_models(query, limit)
     if as_json:
@@ -34,4 +35,5 @@ def command(query: str | None, limit: int, as_json: bool) -> None:
     if not models:
         click.echo("no such models", err=True)
     for model in models:
-        click.echo(f"{model.id}\t{model.family}\t{model.downloads:,} downloads\t{model.likes:,} likes")
+        figures = f"{model.downloads:,} downloads\t{model.likes:,} likes"
+        click.echo(f"{model.id}\t{model.family or '-'}\t{figures}\t{model.runs_from}")

@@ -8,8 +8,10 @@ import click
 
 from valence.data.labels import parse_label_names
 from valence.reading import AGGREGATIONS, LONG_TEXTS, Aggregation, LongText, Reading
-from valence.runtime.choice import EngineName, TorchPrecision
+from valence.runtime.choice import EngineName
+from valence.runtime.engine import Precision
 from valence.runtime.load import Loading
+from valence.runtime.registry import engine_names
 
 __all__ = ["model_options"]
 
@@ -30,7 +32,7 @@ def model_options(command: _Command) -> _Command:
     def with_options(
         revision: str | None,
         engine: EngineName,
-        precision: TorchPrecision | None,
+        precision: Precision | None,
         labels: str | None,
         max_length: int | None,
         long_text: LongText,
@@ -49,15 +51,16 @@ def model_options(command: _Command) -> _Command:
             click.option("--revision", help="Branch, tag or commit, for a hub id."),
             click.option(
                 "--engine",
-                type=click.Choice(get_args(EngineName)),
+                type=click.Choice(engine_names()),
                 default="auto",
                 show_default=True,
                 help="What runs it; `valence info MODEL` says what 'auto' chooses, and why.",
             ),
             click.option(
                 "--precision",
-                type=click.Choice(get_args(TorchPrecision)),
-                help="Of the torch engine.  [default: bf16 on a GPU, fp32 on a CPU]",
+                type=click.Choice(get_args(Precision)),
+                help="fp32 or bf16 of the torch engine; int8 for what was exported so.  [default: bf16 on a GPU, fp32 "
+                "on a CPU; an export as it is]",
             ),
             click.option("--labels", help="Class names instead of the model's own: A,B or a file of one name a line."),
             click.option("--max-length", type=int, help="Tokens read of a text.  [default: the model's limit]"),

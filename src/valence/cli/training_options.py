@@ -221,13 +221,15 @@ def require_positions(overrides: RecipeChanges, folder: ModelFolder) -> None:
 
 
 def require_checkpoint(folder: ModelFolder) -> None:
-    """Refuse a model without weights.
+    """Refuse a model without weights, and one of a family whose weights are not read, before anything else is read.
 
     Args:
         folder: the model.
 
     Raises:
         InputError: if it holds engines only.
+        ConfigError: if there is no record of its family.
     """
     if folder.embedded:
         raise InputError("the embedded default is an engine without a checkpoint; give a checkpoint's folder or hub id")
+    _ = folder.family

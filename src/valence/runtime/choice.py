@@ -1,26 +1,20 @@
 """Which engine runs a model on this machine, and why."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
-from valence.errors import ConfigError, EngineError, InputError, MissingExtraError, ValenceError
+from valence.errors import EngineError, InputError, ValenceError
 from valence.files import fingerprint
 from valence.folder import ModelFolder
-from valence.runtime.engine import Engine
+from valence.runtime.engine import Candidate, Engine, Precision, Request, TorchPrecision
 from valence.runtime.manifest import Export, read_manifest
-from valence.runtime.native_engine import NativeEngine, why_not_native
-from valence.runtime.onnx_engine import OnnxEngine
+from valence.runtime.registry import AUTO, ENGINES, engine_names
 from valence.runtime.threads import check_threads
 
-__all__ = ["EngineChoice", "EngineName", "TorchPrecision", "choose_engine", "open_engine"]
+__all__ = ["EngineChoice", "EngineName", "asked_for", "choose_engine", "open_engine"]
 
-RunningEngine = Literal["native", "onnx", "openvino", "torch"]
-TorchPrecision = Literal["fp32", "bf16"]
-EngineName = Literal["auto", "native", "onnx", "openvino", "torch"]
-_ENGINES: tuple[RunningEngine, ...] = get_args(RunningEngine)
+EngineName = str
+"""One of `valence.runtime.registry.engine_names`."""
 
 
 @dataclass(frozen=True)
@@ -31,143 +25,107 @@ class EngineChoice:
         name: the engine.
         reason: why this one.
         others: why each of the others was not chosen.
-        export: what it runs; None for torch, which runs the weights.
+        candidate: what it runs, and how it is opened.
     """
 
-    name: RunningEngine
+    name: str
     reason: str
     others: dict[str, str]
-    export: Export | None
+    candidate: Candidate
+
+    @property
+    def export(self) -> Export | None:
+        """The export of ours that it runs; None where it runs weights, or what another program exported."""
+        return self.candidate.export
 
 
-def choose_engine(folder: ModelFolder, engine: EngineName = "auto") -> EngineChoice:
+def choose_engine(folder: ModelFolder, engine: EngineName = AUTO, precision: Precision | None = None) -> EngineChoice:
     """Decide which engine runs a model on this machine.
 
     Args:
         folder: the model.
         engine: "auto", or the one that is wanted.
+        precision: the one that is wanted, if any.
 
     Returns:
         The choice. "auto" takes a GPU where PyTorch has one; else the export that is the folder's default, in int8
-        with the native engine where that runs and agreed with the source; else torch.
+        with the native engine where that runs and agreed with the source; else torch; else ONNX Runtime with a file
+        that another program exported.
 
     Raises:
         EngineError: if the folder has nothing that the engine asked for can run, or nothing at all.
         MissingExtraError: if what is needed is not installed.
-        InputError: if there is no such engine.
+        InputError: if there is no such engine or precision.
     """
-    if engine not in get_args(EngineName):
-        raise InputError(f"engine must be one of {', '.join(get_args(EngineName))}, found {engine!r}")
-    manifest = read_manifest(folder)
-    exports: list[Export] = []
-    if manifest is not None:  # the default first
-        exports = sorted(manifest.exports.values(), key=lambda entry: entry.file != manifest.default)
-    fresh = _fresh(folder, exports)
-    if engine in ("auto", "onnx", "native") and exports and exports[0] not in fresh:
-        raise EngineError(
-            f"{folder.name}: {exports[0].file} was exported from other weights than the folder holds now; "
-            f"export them: valence export {folder.name}"
-        )
-    found = {name: _find(folder, name, fresh) for name in _ENGINES}
-    if engine != "auto":
-        candidate = found[engine]
-        if isinstance(candidate, ValenceError):
-            raise candidate
-        return EngineChoice(engine, "it was asked for", {}, candidate)
-    order = _preference(exports, has_gpu=_has_gpu(folder))
-    others: dict[str, str] = {
-        name: str(candidate) for name, candidate in found.items() if isinstance(candidate, ValenceError)
-    }
+    if engine not in engine_names():
+        raise InputError(f"engine must be one of {', '.join(engine_names())}, found {engine!r}")
+    if precision not in (None, *get_args(Precision)):
+        raise InputError(f"precision must be one of {', '.join(get_args(Precision))}, found {precision!r}")
+    request = _request(folder, precision)
+    if engine != AUTO:
+        return EngineChoice(engine, "it was asked for", {}, ENGINES[engine].find(request))
+    request.refuse_stale()
+    found: dict[str, Candidate] = {}
+    problems: dict[str, ValenceError] = {}
+    for name, record in ENGINES.items():
+        try:
+            found[name] = record.find(request)
+        except ValenceError as problem:
+            problems[name] = problem
+    others = {name: str(problem) for name, problem in problems.items()}
     passed_over: list[str] = []
-    for name, reason in order:
+    ranked = [(candidate.rank, name) for name, candidate in found.items() if candidate.rank is not None]
+    for _, name in sorted(ranked, key=lambda pair: pair[0]):
         candidate = found[name]
-        if isinstance(candidate, ValenceError):
-            continue
-        if candidate is not None and name not in candidate.agreement:
-            others[name] = f"{candidate.file} was not found to agree with its source in this engine"
+        if candidate.export is not None and name not in candidate.export.agreement:
+            others[name] = f"{candidate.export.file} was not found to agree with its source in this engine"
             passed_over.append(name)
             continue
-        rest: dict[str, str] = {
-            other: f"{name} is preferred" for other in _ENGINES if other != name and other not in others
-        }
-        return EngineChoice(name, reason, rest | others, candidate)
+        rest = {other: f"{name} is preferred" for other in ENGINES if other != name and other not in others}
+        return EngineChoice(name, candidate.reason, rest | others, candidate)
     if passed_over:
         raise EngineError(
             f"{folder.name}: {others[passed_over[0]]}, and no other engine can run it here; "
             f"--engine {passed_over[0]} runs it all the same"
         )
-    problem = found["torch"]
-    assert isinstance(problem, ValenceError)
-    raise problem
+    raise problems["onnx" if precision == "int8" else "torch"]  # what would be there with the least ado
 
 
-def _preference(exports: Sequence[Export], has_gpu: bool) -> list[tuple[RunningEngine, str]]:
-    """List engines from the fastest to the slowest, each with the reason to take it."""
-    order: list[tuple[RunningEngine, str]] = [("torch", "PyTorch finds a GPU")] if has_gpu else []
-    if exports and exports[0].format == "openvino":
-        order.append(("openvino", f"{exports[0].file} is the folder's latest export"))
-    if exports and exports[0].precision == "int8":
-        order.append(("native", "the fastest on a processor with AVX512-VNNI, and no score depends on the batch"))
-    order.append(("onnx", "the folder has an export for ONNX Runtime, which runs on every processor"))
-    order.append(("openvino", "the folder has an export for OpenVINO"))
-    order.append(("torch", "the folder has no export that runs here, so its weights are run as they are"))
-    return order
+def asked_for(name: str) -> tuple[EngineName, Precision | None]:
+    """Read an engine's own name, as reports have it: what is to be asked for to get the same.
+
+    Args:
+        name: such as "native int8", "torch fp32", "onnx".
+
+    Returns:
+        The engine, and the precision where one can be asked for.
+    """
+    engine, _, precision = name.partition(" ")
+    of_torch = [one for one in get_args(TorchPrecision) if engine == "torch" and one == precision]
+    return engine, "int8" if precision == "int8" else next(iter(of_torch), None)
 
 
-def _find(folder: ModelFolder, name: RunningEngine, exports: Sequence[Export]) -> Export | ValenceError | None:
-    """Find what an engine would run (None: the weights), or why it cannot."""
-    if name == "torch":
-        return _why_not_torch(folder)
-    if name == "native" and (reason := why_not_native()):
-        return EngineError(f"the native engine cannot run: {reason}")
-    if name == "openvino" and find_spec("openvino") is None:
-        return MissingExtraError("openvino", "The OpenVINO engine")
-    wanted = "--engine openvino" if name == "openvino" else "--precision int8" if name == "native" else ""
-    file_format = "openvino" if name == "openvino" else "onnx"
-    for entry in exports:
-        if entry.format == file_format and (name != "native" or entry.beside is not None):
-            return entry
-    kind = {"openvino": "OpenVINO export", "native": "int8 export", "onnx": "ONNX export"}[name]
-    advice = "" if folder.embedded else f"; make one with: valence export {folder.name} {wanted}".rstrip()
-    return EngineError(f"{folder.name}: no {kind}{advice}")
-
-
-def _why_not_torch(folder: ModelFolder) -> ValenceError | None:
-    if not folder.weight_files:
-        holds = "exported engines only" if folder.manifest_file.is_file() else "no weights"
-        return EngineError(f"{folder.name}: it holds {holds}, so torch cannot run it")
-    try:
-        _ = folder.architecture
-    except ConfigError as problem:
-        return problem
-    if find_spec("torch") is None:
-        no_export = "" if folder.manifest_file.is_file() else f"{folder.name} has no ONNX export, and "
-        return MissingExtraError("train", f"{no_export}running weights with torch")
-    return None
-
-
-def _has_gpu(folder: ModelFolder) -> bool:
-    """Look for a GPU; without a driver's device file PyTorch need not be imported to know."""
-    if not folder.weight_files or find_spec("torch") is None or not Path("/dev/nvidia0").exists():
-        return False
-    from valence.runtime.torch_engine import has_gpu
-
-    return has_gpu()
-
-
-def _fresh(folder: ModelFolder, exports: Sequence[Export]) -> list[Export]:
-    """Leave out what was exported from other weights than the folder holds."""
-    if not exports or not folder.weight_files:
-        return list(exports)
-    now = fingerprint(folder.weight_files)
-    return [export for export in exports if export.source_fingerprint == now]
+def _request(folder: ModelFolder, precision: Precision | None) -> Request:
+    """Read what a folder has for engines, and leave out what was exported from other weights than it holds."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return Request(folder, precision, (), None)
+    exports = sorted(manifest.exports.values(), key=lambda export: export.file != manifest.default)
+    fresh = exports
+    if folder.weight_files:
+        now = fingerprint(folder.weight_files)
+        fresh = [export for export in exports if export.source_fingerprint == now]
+    stale = None if exports[0] in fresh else exports[0]
+    if precision == "int8":
+        fresh = [export for export in fresh if export.precision == "int8"]
+    return Request(folder, precision, fresh, stale)
 
 
 def open_engine(
     folder: ModelFolder,
-    engine: EngineName = "auto",
+    engine: EngineName = AUTO,
     threads: int | None = None,
-    precision: TorchPrecision | None = None,
+    precision: Precision | None = None,
 ) -> Engine:
     """Open the engine that runs a model.
 
@@ -186,22 +144,10 @@ def open_engine(
         InputError: if there is no such engine, or no such number of threads.
     """
     check_threads(threads)
-    choice = choose_engine(folder, engine)
-    if precision is not None and choice.name != "torch":
+    choice = choose_engine(folder, engine, precision)
+    if precision is not None and precision not in choice.candidate.precisions:
         raise InputError(
             f"precision={precision!r} is for the torch engine, and {choice.name} runs {folder.name}; an export has the "
             "precision it was written in"
         )
-    exports = folder.manifest_file.parent
-    if choice.export is None:
-        from valence.runtime.torch_engine import TorchEngine
-
-        return TorchEngine.from_folder(folder, precision, threads=threads)
-    if choice.name == "native":
-        assert choice.export.beside is not None
-        return NativeEngine(exports / choice.export.beside, threads)
-    if choice.name == "openvino":
-        from valence.runtime.openvino_engine import OpenVinoEngine
-
-        return OpenVinoEngine(exports / choice.export.file, choice.export.precision, threads)
-    return OnnxEngine(exports / choice.export.file, choice.export.precision, threads)
+    return choice.candidate.open(threads)

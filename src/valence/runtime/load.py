@@ -9,8 +9,9 @@ from valence.errors import ConfigError, InputError
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
 from valence.reading import Aggregation, LongText, Reading
-from valence.runtime.choice import EngineName, TorchPrecision, open_engine
+from valence.runtime.choice import EngineName, open_engine
 from valence.runtime.classifier import Classifier
+from valence.runtime.engine import Precision
 from valence.runtime.threads import thread_count
 from valence.text.tokenizer import Tokenizer
 
@@ -22,7 +23,7 @@ class Loading:
     """How a model is loaded, whole; see `load`."""
 
     engine: EngineName
-    precision: TorchPrecision | None
+    precision: Precision | None
     labels: Sequence[str] | None
     threads: int | None
     reading: Reading
@@ -33,7 +34,7 @@ def load(
     *,
     revision: str | None = None,
     engine: EngineName = "auto",
-    precision: TorchPrecision | None = None,
+    precision: Precision | None = None,
     labels: Sequence[str] | None = None,
     max_length: int | None = None,
     long_text: LongText = "window",
@@ -47,8 +48,9 @@ def load(
         name: "default" (part of the package), a model folder, or a hub id; a `Path` is always a folder.
         revision: a branch, tag or commit, for a hub id.
         engine: "native" (int8 kernels of our own), "onnx", "openvino", "torch", or "auto"; see `choose_engine`.
-        precision: of the torch engine, "fp32" or "bf16" (about twice as fast on a processor that has it). None: bf16
-            on a GPU, fp32 on a CPU.
+        precision: of the torch engine "fp32" or "bf16" (about twice as fast on a processor that has it); "int8" for
+            what the folder holds in int8, an export of ours or another program's model_quantized.onnx or
+            model_int8.onnx. None: bf16 on a GPU, fp32 on a CPU, and what an export was written in.
         labels: class names to use instead of the model's own.
         max_length: the most tokens read of a text; the model's limit if None.
         long_text: what is done with a text of more tokens: "window", "truncate" or "error"; see `Classifier`.
@@ -66,14 +68,14 @@ def load(
         InputError: if an argument is of no use.
     """
     reading = Reading(max_length, long_text, stride, aggregation)
-    return _load(find_model(name, revision), Loading(engine, precision, labels, threads, reading))
+    return _load(find_model(name, revision, engine, precision), Loading(engine, precision, labels, threads, reading))
 
 
 def load_folder(
     folder: ModelFolder,
     *,
     engine: EngineName = "auto",
-    precision: TorchPrecision | None = None,
+    precision: Precision | None = None,
     labels: Sequence[str] | None = None,
     max_length: int | None = None,
     long_text: LongText = "window",

@@ -70,7 +70,7 @@ def _find(name: str | os.PathLike[str], revision: str | None, what: str) -> Mode
     folder = find_model(name, revision)
     if not folder.weight_files:
         raise EngineError(
-            f"{folder.name}: it holds exported engines only; {what.lower()} needs a raw model's weights, such as "
+            f"{folder.name}: it holds {folder.what_it_holds}; {what.lower()} needs a raw model's weights, such as "
             "distilbert-base-uncased's or those that valence pretrain makes"
         )
     if find_spec("torch") is None:

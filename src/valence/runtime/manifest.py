@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from valence.errors import EngineError
-from valence.files import read_json, refuse_lfs_pointer, write_json
+from valence.files import read_json, refuse_lfs_pointer, sha256, write_json
 from valence.folder import ModelFolder
 
 __all__ = ["Export", "Format", "Manifest", "Precision", "read_manifest", "source_hash"]
@@ -127,6 +127,8 @@ def read_manifest(folder: ModelFolder) -> Manifest | None:
 def source_hash(folder: ModelFolder, files: Sequence[Path]) -> str | None:
     """Hash the weights that a model runs from: those that an export was made from, or the checkpoint's own.
 
+    Of what another program exported nobody knows the weights, so its files stand for them.
+
     Args:
         folder: the model.
         files: what its engine runs from.
@@ -136,6 +138,8 @@ def source_hash(folder: ModelFolder, files: Sequence[Path]) -> str | None:
     """
     manifest = read_manifest(folder)
     exports = {} if manifest is None else manifest.exports
+    if any(tuple(files) == folder.plain_onnx(precision) != () for precision in (None, "int8")):
+        return sha256(files)
     return next((exports[file.name].source_sha256 for file in files if file.name in exports), folder.weights_hash())
 
 

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from valence.errors import EngineError
 from valence.families import family_of
 from valence.forking import native_calls
+from valence.runtime.engine import Candidate, EngineRecord, Request
 from valence.runtime.int8_tensors import Int8Tensors, read_tensors
 from valence.runtime.reopening import Reopening, reopening
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
-__all__ = ["NativeEngine", "why_not_native"]
+__all__ = ["NATIVE", "NativeEngine", "why_not_native"]
 
 _LIBRARY = Path(__file__).parent / "native" / "_encoder.so"
 _GROUP = 64  # columns that share an activation scale
@@ -344,3 +345,21 @@ def _check_interface(library: ctypes.CDLL) -> None:
         if size != ctypes.sizeof(struct_type):
             name, expected = struct_type.__name__.strip("_"), ctypes.sizeof(struct_type)
             raise ValueError(f"{_LIBRARY} is another version's: {name} has {size} bytes, expected {expected}")
+
+
+def _find(request: Request) -> Candidate:
+    request.refuse_stale()
+    if reason := why_not_native():
+        raise EngineError(f"the native engine cannot run: {reason}")
+    export = request.export("onnx", "int8 export", "--precision int8", with_tensors=True)
+    tensors = request.path(str(export.beside))
+
+    def start(threads: int | None) -> NativeEngine:
+        return NativeEngine(tensors, threads)
+
+    is_wanted = request.exports[0].precision == "int8"
+    reason = "the fastest on a processor with AVX512-VNNI, and no score depends on the batch"
+    return Candidate(start, reason, 30 if is_wanted else None, export, ("int8",))
+
+
+NATIVE = EngineRecord("native", _find)

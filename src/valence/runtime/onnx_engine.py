@@ -1,4 +1,4 @@
-"""The ONNX engine: ONNX Runtime on the CPU."""
+"""The ONNX engine: ONNX Runtime on the CPU, for exports of ours and for those of other programs, of any family."""
 
 import os
 import threading
@@ -10,51 +10,77 @@ from numpy.typing import NDArray
 
 from valence.errors import EngineError
 from valence.files import refuse_lfs_pointer
+from valence.folder import onnx_data
 from valence.forking import forget_in_children, keep_for_ever, native_calls
+from valence.runtime.engine import Candidate, EngineRecord, Request
 from valence.runtime.reopening import Reopening, reopening
 from valence.runtime.threads import thread_count
 from valence.text.batching import TokenBatch
 
-__all__ = ["OnnxEngine"]
+__all__ = ["ONNX", "OnnxEngine"]
 
 # From 1.29 on ONNX Runtime reports to its makers over the network, unless this is set before it is imported, by whoever
 # it is; and a forked process cannot end once the thread that reports has begun.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
+# What a graph may ask for, and in which types.
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+_INTEGERS: dict[str, type[np.integer[Any]]] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+_FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
+_LOGITS = "logits"
+
+
 class OnnxEngine:
     """Runs an exported graph.
+
+    It may be anybody's: its inputs are known by their names, its output by the name logits, or by having a column for
+    each class.
 
     One session of all threads serves a batch alone. Batches side by side share a second session, which runs each in
     the thread that calls it and is made when it is first needed.
 
     Args:
         path: the ONNX file.
-        precision: for the engine's name.
+        precision: for the engine's name; None where it is not known.
         threads: how many to use at most; as many as there are processors if None.
+        n_labels: how many classes the model's config names, if it does.
+
+    Raises:
+        EngineError: if ONNX Runtime cannot load the file, or it is no classifier.
     """
 
-    def __init__(self, path: Path, precision: str = "fp32", threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, precision: str | None = "fp32", threads: int | None = None, n_labels: int | None = None
+    ) -> None:
         self.sessions = thread_count(threads)
-        self.name = f"onnx {precision}"
-        self.files = (path,)
+        self.name = "onnx" if precision is None else f"onnx {precision}"
+        self.files = (path, *onnx_data(path))
         self._path = path.absolute()  # for the second session, which may be opened in another working directory
         self._lock = threading.Lock()
         self._by_threads: dict[int, Any] = {}  # number of threads -> session
         with native_calls:
             session = self._session(self.sessions)
-        self._inputs = {entry.name for entry in session.get_inputs()}
-        outputs = {entry.name: entry.shape for entry in session.get_outputs()}
-        if not {"input_ids", "attention_mask"} <= self._inputs or "logits" not in outputs:
+        outputs = {entry.name: entry.shape for entry in session.get_outputs() if entry.type in _FLOATS}
+        tables = [_LOGITS] if _LOGITS in outputs else [name for name, shape in outputs.items() if len(shape) == 2]
+        self._output = next(iter(tables or outputs), "")
+        self._types = self._types_of(session)
+        shape = outputs[self._output]
+        if len(shape) != 2 or not isinstance(shape[1], int):
+            with native_calls:
+                trial = TokenBatch(np.zeros((2, 3), dtype=np.int64), np.ones((2, 3), dtype=np.int64))
+                shape = self._run(session, trial).shape
+        if len(shape) != 2:
             raise EngineError(
-                f"{path}: expected inputs input_ids and attention_mask and an output logits, "
-                f"found {', '.join(sorted(self._inputs))} and {', '.join(outputs)}"
+                f"{path}: its output {self._output} has {len(shape)} dimensions, and that of a text classifier has 2"
             )
-        n_classes = outputs["logits"][-1]
-        if not isinstance(n_classes, int):
-            raise EngineError(f"{path}: the width of its logits is not fixed")
-        self._n_classes = n_classes
-        self._reopening = reopening(OnnxEngine, self.files, precision, threads)
+        self._n_classes = int(shape[1])
+        if self._output != _LOGITS and self._n_classes != n_labels:
+            raise EngineError(
+                f"{path}: expected an output logits, or one with a column for each of the {n_labels or 'unnamed'} "
+                f"classes of config.json, found {self._output} of {self._n_classes}: it seems to be no classifier"
+            )
+        self._reopening = reopening(OnnxEngine, self.files, precision, threads, n_labels)
         forget_in_children(self)
 
     def __reduce__(self) -> Reopening:
@@ -78,18 +104,43 @@ class OnnxEngine:
         Raises:
             EngineError: if ONNX Runtime fails.
         """
-        feed = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
-        if "token_type_ids" in self._inputs:
-            types = batch.token_type_ids
-            feed["token_type_ids"] = np.zeros_like(batch.input_ids) if types is None else types
         with native_calls:
-            session = self._session(1 if side_by_side else self.sessions)
-            try:
-                logits: NDArray[np.float32] = session.run(["logits"], feed)[0]
-            except Exception as problem:  # ONNX Runtime's own exceptions share no base class
-                shape = batch.input_ids.shape
-                raise EngineError(f"ONNX Runtime failed on a batch of {shape}: {str(problem).strip()}") from None
-        return logits
+            return self._run(self._session(1 if side_by_side else self.sessions), batch)
+
+    def _run(self, session: Any, batch: TokenBatch) -> NDArray[np.float32]:
+        feed = {name: getattr(batch, name) for name in self._types}
+        if feed.get("token_type_ids", batch) is None:
+            feed["token_type_ids"] = np.zeros_like(batch.input_ids)
+        feed = {name: value.astype(self._types[name], copy=False) for name, value in feed.items()}
+        try:
+            logits: NDArray[np.generic] = session.run([self._output], feed)[0]
+        except Exception as problem:  # ONNX Runtime's own exceptions share no base class
+            raise EngineError(f"ONNX Runtime failed on a batch of {batch.input_ids.shape}: {_told(problem)}") from None
+        return logits.astype(np.float32, copy=False)
+
+    def _types_of(self, session: Any) -> dict[str, type[np.integer[Any]]]:
+        """Read which inputs a graph has, and of which types."""
+        path, inputs = self.files[0], {entry.name: entry for entry in session.get_inputs()}
+        if not {"input_ids", "attention_mask"} <= inputs.keys() or not self._output:
+            outputs = ", ".join(entry.name for entry in session.get_outputs())
+            raise EngineError(
+                f"{path}: expected inputs input_ids and attention_mask and an output logits, "
+                f"found {', '.join(sorted(inputs))} and {outputs}"
+            )
+        for name, entry in inputs.items():
+            if name not in _INPUTS:
+                raise EngineError(
+                    f"{path}: it needs the input {name}, and a text classifier is given {', '.join(_INPUTS)}: export "
+                    "it without"
+                )
+            if entry.type not in _INTEGERS:
+                raise EngineError(f"{path}: expected whole numbers as its input {name}, found {entry.type}")
+            if any(isinstance(size, int) for size in entry.shape):
+                raise EngineError(
+                    f"{path}: its input {name} has the fixed shape {entry.shape}: export it with dynamic axes, so that "
+                    "batches and texts of any length fit"
+                )
+        return {name: _INTEGERS[entry.type] for name, entry in inputs.items()}
 
     def _session(self, threads: int) -> Any:
         """Get the session of so many threads."""
@@ -120,5 +171,34 @@ def _open(path: Path, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as problem:  # ONNX Runtime's own exceptions share no base class
-        refuse_lfs_pointer(path, EngineError)
-        raise EngineError(f"{path}: ONNX Runtime cannot load it: {str(problem).strip()}") from None
+        for file in (path, *onnx_data(path)):
+            refuse_lfs_pointer(file, EngineError)
+        raise EngineError(f"{path}: ONNX Runtime cannot load it: {_told(problem)}") from None
+
+
+def _told(problem: Exception) -> str:
+    """Bring what ONNX Runtime says into one line."""
+    return " ".join(str(problem).split())
+
+
+def _find(request: Request) -> Candidate:
+    request.refuse_stale()
+    folder = request.folder
+    if plain := folder.plain_onnx(request.precision):
+        n_labels = None if folder.labels is None else len(folder.labels)
+
+        def start_plain(threads: int | None) -> OnnxEngine:
+            return OnnxEngine(plain[0], "int8" if request.precision == "int8" else None, threads, n_labels)
+
+        reason = f"{plain[0].relative_to(folder.path)} was exported by another program, and runs on every processor"
+        return Candidate(start_plain, reason, 70, precisions=("int8",))
+    export = request.export("onnx", "ONNX export")
+
+    def start(threads: int | None) -> OnnxEngine:
+        return OnnxEngine(request.path(export.file), export.precision, threads)
+
+    reason = "the folder has an export for ONNX Runtime, which runs on every processor"
+    return Candidate(start, reason, 40, export, ("int8",))
+
+
+ONNX = EngineRecord("onnx", _find)

@@ -250,7 +250,7 @@ def describe_model(model: ModelFolder) -> JsonObject:
     engines = sorted(path for path in model.manifest_file.parent.glob("*") if path.is_file())
     return {
         "name": model_name(model),
-        "sha256": model.weights_hash() or sha256(engines),
+        "sha256": model.weights_hash() or sha256(model.plain_onnx() or engines),
     }
 
 

@@ -36,7 +36,7 @@ from valence.reports.data_ref import DataRef
 from valence.reports.evaluation import EvaluationReport
 from valence.reports.model_ref import ModelRef
 from valence.reports.training import AgreementSample
-from valence.runtime.choice import EngineName
+from valence.runtime.choice import asked_for
 from valence.runtime.classifier import Classifier
 from valence.runtime.export.agreement import compare as compare_scores
 from valence.runtime.export.sample import BUILT_IN, Sample
@@ -203,7 +203,7 @@ class Remeasurer:
         export, engine = source.export, source.engine
         if export.file not in self._expected:
             self._expected[export.file] = self._by_the_weights(export)
-        running = load_folder(self.folder, engine=cast(EngineName, engine), labels=_numbers(export))
+        running = load_folder(self.folder, engine=engine, labels=_numbers(export))
         found = compare_scores(self._expected[export.file], _scores(running, self._sample_of(export)))
         used = f"{engine} {export.precision}"
         statements = replace(source, export=replace(export, agreement={engine: asdict(found)})).statements()
@@ -357,8 +357,8 @@ def load_like(folder: ModelFolder, engine: str, load: Callable[..., Classifier] 
     Raises:
         ModelError: if nothing can run the model.
     """
-    name, _, precision = engine.partition(" ")
-    options = {"precision": precision} if name == "torch" and precision in ("fp32", "bf16") else {}
+    name, precision = asked_for(engine)
+    options = {} if precision is None else {"precision": precision}
     try:
         return load(folder, engine=name, **options)
     except ValenceError:
