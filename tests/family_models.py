@@ -2,12 +2,22 @@
 
 from pathlib import Path
 
+from tokenizers.pre_tokenizers import ByteLevel
+
 from tiny import tiny_config
 from valence.families import FAMILIES
 from valence.folder import ModelFolder
 from words import WORDS
 
-_CORPUS = [f"{one} {other} {one}ing. It was {other}!" for one in WORDS if one.isalpha() for other in WORDS[9:14]]
+
+def _merges() -> list[tuple[str, str]]:
+    """Merges that make one token of each word with the space before it (training them would end in ties)."""
+    merges: dict[tuple[str, str], None] = {}
+    for word in WORDS:
+        letters = f"\u0120{word}" if word.isalpha() else ""
+        for end in range(1, len(letters)):
+            merges[letters[:end], letters[end]] = None
+    return list(merges)
 
 
 def write_tokenizer(architecture: str, folder: Path) -> int:
@@ -16,14 +26,11 @@ def write_tokenizer(architecture: str, folder: Path) -> int:
 
     record = FAMILIES[architecture].tokenizing
     if record.model == "BPE":
-        from tokenizers import ByteLevelBPETokenizer
-
         use = record.special
         special = [use.cls_token, use.pad_token, use.sep_token, use.unk_token, use.mask_token]  # in RoBERTa's order
-        trained = ByteLevelBPETokenizer()
-        trained.train_from_iterator(_CORPUS, vocab_size=400, special_tokens=special, show_progress=False)
-        trained.save_model(str(folder))
-        made = transformers.RobertaTokenizer.from_pretrained(folder)
+        merges = _merges()
+        tokens = [*special, *sorted(ByteLevel.alphabet()), *("".join(pair) for pair in merges)]
+        made = transformers.RobertaTokenizer({token: index for index, token in enumerate(tokens)}, merges)
     else:
         names = {"[PAD]": "pad_token", "[UNK]": "unk_token", "[CLS]": "cls_token", "[SEP]": "sep_token"}
         names["[MASK]"] = "mask_token"

@@ -507,7 +507,7 @@ def test_every_tensor_is_looked_at(tmp_path, tensors):
     [
         {"n_heads": 0}, {"n_heads": -2}, {"n_heads": 3}, {"n_heads": 8}, {"n_heads": 64}, {"n_heads": 10**30},
         {"n_layers": 0}, {"n_layers": -1}, {"n_layers": 1}, {"n_layers": 3}, {"n_layers": 10**9}, {"n_layers": 10**30},
-        {"activation": "silu"}, {"architecture": "roberta"}, {"n_heads": "x"}, {"layer_norm_eps": "x"},
+        {"activation": "silu"}, {"architecture": "xlnet"}, {"n_heads": "x"}, {"layer_norm_eps": "x"},
     ],
     ids=str,
 )  # fmt: skip
@@ -635,7 +635,7 @@ def written(content: bytes):
     return write
 
 
-VERSION = "valence_interface[] = {\n    1,"
+VERSION = "valence_interface[] = {\n    2,"
 CANNOT = "its kernels cannot be loaded: "
 AGAIN = "; install valence again, which compiles them anew"
 # What lies in the place of the kernels -> what is said of it.
@@ -653,16 +653,16 @@ UNFIT = {
         f"{CANNOT}.* is another library, or an older version's{AGAIN}",
     ),
     "an older version": (
-        lambda path: compile_variant(path, (VERSION, VERSION.replace("1,", "0,"))),
-        f"{CANNOT}.* is another version's: interface 0, expected 1{AGAIN}",
+        lambda path: compile_variant(path, (VERSION, VERSION.replace("2,", "1,"))),
+        f"{CANNOT}.* is another version's: interface 1, expected 2{AGAIN}",
     ),
     "a newer version that has no sizes": (
-        lambda path: compile_variant(path, (VERSION, "valence_interface[] = {2}; const int32_t sizes[] = {")),
-        f"{CANNOT}.* is another version's: interface 2, expected 1{AGAIN}",
+        lambda path: compile_variant(path, (VERSION, "valence_interface[] = {3}; const int32_t sizes[] = {")),
+        f"{CANNOT}.* is another version's: interface 3, expected 2{AGAIN}",
     ),
     "one number more in the shape": (
         lambda path: compile_variant(path, ("activation, head_activation;", "activation, head_activation, bits;")),
-        f"{CANNOT}.* is another version's: Shape has 48 bytes, expected 44{AGAIN}",
+        f"{CANNOT}.* is another version's: Shape has 52 bytes, expected 48{AGAIN}",
     ),
     "one pointer less in the model": (
         lambda path: compile_variant(
@@ -670,7 +670,7 @@ UNFIT = {
             ("const float *words_scale, *positions, *token_types; /* [V]", "const float *words_scale, *positions; /*"),
             ("model->token_types = weights->token_types;", "model->token_types = NULL;"),
         ),
-        f"{CANNOT}.* is another version's: Model has 80 bytes, expected 88{AGAIN}",
+        f"{CANNOT}.* is another version's: Model has 104 bytes, expected 112{AGAIN}",
     ),
 }
 

@@ -79,13 +79,14 @@ def command(
         answers = _in_windows(classifier, _live_windows())
     on_terminal = sys.stdout.isatty() and not as_json
     colours = on_terminal and "NO_COLOR" not in os.environ
-    unknown = 0
+    unknown, separators = 0, classifier.tokenizer.separators
     for text, prediction in answers:
-        unknown += bool(_unknown_note(text, prediction))
+        note = _unknown_note(text, prediction, separators)
+        unknown += bool(note)
         if as_json:
             line = _as_json(text, prediction)
         else:
-            line = _as_line(text, prediction, classifier.labels, on_terminal, colours)
+            line = _as_line(text, prediction, note, classifier.labels, on_terminal, colours)
         sys.stdout.write(line + "\n")
     if unknown and not on_terminal:  # there each line says it
         warnings.warn(
@@ -95,9 +96,9 @@ def command(
         )
 
 
-def _unknown_note(text: Text, prediction: Prediction) -> str:
+def _unknown_note(text: Text, prediction: Prediction, separators: int) -> str:
     """Say so of a text that is mostly made of what the model does not know."""
-    own = prediction.n_tokens - (2 if isinstance(text, str) else 3)  # without [CLS] and [SEP]
+    own = prediction.n_tokens - (2 if isinstance(text, str) else 2 + separators)  # without special tokens
     return f"  ({prediction.n_unknown} of {own} tokens unknown)" if 2 * prediction.n_unknown > own else ""
 
 
@@ -140,7 +141,9 @@ def _as_json(text: Text, prediction: Prediction) -> str:
     return json_line(written)
 
 
-def _as_line(text: Text, prediction: Prediction, labels: tuple[str, ...], on_terminal: bool, colours: bool) -> str:
+def _as_line(
+    text: Text, prediction: Prediction, unknown: str, labels: tuple[str, ...], on_terminal: bool, colours: bool
+) -> str:
     written = one_line(text if isinstance(text, str) else "\t".join(text))
     label = one_line(prediction.label)
     if not on_terminal:
@@ -149,7 +152,7 @@ def _as_line(text: Text, prediction: Prediction, labels: tuple[str, ...], on_ter
     note = "  (truncated)" if prediction.truncated else ""
     if prediction.windows is not None:
         note = f"  ({len(prediction.windows)} windows)"
-    note += _unknown_note(text, prediction)
+    note += unknown
     label = label.ljust(width)
     if colours:
         label = click.style(label, fg=_COLOURS[labels.index(prediction.label) % len(_COLOURS)], bold=True)

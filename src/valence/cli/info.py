@@ -10,7 +10,7 @@ import click
 
 from valence.cli.output import echo_json, one_line
 from valence.errors import ValenceError
-from valence.families import family_of
+from valence.families import config_key, family_of
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
 from valence.processors import available_cpus, cgroup_cpus, processor_features, processor_name
@@ -20,13 +20,13 @@ from valence.text.tokenizer import Tokenizer
 
 __all__ = ["command"]
 
-# What is shown of config.json: our name, then the key of DistilBERT and that of BERT.
-_SHAPE = (
-    ("layers", "n_layers", "num_hidden_layers"),
-    ("width", "dim", "hidden_size"),
-    ("heads", "n_heads", "num_attention_heads"),
-    ("feed_forward_width", "hidden_dim", "intermediate_size"),
-)
+# What is shown of config.json.
+_SHAPE = {
+    "layers": "n_layers",
+    "width": "hidden_size",
+    "heads": "n_heads",
+    "feed_forward_width": "intermediate_size",
+}
 
 
 @click.command(
@@ -56,11 +56,12 @@ def command(model: str, revision: str | None, as_json: bool) -> None:
 def _describe(folder: ModelFolder) -> dict[str, Any]:
     config = folder.config
     manifest = read_manifest(folder)
+    sizes = {name: config_key(config.get("model_type"), ours) for name, ours in _SHAPE.items()}
     return {
         "name": folder.name,
         "path": str(folder.path),
         "architecture": config.get("model_type"),
-        "shape": {name: config[key] for name, *keys in _SHAPE for key in keys if key in config},
+        "shape": {name: config[key] for name, key in sizes.items() if key in config},
         "parameters": folder.n_parameters,
         "weights": [file.name for file in folder.weight_files],
         "classes": None if folder.labels is None else list(folder.labels),

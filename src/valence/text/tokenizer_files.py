@@ -95,7 +95,7 @@ def read_tokenizer(folder: ModelFolder) -> FoundTokenizer:
 
 
 def settings_of(
-    content: Mapping[str, Any], rust: RustTokenizer, names: Mapping[str, str], kind: Tokenizing | None = None
+    content: dict[str, object], rust: RustTokenizer, names: Mapping[str, str], kind: Tokenizing | None = None
 ) -> dict[str, object]:
     """Write down how a tokenizer works, for the tokenizer_config.json beside its tokenizer.json.
 
