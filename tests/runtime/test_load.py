@@ -139,6 +139,18 @@ def test_onnx_file_of_another_graph(model):
         valence.load(model)
 
 
+def test_int8_can_be_asked_for(every_engine, model):
+    """Whichever export is the default."""
+    assert valence.load(every_engine, engine="onnx", precision="int8").engine.name == "onnx int8"
+    assert valence.load(every_engine, precision="int8", labels=["x", "y", "z"]).engine.name.endswith(" int8")
+    assert valence.load("default", precision="int8").engine.name.endswith(" int8")
+    for engine in ("auto", "onnx"):
+        with pytest.raises(EngineError, match=r"no ONNX export in int8; make one with: valence .* int8"):
+            valence.load(model, engine=engine, precision="int8")
+    with pytest.raises(EngineError, match="torch runs weights in fp32 or bf16, and int8 was asked for"):
+        valence.load(model, engine="torch", precision="int8")
+
+
 def test_labels_override(model):
     assert valence.load(model, labels=["bad", "good"]).labels == ("bad", "good")
     assert valence.load(model, labels=iter_once(("bad", "good"))).labels == ("bad", "good")
