@@ -1,10 +1,11 @@
 """Cards of reports that another version wrote: metrics that it did not have, or had more of; settings and outcomes."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 from markdown_it import MarkdownIt
 from test_card_render import HOSTILE, shown
 
-from conftest import Carded
 from valence.card.anchors import read_anchors
 from valence.card.check.compare import check_card
 from valence.card.check.remeasure import Remeasurer
@@ -16,11 +17,14 @@ from valence.reports.codec import encode_report, read_report
 from valence.reports.evaluation import EvaluationReport
 from valence.reports.training import TrainingReport
 
+if TYPE_CHECKING:
+    from conftest import Carded
+
 NEW = {"title": "balanced accuracy", "kind": "share"}
 METRICS = ("accuracy", "precision", "recall", "f1", "auc", "loss", "mcc")
 
 
-def rewrite(carded: Carded, name: str = "evaluation-reviews.json", **more: tuple[dict, object]) -> None:
+def rewrite(carded: "Carded", name: str = "evaluation-reviews.json", **more: tuple[dict, object]) -> None:
     """Write an evaluation as a version with more metrics would."""
     path = carded.folder / "reports" / "evaluation-reviews.json"
     content = encode_report(read_report(path, EvaluationReport))
@@ -30,7 +34,7 @@ def rewrite(carded: Carded, name: str = "evaluation-reviews.json", **more: tuple
     write_json(carded.folder / "reports" / name, content)
 
 
-def without(carded: Carded, lacking: tuple[str, ...], how: str) -> None:
+def without(carded: "Carded", lacking: tuple[str, ...], how: str) -> None:
     """Write an evaluation as a version with fewer metrics did, or one in which some are not defined."""
     report = carded.report("evaluation-reviews.json")
     described = report.pop("metrics")
@@ -45,7 +49,7 @@ def without(carded: Carded, lacking: tuple[str, ...], how: str) -> None:
     write_json(carded.folder / "reports" / "evaluation-reviews.json", report)
 
 
-def outcomes(carded: Carded) -> dict[str, str]:
+def outcomes(carded: "Carded") -> dict[str, str]:
     sources = read_sources(carded.model)
     readme = parse_readme(render(sources), "README.md")
     checked = check_card(sources, readme, Remeasurer(sources, [carded.data]))
