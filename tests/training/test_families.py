@@ -165,3 +165,26 @@ def test_a_raw_model_is_pretrained_and_distilled(architecture, corpus, tmp_path,
         scores = expected[1, place].softmax(-1)
         for fill in fills:
             assert fill.score == pytest.approx(float(scores[fill.token_id]), abs=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", [*_NEW, "bert"])
+def test_layers_are_matched_where_the_network_stays_what_it_is(architecture, tmp_path):
+    from valence.cli.distill import command
+
+    data = tmp_path / "pairs.jsonl"
+    rows = [("good film", "great film", "same"), ("good film", "bad plot", "other"), ("my dog", "the dog", "same")]
+    keys = ("sentence1", "sentence2", "label")
+    data.write_text("".join(json.dumps(dict(zip(keys, row, strict=True))) + "\n" for row in rows * 8))
+    teacher = make_family_model(tmp_path / "teacher", architecture, labels=("other", "same")).path
+    arguments = (data, "--teacher", teacher, "--layer-by-layer", "--layers", 1, "--out", tmp_path / "out")
+    settings = ("--epochs", 1, "--batch-size", 8)
+    run = [str(one) for one in (*arguments, *settings)]
+    if architecture == "bert":
+        with pytest.raises(
+            valence.ValenceError, match="a BERT is matched as a DistilBERT, which cannot tell the texts"
+        ):
+            command.main(run, standalone_mode=False)
+        return
+    command.main(run, standalone_mode=False)
+    check_with_transformers(tmp_path / "out", [("good film", "bad plot"), ("my dog", "the dog, the cute dog")])

@@ -159,7 +159,7 @@ class TaskModel(nn.Module):
         Args:
             input_ids: int64 [B, T].
             attention_mask: [B, T], 1 for a token and 0 for padding; None where nothing is padded.
-            token_type_ids: int64 [B, T]; None for all zeros. Not read by DistilBERT.
+            token_type_ids: int64 [B, T]; None for all zeros. Not read by families without token types.
 
         Returns:
             Logits: [B, T, V] for masked words, [B, C] otherwise.

@@ -16,6 +16,7 @@ from valence.errors import InputError, TrainingError
 from valence.evaluation.evaluate import require_single_label
 from valence.evaluation.measure import f1_of_classes
 from valence.evaluation.speed import seconds_in_turn
+from valence.families import FAMILIES
 from valence.folder import ModelFolder
 from valence.model.heads import TaskModel
 from valence.progress import OnProgress, silent
@@ -95,7 +96,12 @@ class ClassifierDistilling(Distilling):
         if not 0.0 <= self.soft_weight <= 1.0:
             raise InputError(f"the weight of soft targets must lie in [0, 1], found {self.soft_weight}")
         if self.layer_by_layer and any(isinstance(text, tuple) for text in self.train.texts):
-            raise InputError("layer by layer reads single texts, not pairs: a DistilBERT cannot tell the two apart")
+            theirs = self.teachers[0].family
+            if theirs.trained_as != theirs.name:
+                raise InputError(
+                    f"layer by layer a {theirs.title} is matched as a {FAMILIES[theirs.trained_as].title}, which "
+                    "cannot tell the texts of a pair apart: give single texts"
+                )
 
     @property
     def max_length(self) -> int:
