@@ -84,6 +84,25 @@ def test_problem_type_that_is_none(tmp_path: Path, value: Any):
         _ = model(tmp_path, problem_type=value).problem_type
 
 
+def test_a_number_of_labels_that_no_memory_holds(tmp_path: Path):
+    with pytest.raises(ConfigError, match="num_labels must be a positive number up to 1,000,000, found 1000000000000"):
+        _ = model(tmp_path, num_labels=10**12).labels
+
+
+@pytest.mark.parametrize(
+    ("config", "limit"),
+    [
+        ({"model_type": "xlm-roberta", "max_position_embeddings": 102, "pad_token_id": 1}, 100),
+        ({"model_type": "deberta-v2", "max_position_embeddings": 102, "pad_token_id": 0}, 102),
+        ({"model_type": "gpt2", "n_positions": 64}, 64),
+        ({"model_type": "t5"}, 512),
+    ],
+)
+def test_the_limit_of_other_families(tmp_path: Path, config: dict[str, Any], limit: int):
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert ModelFolder(tmp_path, "other").max_position_embeddings == limit
+
+
 @pytest.mark.parametrize("value", [0, 2, "512", 512.0, True, None])
 def test_limit_that_makes_no_sense(tmp_path: Path, value: Any):
     with pytest.raises(ConfigError, match="max_position_embeddings must be a number above 2, found"):

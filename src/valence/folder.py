@@ -36,6 +36,12 @@ PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "r
 _BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids", "n_averaged")
 _PLACEHOLDER = re.compile(r"(LABEL_)?\d+")
 _USUAL_POSITIONS = 512
+_MOST_LABELS = 1_000_000
+# What others call the longest text, and whose first rows of positions are for padding.
+_OTHER_LIMITS = ("n_positions", "max_seq_len", "max_sequence_length")
+_POSITIONS_AFTER_PADDING = frozenset(
+    {"xlm-roberta", "xlm-roberta-xl", "camembert", "xmod", "data2vec-text", "roberta-prelayernorm", "longformer"}
+)
 _MOST_POSITIONS = 1 << 24  # transformers writes 10^30 where a tokenizer has no limit
 
 
@@ -65,20 +71,25 @@ def onnx_data_files(file: str, names: Iterable[str]) -> list[str]:
     return sorted(name for name in names if name.startswith((f"{file}_data", f"{file}.data")))
 
 
-def unknown_family(config_file: object, model_type: object, export: str | None = None) -> ConfigError:
+def unknown_family(
+    config_file: object, model_type: object, export: str | None = None, in_int8: str | None = None
+) -> ConfigError:
     """Make the error for weights of a family of which there is no record.
 
     Args:
         config_file: where it is named.
         model_type: what it is called there.
         export: another program's ONNX export of the model, if there is one.
+        in_int8: such an export in int8, if there is one.
 
     Returns:
         The error; says what would help.
     """
     helps = (
-        f"the folder's {export} classifies, and does nothing else"
+        f"its {export} classifies, and does nothing else"
         if export
+        else f"its {in_int8} classifies with precision int8 (--precision int8), and does nothing else"
+        if in_int8
         else "a classifier of another family runs where its folder has an ONNX export as onnx/model.onnx, which "
         "optimum or torch.onnx.export writes"
     )
@@ -122,9 +133,12 @@ class ModelFolder:
         found = self.config.get("model_type")
         family = family_of(found)
         if family is None:
-            export = [str(file.relative_to(self.path)) for file in self.plain_onnx()[:1]]
-            raise unknown_family(self.path / "config.json", found, *export)
+            raise unknown_family(self.path / "config.json", found, *map(self._plain_name, (None, "int8")))
         return family
+
+    def _plain_name(self, precision: str | None) -> str | None:
+        """Name another program's export, if there is one."""
+        return next((str(file.relative_to(self.path)) for file in self.plain_onnx(precision)[:1]), None)
 
     @property
     def architecture(self) -> Architecture:
@@ -148,8 +162,11 @@ class ModelFolder:
         return listed
 
     def _count(self, value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigError(f"{self.path / 'config.json'}: num_labels must be a positive number, found {value!r}")
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST_LABELS:
+            raise ConfigError(
+                f"{self.path / 'config.json'}: num_labels must be a positive number up to {_MOST_LABELS:,}, found "
+                f"{value!r:.40}"
+            )
         return value
 
     @property
@@ -174,7 +191,7 @@ class ModelFolder:
         family = family_of(model_type)
         value = self.config.get("max_position_embeddings", _USUAL_POSITIONS)
         if family is None and isinstance(model_type, str) and (value is None or type(value) is int):
-            return self._longest_of_unknown_family(value)
+            return self._longest_of_unknown_family(self.config.get("max_position_embeddings"))
         if isinstance(value, bool) or not isinstance(value, int) or value < 3:
             raise ConfigError(
                 f"{self.path / 'config.json'}: max_position_embeddings must be a number above 2, found {value!r}"
@@ -187,14 +204,17 @@ class ModelFolder:
             raise ConfigError(f"{self.path / 'config.json'}: max_position_embeddings {value} leaves no room for a text")
         return longest
 
-    def _longest_of_unknown_family(self, positions: int | None) -> int:
+    def _longest_of_unknown_family(self, positions: object) -> int:
         """Take the least that config.json and tokenizer_config.json say; either may hold what says nothing."""
         file = self.path / "tokenizer_config.json"
         said = read_json(file).get("model_max_length") if file.is_file() else None
         pad = self.config.get("pad_token_id")
-        if positions is not None and isinstance(pad, int) and 0 < (usual := positions - pad - 1) < positions:
+        if positions is None:
+            positions = next((one for key in _OTHER_LIMITS if type(one := self.config.get(key)) is int), None)
+        if isinstance(positions, int) and isinstance(pad, int) and 0 < (usual := positions - pad - 1) < positions:
             # RoBERTa and those that came of it have rows for padding and what is before it: 514 for 512 tokens.
-            positions = usual if usual.bit_count() == 1 and positions.bit_count() > 1 else positions
+            known = self.config.get("model_type") in _POSITIONS_AFTER_PADDING
+            positions = usual if known or (usual.bit_count() == 1 and positions.bit_count() > 1) else positions
         sane = [value for value in (said, positions) if isinstance(value, int) and 3 <= value <= _MOST_POSITIONS]
         return min(sane, default=_USUAL_POSITIONS)
 
@@ -276,8 +296,9 @@ class ModelFolder:
             return "exported engines only"
         if self.plain_onnx():
             return f"another program's ONNX export of a {self.config.get('model_type') or 'model'} only"
-        in_int8 = [str(file.relative_to(self.path)) for file in self.plain_onnx("int8")[:1]]
-        return f"no weights ({in_int8[0]} runs with --precision int8)" if in_int8 else "no weights"
+        if in_int8 := self._plain_name("int8"):
+            return f"no weights ({in_int8} runs with --precision int8)"
+        return "no weights"
 
     @property
     def reports(self) -> Path:

@@ -21,7 +21,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from valence.errors import ConfigError, DataError, HubError, InputError, ModelNotFoundError, ValenceError
+from valence.errors import (
+    ConfigError,
+    DataError,
+    HubError,
+    InputError,
+    MissingExtraError,
+    ModelNotFoundError,
+    ValenceError,
+)
 from valence.families import FAMILIES, family_of
 from valence.files import read_json
 from valence.folder import PLAIN_ONNX, TOKENIZER_FILES, ModelFolder, onnx_data_files, unknown_family
@@ -132,14 +140,18 @@ def _model_files(name: str, engine: str, precision: str | None, files: list[str]
         )
     export = [] if plain is None else [plain, *onnx_data_files(plain, files)]
     model_type = read_json(read("config.json"), ConfigError).get("model_type")
+    quantised = next((file for file in PLAIN_ONNX["int8"] if file in files), None)
     if family_of(model_type) is None:  # said before anything large is downloaded for nothing
         if not export:
-            raise unknown_family(f"{name} on the hub", model_type)
+            raise unknown_family(f"{name} on the hub", model_type, None, quantised)
         if not {"tokenizer.json", "vocab.txt", "vocab.json"} & set(files):
             raise _no_tokenizer(name, files)
     if family_of(model_type) is None or not weights:
         return small + export
-    is_wanted = engine == "onnx" or precision == "int8" or (engine == "auto" and find_spec("torch") is None)
+    has_torch = find_spec("torch") is not None
+    if not (has_torch or export or quantised is None) and (engine, precision) == ("auto", None):
+        raise MissingExtraError("train", f"{name} on the hub runs with precision int8 (--precision int8); in fp32 it")
+    is_wanted = engine == "onnx" or precision == "int8" or (engine == "auto" and not has_torch)
     return small + (export if export and is_wanted else weights)
 
 
@@ -353,7 +365,7 @@ def _hub_problems() -> tuple[type[Exception], ...]:
     """What the client raises: refusals, network errors, full disks, ids and answers that are none."""
     from huggingface_hub.errors import HTTPError, XetDownloadError  # type: ignore[attr-defined]
 
-    return (HTTPError, OSError, ValueError, KeyError, XetDownloadError)
+    return (HTTPError, OSError, ValueError, KeyError, TypeError, AttributeError, XetDownloadError)
 
 
 def _is_silence(problem: Exception) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,4 +160,33 @@ def test_a_record_of_no_use_is_refused(toy: Family) -> None:
     with pytest.raises(InputError, match="the family 'headless' has no head for classification"):
         register_family(dataclasses.replace(toy, name="headless", heads={}))
     assert family_of("headless") is None
+    bert = FAMILIES["bert"]
+    classifier = bert.heads["classification"]
+    for change, message in (
+        ({"keys": bert.keys[1:]}, "no key gives vocab_size"),
+        ({"same": {"dropout": "nope"}}, "a field is like nope, which no key gives"),
+        ({"heads": {**bert.heads, "fortune": classifier}}, "there is no task fortune"),
+        ({"heads": {"classification": dataclasses.replace(classifier, activation="swish")}}, "activation 'swish'"),
+        (
+            {"heads": {"classification": Head((*classifier.tensors, classifier.tensors[0]))}},
+            "pooler.dense.weight twice",
+        ),
+        ({"layer": (*bert.layer, ("more", "more"))}, "more is a tensor of every layer and has no {}"),
+        ({"embeddings": (*bert.embeddings, bert.embeddings[0])}, "embeddings.words.weight is named twice"),
+        ({"becomes": "nobody"}, "it becomes 'nobody', which is no family"),
+        ({"tokenizing": dataclasses.replace(bert.tokenizing, model="Unigram")}, "the tokenizer's model is 'Unigram'"),
+    ):
+        with pytest.raises(InputError, match=re.escape(message)):
+            register_family(dataclasses.replace(bert, name="other", **change))
     assert family_of(["toy"]) is None
+    with pytest.raises(InputError, match="a family is a Family with a name, found 'bert'"):
+        register_family("bert")  # type: ignore[arg-type]
+
+
+def test_a_record_without_a_tensor_that_the_network_has_is_named(base: Path) -> None:
+    from valence.checkpoint.checkpoint import load_base
+    from valence.errors import ConfigError
+
+    FAMILIES["toy"] = dataclasses.replace(_TOY, layer=_TOY.layer[1:])
+    with pytest.raises(ConfigError, match="the record of the family 'toy' names no tensor for encoder"):
+        load_base(ModelFolder(base, "toy"), "toy", ("a", "b"), 0)

@@ -47,7 +47,7 @@ def test_engine_asked_for_and_not_there(model):
     shutil.rmtree(model / "onnx")
     with pytest.raises(EngineError, match="no ONNX export; make one with: valence export"):
         valence.load(model, engine="onnx")
-    with pytest.raises(EngineError, match="holds no weights"):
+    with pytest.raises(EngineError, match="nothing to run: expected weights"):
         valence.load(model)
 
 

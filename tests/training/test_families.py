@@ -55,7 +55,7 @@ def check_with_transformers(folder: Path, texts: list) -> None:
         assert np.abs(valence.load(folder, engine=engine).logits(texts) - expected).max() < 1e-4
 
 
-@pytest.mark.slow(keep=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", _NEW)
 def test_fine_tuning_learns_and_resumes_to_the_same_weights(architecture, train_tsv, dev_tsv, tmp_path, monkeypatch):
     base = make_family_model(tmp_path / "base", architecture, "masked-lm").path
@@ -73,7 +73,7 @@ def test_fine_tuning_learns_and_resumes_to_the_same_weights(architecture, train_
     check_with_transformers(tmp_path / "whole", _TEXTS)
 
 
-@pytest.mark.slow(keep=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", [*_NEW, "distilbert"])
 def test_frozen_embeddings_stay_and_the_rest_moves(architecture, train_tsv, tmp_path, monkeypatch):
     base = make_family_model(tmp_path / "base", architecture, "masked-lm").path
@@ -137,7 +137,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.slow(keep=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", _NEW)
 def test_a_raw_model_is_pretrained_and_distilled(architecture, corpus, tmp_path, monkeypatch):
     from valence.cli.distill import command as distil
@@ -188,3 +188,43 @@ def test_layers_are_matched_where_the_network_stays_what_it_is(architecture, tmp
         return
     command.main(run, standalone_mode=False)
     check_with_transformers(tmp_path / "out", [("good film", "bad plot"), ("my dog", "the dog, the cute dog")])
+
+
+def test_fresh_embeddings_are_not_frozen(train_tsv, tmp_path):
+    from valence.cli.distill import command
+
+    teacher = make_family_model(tmp_path / "teacher", "mpnet").path
+    arguments = (
+        train_tsv,
+        "--teacher",
+        teacher,
+        "--hidden-size",
+        16,
+        "--freeze",
+        "embeddings",
+        "--out",
+        tmp_path / "o",
+    )
+    with pytest.raises(valence.ValenceError, match="16 wide starts with fresh embeddings, as its base is 32 wide"):
+        command.main([str(one) for one in arguments], standalone_mode=False)
+
+
+def test_types_of_another_tokenizer_reach_every_engine(tmp_path):
+    """A RoBERTa that was trained with BERT's tokenizer, whose pairs have token types."""
+    from valence.runtime.export.export import export_model
+    from valence.runtime.export.sample import Sample
+
+    folder = make_family_model(tmp_path / "model", "roberta", n_token_types=2)
+    for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt"):
+        (folder.path / file).unlink(missing_ok=True)
+    names = ["[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film"]
+    (folder.path / "vocab.txt").write_text("".join(f"{name}\n" for name in names))
+    (folder.path / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+    export_model(folder)
+    pairs = [("good film", "bad film"), ("film", "good")]
+    check_with_transformers(folder.path, pairs)
+    export_model(folder, "int8", Sample(["good film", "bad"]), allow_disagreement=True)
+    expected = valence.load(folder.path, engine="torch").logits(pairs)
+    swapped = valence.load(folder.path, engine="torch").logits([(" ".join(pair), "") for pair in pairs])
+    found = valence.load(folder.path, engine="onnx").logits(pairs)
+    assert np.abs(found - expected).max() < 0.3 * np.abs(swapped - expected).max()

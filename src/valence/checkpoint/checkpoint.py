@@ -23,7 +23,7 @@ from valence.checkpoint.names import (
     tensor_names,
 )
 from valence.checkpoint.tensors import read_tensors, write_tensors
-from valence.errors import CheckpointError, MissingHeadError, listed
+from valence.errors import CheckpointError, ConfigError, MissingHeadError, listed
 from valence.families import FAMILIES, Architecture, Task
 from valence.files import write_json
 from valence.folder import ModelFolder
@@ -289,7 +289,10 @@ def _no_encoder(architecture: Architecture, tensors: dict[str, Tensor]) -> str:
 def _missing_head(folder: ModelFolder, architecture: Architecture, tensors: dict[str, Tensor], task: Task) -> str:
     """Say what head a checkpoint lacks, what it may have instead, and what to do."""
     known, advice = known_head_names(architecture), _TASK_ADVICE[task].format(name=folder.name)
-    beside = [name for name in sorted(tensors) if name not in known and not is_within_encoder(name)]
+    others = tuple(f"{module}." for module in FAMILIES[architecture].other_heads)
+    beside = [
+        name for name in sorted(tensors) if not (name in known or name.startswith(others) or is_within_encoder(name))
+    ]
     if not beside:
         return f"{_TASK_NEEDS[task]} ({advice})"
     expected = [name for name in head_names(architecture, task).values() if name.endswith(".weight")]
@@ -316,6 +319,10 @@ def _misfits(model: TaskModel, tensors: dict[str, Tensor], optional: frozenset[s
     """List tensors that are missing, unexpected, or of a wrong shape or type: the first of each kind, and a count."""
     parameters = dict(model.named_parameters())  # a tied projection is not listed again
     names = tensor_names(model.config, model.task)
+    if unnamed := [ours for ours in parameters if ours not in names]:
+        raise ConfigError(
+            f"the record of the family {model.config.architecture!r} names no tensor for {listed(unnamed, 3)}"
+        )
     wanted = {names[ours]: parameter for ours, parameter in parameters.items()}
     missing: list[str] = []
     shapes: list[str] = []

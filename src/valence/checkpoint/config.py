@@ -62,6 +62,8 @@ def encoder_config(folder: ModelFolder) -> EncoderConfig:
         return EncoderConfig(architecture=family.name, **values)
     except ConfigError as problem:
         raise ConfigError(f"{where}: {problem}") from None
+    except TypeError as problem:  # a field too many or too few
+        raise ConfigError(f"the record of the family {family.name!r} does not describe an encoder: {problem}") from None
 
 
 def _is_a(value: object, expected: type) -> bool:

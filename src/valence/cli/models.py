@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import click
 
-from valence.cli.output import echo_json
+from valence.cli.output import echo_json, one_line
 from valence.hub import search_models
 
 __all__ = ["command"]
@@ -36,4 +36,4 @@ def command(query: str | None, limit: int, as_json: bool) -> None:
         click.echo("no such models", err=True)
     for model in models:
         figures = f"{model.downloads:,} downloads\t{model.likes:,} likes"
-        click.echo(f"{model.id}\t{model.family or '-'}\t{figures}\t{model.runs_from}")
+        click.echo(one_line(f"{model.id}\t{model.family or '-'}\t{figures}\t{model.runs_from}"))

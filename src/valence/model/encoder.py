@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from valence.model.attention import SelfAttention
-from valence.model.config import EncoderConfig
+from valence.model.config import ACTIVATIONS, EncoderConfig
 from valence.model.dropout import Dropout
 
 __all__ = ["Activation", "Encoder", "distance_buckets", "initialise_weights"]
@@ -29,6 +29,7 @@ class Activation(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
+        assert name in (*ACTIVATIONS, "tanh"), f"no such activation: {name!r}"
         self.name = name
 
     def forward(self, values: Tensor) -> Tensor:

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import get_args
 
 from valence.errors import EngineError, InputError, ValenceError
+from valence.families import FAMILIES
 from valence.files import fingerprint
 from valence.folder import ModelFolder
 from valence.runtime.engine import Candidate, Engine, Precision, Request, TorchPrecision
 from valence.runtime.manifest import Export, read_manifest
-from valence.runtime.registry import AUTO, ENGINES, engine_names
+from valence.runtime.registry import AUTO, BUILT_IN, ENGINES, engine_names
 from valence.runtime.threads import check_threads
 
 __all__ = ["EngineChoice", "EngineName", "asked_for", "choose_engine", "open_engine"]
@@ -72,6 +73,12 @@ def choose_engine(folder: ModelFolder, engine: EngineName = AUTO, precision: Pre
             found[name] = record.find(request)
         except ValenceError as problem:
             problems[name] = problem
+        except Exception as problem:
+            if record.name in BUILT_IN:
+                raise
+            problems[name] = EngineError(
+                f"the engine {name} cannot say what it runs: {type(problem).__name__}: {problem}"
+            )
     others = {name: str(problem) for name, problem in problems.items()}
     passed_over: list[str] = []
     ranked = [(candidate.rank, name) for name, candidate in found.items() if candidate.rank is not None]
@@ -87,6 +94,12 @@ def choose_engine(folder: ModelFolder, engine: EngineName = AUTO, precision: Pre
         raise EngineError(
             f"{folder.name}: {others[passed_over[0]]}, and no other engine can run it here; "
             f"--engine {passed_over[0]} runs it all the same"
+        )
+    if not (folder.weight_files or folder.manifest_file.is_file() or folder.plain_onnx() or folder.plain_onnx("int8")):
+        raise EngineError(
+            f"{folder.path}: nothing to run: expected weights (model.safetensors or pytorch_model.bin) of "
+            f"{', '.join(FAMILIES)}, or of any family an ONNX export as onnx/model.onnx, which optimum or "
+            f"torch.onnx.export writes; it holds no weights of the {folder.config.get('model_type') or 'model'}"
         )
     raise problems["onnx" if precision == "int8" else "torch"]  # what would be there with the least ado
 

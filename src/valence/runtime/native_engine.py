@@ -351,6 +351,9 @@ def _find(request: Request) -> Candidate:
     request.refuse_stale()
     if reason := why_not_native():
         raise EngineError(f"the native engine cannot run: {reason}")
+    family = family_of(request.folder.config.get("model_type"))
+    if family is not None and family.why_not_native is not None:
+        raise EngineError(f"the native engine does not run {family.title}: {family.why_not_native}")
     export = request.export("onnx", "int8 export", "--precision int8", with_tensors=True)
     tensors = request.path(str(export.beside))
 

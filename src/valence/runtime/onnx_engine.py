@@ -62,19 +62,9 @@ class OnnxEngine:
         with native_calls:
             session = self._session(self.sessions)
         outputs = {entry.name: entry.shape for entry in session.get_outputs() if entry.type in _FLOATS}
-        tables = [_LOGITS] if _LOGITS in outputs else [name for name, shape in outputs.items() if len(shape) == 2]
-        self._output = next(iter(tables or outputs), "")
+        self._output = _choose_output(outputs, n_labels)
         self._types = self._types_of(session)
-        shape = outputs[self._output]
-        if len(shape) != 2 or not isinstance(shape[1], int):
-            with native_calls:
-                trial = TokenBatch(np.zeros((2, 3), dtype=np.int64), np.ones((2, 3), dtype=np.int64))
-                shape = self._run(session, trial).shape
-        if len(shape) != 2:
-            raise EngineError(
-                f"{path}: its output {self._output} has {len(shape)} dimensions, and that of a text classifier has 2"
-            )
-        self._n_classes = int(shape[1])
+        self._n_classes = self._count_classes(session, outputs[self._output])
         if self._output != _LOGITS and self._n_classes != n_labels:
             raise EngineError(
                 f"{path}: expected an output logits, or one with a column for each of the {n_labels or 'unnamed'} "
@@ -118,6 +108,28 @@ class OnnxEngine:
             raise EngineError(f"ONNX Runtime failed on a batch of {batch.input_ids.shape}: {_told(problem)}") from None
         return logits.astype(np.float32, copy=False)
 
+    def _count_classes(self, session: Any, shape: list[int | str | None]) -> int:
+        """Tell the width of the output; where the graph leaves it open, or its name, by texts of two lengths."""
+        if self._output == _LOGITS and len(shape) == 2 and isinstance(shape[1], int):
+            return shape[1]
+        found: list[NDArray[np.float32]] = []
+        for n_tokens in (3, 4):
+            ids = np.zeros((2, n_tokens), dtype=np.int64)
+            with native_calls:
+                found.append(self._run(session, TokenBatch(ids, np.ones_like(ids))))
+        if found[0].ndim != 2 or found[0].shape != found[1].shape:
+            shapes = [" x ".join(map(str, one.shape)) for one in found]
+            raise EngineError(
+                f"{self.files[0]}: its output {self._output} is {shapes[0]} for 2 texts of 3 tokens and {shapes[1]} "
+                "for 2 of 4; a text classifier's has a row for each text and a column for each class"
+            )
+        if found[0].shape[1] > 1 and self._output != _LOGITS and _are_probabilities(found):
+            raise EngineError(
+                f"{self.files[0]}: its output {self._output} holds probabilities, and logits are needed: export the "
+                "model without the softmax"
+            )
+        return int(found[0].shape[1])
+
     def _types_of(self, session: Any) -> dict[str, type[np.integer[Any]]]:
         """Read which inputs a graph has, and of which types."""
         path, inputs = self.files[0], {entry.name: entry for entry in session.get_inputs()}
@@ -159,6 +171,19 @@ class OnnxEngine:
                 keep_for_ever(session)
         self._by_threads = {threads: session for threads, session in self._by_threads.items() if threads == 1}
         self._lock = threading.Lock()
+
+
+def _choose_output(outputs: dict[str, list[int | str | None]], n_labels: int | None) -> str:
+    """Choose the output that is most like a classifier's: by its name, then by its width, then by its form."""
+    if _LOGITS in outputs:
+        return _LOGITS
+    tables = {name: shape for name, shape in outputs.items() if len(shape) == 2}
+    fitting = [name for name, shape in tables.items() if shape[1] == n_labels]
+    return next(iter([*fitting, *tables, *outputs]), "")
+
+
+def _are_probabilities(found: list[NDArray[np.float32]]) -> bool:
+    return all(bool((one >= 0).all()) and np.allclose(one.sum(axis=1), 1.0, atol=1e-4) for one in found)
 
 
 def _open(path: Path, threads: int) -> Any:

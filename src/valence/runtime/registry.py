@@ -9,12 +9,14 @@ from valence.runtime.onnx_engine import ONNX
 from valence.runtime.openvino_record import OPENVINO
 from valence.runtime.torch_record import TORCH
 
-__all__ = ["AUTO", "ENGINES", "engine_names", "register_engine"]
+__all__ = ["AUTO", "BUILT_IN", "ENGINES", "engine_names", "register_engine"]
 
 AUTO = "auto"
 """The name for whichever engine is best."""
 ENGINES: dict[str, EngineRecord] = {record.name: record for record in (NATIVE, ONNX, OPENVINO, TORCH)}
 """By name."""
+BUILT_IN = frozenset(ENGINES)
+"""The names of those that valence brings."""
 
 
 def engine_names() -> tuple[str, ...]:
@@ -36,13 +38,16 @@ def register_engine(record: EngineRecord) -> Callable[[], None]:
         What takes it back.
 
     Raises:
-        InputError: if there is one of that name already.
+        InputError: if there is one of that name already, or the name is no word.
     """
+    if not isinstance(record, EngineRecord) or not isinstance(record.name, str) or not record.name.isidentifier():
+        raise InputError(f"an engine is an EngineRecord whose name is a word, found {record!r:.80}")
     if record.name in engine_names():
         raise InputError(f"there is an engine {record.name!r} already")
     ENGINES[record.name] = record
 
     def take_back() -> None:
-        del ENGINES[record.name]
+        if ENGINES.get(record.name) is record:
+            del ENGINES[record.name]
 
     return take_back

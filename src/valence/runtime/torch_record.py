@@ -21,6 +21,9 @@ def _find(request: Request) -> Candidate:
     _ = folder.family  # raises where it is not known
     if find_spec("torch") is None:
         no_export = "" if folder.manifest_file.is_file() or plain else f"{folder.name} has no ONNX export, and "
+        if not plain and (in_int8 := folder.plain_onnx("int8")):
+            file = in_int8[0].relative_to(folder.path)
+            no_export = f"{folder.name} has {file}, which runs with precision int8 (--precision int8), and "
         raise MissingExtraError("train", f"{no_export}running weights with torch")
 
     def start(threads: int | None) -> Engine:

@@ -23,7 +23,7 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel
 
 from valence.errors import InputError, ModelError
-from valence.families import Tokenizing, family_of
+from valence.families import Tokenizing, config_key, family_of
 from valence.families.shared import BERT_TOKENS
 from valence.files import why_not_unicode, write_json, write_text
 from valence.folder import ModelFolder
@@ -116,6 +116,7 @@ class Tokenizer:
         self._file = str(file)
         unknown = rust.token_to_id(self._names.get("unk_token", ""))
         self._unknown_id = -1 if unknown is None else unknown
+        self._has_types = kind is None or kind.token_types
         self._truncating: RustTokenizer | None = None
         self._threads = threads
         self._places = _places_to_cut(rust)
@@ -152,6 +153,8 @@ class Tokenizer:
         limit = folder.max_position_embeddings
         found = read_tokenizer(folder)
         rust = found.rust
+        rust.no_truncation()
+        rust.no_padding()
         _try(rust, found.file, found.kind)
         if family is None and found.max_length is not None and 3 <= found.max_length < limit:
             limit = found.max_length  # which of its positions are for tokens is not known
@@ -172,7 +175,11 @@ class Tokenizer:
         pad = folder.config.get("pad_token_id")
         if not isinstance(pad, int):
             pad = family.default("pad_token_id") if family else rust.token_to_id(found.names.get("pad_token", "")) or 0
-        return cls(rust, max_length or limit, pad, threads, found.names, found.file, found.kind)
+        made = cls(rust, max_length or limit, pad, threads, found.names, found.file, found.kind)
+        types = folder.config.get(config_key(folder.config.get("model_type"), "n_token_types") or "")
+        if isinstance(types, int) and types < 2:  # the model has one row for all tokens, or none
+            made._has_types = False
+        return made
 
     def __call__(self, texts: Sequence[Text], reading: Reading = TRUNCATED, first: int = 0) -> list[TokenizedText]:
         """Tokenise texts.
@@ -342,13 +349,18 @@ class Tokenizer:
         if len(ids) > self.max_length:
             ids = np.concatenate([ids[: self.max_length - 1], ids[-1:]])
         if not is_pair:
-            return TokenizedText(ids, None, n_tokens, (), n_unknown)
+            types = self._types(encoding)[: len(ids)] if self._types_of_one else None  # type: ignore[index]
+            return TokenizedText(ids, types, n_tokens, (), n_unknown)
         second = 1 + encoding.sequence_ids.count(0) + self.separators
         return TokenizedText(ids, self._types(encoding), n_tokens, (), n_unknown, second)
 
+    @cached_property
+    def _types_of_one(self) -> bool:
+        """Whether a text alone has other token types than 0 (Funnel's first token has 2)."""
+        return self._has_types and self._kind is None and any(self._rust.encode("a").type_ids)
+
     def _types(self, encoding: Encoding) -> NDArray[np.int32] | None:
-        has_types = self._kind is None or self._kind.token_types
-        return np.array(encoding.type_ids, dtype=np.int32) if has_types else None
+        return np.array(encoding.type_ids, dtype=np.int32) if self._has_types else None
 
     def _encode_long(self, text: Text, divided: bool, stride: int) -> TokenizedText:
         """Tokenise one long text in segments; divide it into windows, or leave out its end."""
@@ -358,7 +370,7 @@ class Tokenizer:
         before, content = text if isinstance(text, tuple) else ("", text)
         around = self._encodings([(before, "") if is_pair else ""])[0]  # [CLS] [SEP], or [CLS] the first [SEP] [SEP]
         frame = np.array(around.ids, dtype=np.int32)
-        types = self._types(around) if is_pair else None
+        types = self._types(around) if is_pair or self._types_of_one else None
         second = len(frame) - 1 if is_pair else None
         ids, starts, ends = self._contents(content, divided)
         room = self.max_length - len(frame)

@@ -87,8 +87,8 @@ def read_tokenizer(folder: ModelFolder) -> FoundTokenizer:
     else:
         found = _read_kind(path, kind, settings, content, added)
     _warn_of_disagreements(path, found.rust, added, content)
-    if settings.get("truncation_side") == "left" or "fast_tokenizer_files" in settings:
-        name = "fast_tokenizer_files" if "fast_tokenizer_files" in settings else "truncation_side"
+    sides = [name for name in ("truncation_side", "padding_side") if settings.get(name) == "left"]
+    for name in [*sides, *(["fast_tokenizer_files"] if "fast_tokenizer_files" in settings else [])]:
         _warn(f"{settings_file}: {name} {settings[name]!r:.80} is not followed, and transformers follows it")
     longest = settings.get("model_max_length")
     return replace(found, max_length=longest if isinstance(longest, int) else None)
@@ -246,7 +246,10 @@ def _read_plain(file: Path, added: AddedTokens) -> FoundTokenizer:
         names = added.names({"pad_token": padding["pad_token"]} if padding else {})
         rust.add_tokens(added.to_add(rust, names))
         rust.encode_special_tokens = added.split_special
-    if isinstance(unk := getattr(rust.model, "unk_token", None), str):
+    unk = getattr(rust.model, "unk_token", None)
+    if unk is None and isinstance(index := getattr(rust.model, "unk_id", None), int):  # of a Unigram
+        unk = rust.id_to_token(index)
+    if isinstance(unk, str):
         names.setdefault("unk_token", unk)
     return FoundTokenizer(rust, {role: content_of(token) for role, token in names.items()}, file, None)
 

@@ -16,7 +16,7 @@ from valence.errors import InputError, TrainingError
 from valence.evaluation.evaluate import require_single_label
 from valence.evaluation.measure import f1_of_classes
 from valence.evaluation.speed import seconds_in_turn
-from valence.families import FAMILIES
+from valence.families import FAMILIES, family_of
 from valence.folder import ModelFolder
 from valence.model.heads import TaskModel
 from valence.progress import OnProgress, silent
@@ -154,7 +154,7 @@ def distill_classifier(
     )
     if on_base is not None:
         on_base(base)
-    student = make_student(base.model, run.shape, run.seed)
+    student = make_student(base.model, run.shape, run.seed, run.recipe.freeze)
     matched = _matched_teacher(run) if run.layer_by_layer else None
     tokenizer = Tokenizer.from_folder(run.base, run.max_length)
     settings = {
@@ -239,7 +239,7 @@ class _Teachers:
         for folder in run.teachers:
             teacher = load_folder(
                 folder,
-                engine=engine or ("torch" if folder.weight_files else "auto"),
+                engine=engine or ("torch" if _has_network(folder) else "auto"),
                 labels=run.teacher_labels if folder.labels is None or folder.labels_are_placeholders else None,
                 long_text="truncate",
             )
@@ -271,6 +271,11 @@ class _Teachers:
             total += scores_of(logits, "single_label_classification")
         mean: NDArray[np.float64] = total / len(self._teachers)
         return mean
+
+
+def _has_network(folder: ModelFolder) -> bool:
+    """Tell whether PyTorch can run a teacher."""
+    return bool(folder.weight_files) and family_of(folder.config.get("model_type")) is not None
 
 
 def _matched_teacher(run: ClassifierDistilling) -> TaskModel:
@@ -319,7 +324,7 @@ def _retained(run: ClassifierDistilling, data: Examples, model: TaskModel, crite
     folder = ModelFolder(run.out, str(run.out))
     student = load_folder(
         folder,
-        engine="torch" if all(teacher.weight_files for teacher in run.teachers) else "auto",
+        engine="torch" if all(map(_has_network, run.teachers)) else "auto",
         long_text="truncate",
     )
     sample = data.texts[:_SPEED_TEXTS]

@@ -88,7 +88,7 @@ def distill_raw(run: RawDistilling, resume: bool = False, monitor: Monitor | Non
     if base.initialised:
         raise InputError(f"{run.teacher.name}: a teacher needs a masked-LM head; this one lacks {base.initialised[0]}")
     teacher = base.model.eval().to(accelerator.device)
-    student = make_student(base.model, run.shape, run.seed)
+    student = make_student(base.model, run.shape, run.seed, run.recipe.freeze)
     max_length = min(run.recipe.max_length, run.teacher.max_position_embeddings)
     tokenizer = Tokenizer.from_folder(run.teacher, max_length)
     masking, pad = Masking.of(tokenizer, run.whole_words), tokenizer.pad_token_id

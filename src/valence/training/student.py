@@ -12,6 +12,7 @@ from valence.errors import InputError
 from valence.model.config import EncoderConfig
 from valence.model.encoder import initialise_weights
 from valence.model.heads import FirstTokenHead, TaskModel
+from valence.training.recipe import Freezing
 
 __all__ = ["StudentShape", "make_student", "matching_layers", "projection"]
 
@@ -82,7 +83,7 @@ def projection(config: EncoderConfig, width: int, seed: int) -> nn.Linear:
     return made
 
 
-def make_student(base: TaskModel, shape: StudentShape, seed: int) -> TaskModel:
+def make_student(base: TaskModel, shape: StudentShape, seed: int, freeze: Freezing | None = None) -> TaskModel:
     """Make a student from a model with the same head.
 
     Args:
@@ -90,6 +91,7 @@ def make_student(base: TaskModel, shape: StudentShape, seed: int) -> TaskModel:
             copied from it.
         shape: how small.
         seed: for whatever is not copied.
+        freeze: what is not to be trained, and so must be copied.
 
     Returns:
         The student, on the CPU.
@@ -98,6 +100,11 @@ def make_student(base: TaskModel, shape: StudentShape, seed: int) -> TaskModel:
         InputError: if there can be no such student.
     """
     config = shape.apply(base.config)
+    if freeze is not None and config.hidden_size != base.config.hidden_size:
+        raise InputError(
+            f"a student {config.hidden_size} wide starts with fresh embeddings, as its base is "
+            f"{base.config.hidden_size} wide: it cannot learn with --freeze embeddings"
+        )
     n_classes = base.head.classifier.out_features if isinstance(base.head, FirstTokenHead) else 2
     student = TaskModel(config, base.task, n_classes)
     student.initialise(seed)

@@ -104,6 +104,7 @@ class _Exporter:
         stem = "model" if precision == "fp32" else f"model_{precision}"
         self.file = f"{stem}.onnx" if file_format == "onnx" else f"{stem}.xml"
         self.beside: str | None = None
+        self.told: list[str] = []
         if file_format == "openvino":
             self.beside = f"{stem}.bin"
         elif precision == "int8":
@@ -200,11 +201,15 @@ class _Exporter:
             engines["openvino"] = OpenVinoEngine(path, self.precision)
         else:
             engines["onnx"] = OnnxEngine(path, self.precision)
-        if self.beside is not None and self.format == "onnx" and why_not_native() is None:
+        runs_native = self.model.config.family.why_not_native is None and why_not_native() is None
+        if self.beside is not None and self.format == "onnx" and runs_native:
             try:
                 engines["native"] = NativeEngine(temporary / self.beside)
             except EngineError as problem:  # its kernels do not cover every shape
-                self.report(str(problem))
+                reason = str(problem).replace(f"{temporary}{os.sep}", "")
+                if reason not in self.told:
+                    self.told.append(reason)
+                    self.report(reason)
         return {name: compare(self.expected, self.scores(engine)) for name, engine in engines.items()}
 
     def scores(self, engine: Engine) -> NDArray[np.float64]:

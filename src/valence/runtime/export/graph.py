@@ -120,7 +120,7 @@ class _GraphWriter:
         self.n_classes = n_classes
         self.precision = precision
         self.two_steps = two_steps
-        self.has_types = config.n_token_types > 0 and config.family.tokenizing.token_types
+        self.has_types = config.n_token_types > 1
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
         self.tensors: dict[str, NDArray[np.generic]] = {}
