@@ -190,6 +190,7 @@ def test_layers_are_matched_where_the_network_stays_what_it_is(architecture, tmp
     check_with_transformers(tmp_path / "out", [("good film", "bad plot"), ("my dog", "the dog, the cute dog")])
 
 
+@pytest.mark.slow
 def test_fresh_embeddings_are_not_frozen(train_tsv, tmp_path):
     from valence.cli.distill import command
 
@@ -209,6 +210,7 @@ def test_fresh_embeddings_are_not_frozen(train_tsv, tmp_path):
         command.main([str(one) for one in arguments], standalone_mode=False)
 
 
+@pytest.mark.slow
 def test_types_of_another_tokenizer_reach_every_engine(tmp_path):
     """A RoBERTa that was trained with BERT's tokenizer, whose pairs have token types."""
     from valence.runtime.export.export import export_model
