@@ -8,6 +8,7 @@ import click
 
 from valence.data.columns import ColumnNames
 from valence.data.examples import Examples
+from valence.data.soft_labels import SoftLabels
 from valence.data.tables import Format, TableOptions
 
 __all__ = ["data_options", "tell_columns"]
@@ -74,7 +75,7 @@ def data_options(labels: bool = True, pairs: bool = True) -> Callable[[_Command]
     return decorate
 
 
-def tell_columns(examples: Examples) -> None:
+def tell_columns(examples: Examples | SoftLabels) -> None:
     """Say on standard error which columns of a data set were read.
 
     Args:

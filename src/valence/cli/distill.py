@@ -31,6 +31,7 @@ from valence.data.columns import ColumnNames
 from valence.data.documents import read_documents
 from valence.data.examples import read_examples
 from valence.data.labels import parse_label_names
+from valence.data.soft_labels import SoftLabels, classes_named_in, plain, read_soft_labels
 from valence.data.sources import find_source
 from valence.data.tables import TableOptions
 from valence.errors import InputError
@@ -57,6 +58,7 @@ class _Given(TypedDict):
     evaluation: str | None
     positive: str | None
     unlabelled: tuple[str, ...]
+    soft_labels: tuple[str, ...]
     columns: ColumnNames
     reading: TableOptions
     labels: str | None
@@ -85,8 +87,12 @@ class _WithDefaults(TypedDict, total=False):
     soft_weight: float
 
 
-_FOR_CLASSIFIERS = ("teacher_engine", "temperature", "soft_weight", "layer_by_layer", "labels", "positive")
-_FOR_RAW = ("whole_words", "soft_targets")
+_FOR_CLASSIFIERS = frozenset(
+    ("teacher_engine", "temperature", "soft_weight", "layer_by_layer", "labels", "positive", "soft_labels")
+)
+_FOR_RAW = frozenset(("whole_words", "soft_targets"))
+_NOT_GIVEN = (None, False, ())
+_FOR_TEACHERS = frozenset(("teacher_engine", "temperature", "layer_by_layer", "unlabelled"))
 
 
 @click.command(
@@ -96,12 +102,18 @@ Examples:
   valence distill train.tsv --eval dev.tsv --teacher ./my-model --layers 3 --out small
   valence distill train.tsv --unlabelled more.txt --teacher ./one --teacher ./two --out small
   valence distill train.tsv --teacher ./my-model --layer-by-layer --out small
+  valence distill --soft-labels answers.jsonl --base sentence-transformers/all-MiniLM-L6-v2 --layers 6 --out small
   valence distill articles.txt --teacher ./raw-model --raw --layers 3 --out small-raw
   valence distill train.tsv --teacher ./my-model --out small --resume     # after an interruption
 """,
 )
-@click.argument("texts", nargs=-1, required=True)
-@click.option("--teacher", "teachers", multiple=True, required=True, help="The larger model; several teach together.")
+@click.argument("texts", nargs=-1)
+@click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    help="The larger model; several teach together.  [needed without --soft-labels]",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The model folder to make.")
 @click.option("--raw", is_flag=True, help="Distil a raw model on plain text, by DistilBERT's own recipe.")
 @click.option("--base", help="The checkpoint the student starts from.  [default: the first teacher]")
@@ -119,6 +131,11 @@ Examples:
 @click.option("--eval", "evaluation", help="What to measure on: labelled texts, or with --raw plain text.")
 @click.option("--positive", metavar="NAME", help="Choose the best epoch by F1 of this class; see `valence train`.")
 @click.option("--unlabelled", multiple=True, help="More texts, without labels.")
+@click.option(
+    "--soft-labels",
+    multiple=True,
+    help="Texts with a probability for each class, JSON Lines or Parquet: learnt beside what a teacher says, or alone.",
+)
 @data_options()
 @click.option("--labels", help="The class names by number: A,B or a file of one name a line.")
 @click.option("--temperature", type=float, help="Of a classifier's soft targets.  [default: 2]")
@@ -160,15 +177,17 @@ def command(
     """Teach a smaller model what a larger one says of TEXTS.
 
     For a classifier TEXTS are labelled, as for `valence train`; with --raw they are plain text, as for `valence
-    pretrain`. The student takes every other layer of its base, or as many as --layers says; with another
-    --hidden-size it starts fresh. A classifier of few texts gets more epochs than three, unless --epochs says how many.
+    pretrain`. With --soft-labels there need be neither TEXTS nor a teacher. The student takes every other layer of its
+    base, or as many as --layers says; with another --hidden-size it starts fresh. A classifier of few texts gets more
+    epochs than three, unless --epochs says how many.
     """
     need_training_packages()
     from valence.training.student import StudentShape
 
+    _require(texts, teachers, base, raw, given)
     require_folder(out, tensorboard)
     folders = [find_model(name, revision, given["teacher_engine"] or "auto") for name in teachers]
-    start = folders[0] if base is None else find_model(base)
+    start = find_model(base) if base is not None else folders[0]
     if raw and debias["debias"]:
         raise InputError("--debias does not go with --raw")
     _check(raw, base, folders, start, given)
@@ -177,7 +196,7 @@ def command(
         n_layers=n_layers, hidden_size=hidden_size, n_heads=n_heads, intermediate_size=intermediate_size
     )
     shared = _Shared(out=out, shape=shape, seed=seed, save_every=save_every)
-    title = f"taught by {', '.join(folder.name for folder in folders)}"
+    title = f"taught by {', '.join([folder.name for folder in folders] or given['soft_labels'])}"
     if raw:
         from valence.training.distill_raw import distill_raw
 
@@ -199,6 +218,22 @@ def command(
         _show(report, out, raw)
 
 
+def _require(texts: tuple[str, ...], teachers: tuple[str, ...], base: str | None, raw: bool, given: _Given) -> None:
+    """Refuse a run with nothing to learn from; soft labels stand in for texts and for a teacher."""
+    soft = given["soft_labels"] and not raw
+    if not texts and not soft:
+        raise click.UsageError("Missing argument 'TEXTS...'.")
+    if not teachers and not soft:
+        raise click.UsageError("Missing option '--teacher'.")
+    if teachers:
+        return
+    if base is None:
+        raise InputError("without --teacher, name the checkpoint that the student starts from with --base")
+    for name, value in given.items():
+        if name in _FOR_TEACHERS and value not in _NOT_GIVEN:
+            raise InputError(f"--{name.replace('_', '-')} goes with --teacher")
+
+
 def _check(raw: bool, base: str | None, teachers: list[ModelFolder], start: ModelFolder, given: _Given) -> None:
     """Refuse options that say nothing about what is to be done."""
     columns: ColumnNames = given["columns"]
@@ -211,7 +246,7 @@ def _check(raw: bool, base: str | None, teachers: list[ModelFolder], start: Mode
         raise InputError(f"{'--label-column' if columns.label is not None else '--pair-column'} does not go with --raw")
     unused = _FOR_CLASSIFIERS if raw else _FOR_RAW
     for name, value in given.items():
-        if name in unused and value is not None and value is not False:
+        if name in unused and value not in _NOT_GIVEN:
             option = f"--{name.replace('_', '-')}"
             raise InputError(f"{option} does not go with --raw" if raw else f"{option} goes with --raw")
 
@@ -262,22 +297,29 @@ def _classifier(
 
     if len(texts) > 1:
         raise InputError("a classifier is distilled on one labelled data set; give more texts with --unlabelled")
-    known = teachers[0].labels
     names = None if given["labels"] is None else parse_label_names(given["labels"])
-    placeholders = known is None or teachers[0].labels_are_placeholders
+    known = teachers[0].labels if teachers else None
+    if names and (known is None or teachers[0].labels_are_placeholders):
+        known = names
     columns, reading = given["columns"], given["reading"]
-    examples = read_examples(
-        find_source(texts[0], "train", reading), columns, names, known=names if placeholders and names else known
-    )
-    tell_columns(examples)
+    examples = None
+    if texts:
+        examples = read_examples(find_source(texts[0], "train", reading), columns, names, known=known)
+        tell_columns(examples)
+        known = examples.names
+    soft_labels, known = _soft_labels(given, names, known, base)
     evaluation = given["evaluation"]
-    if evaluation is None and Path(texts[0]).is_dir():
+    if evaluation is None and texts and Path(texts[0]).is_dir():
         evaluation = texts[0]
     sources = [find_source(name, "train", reading) for name in given["unlabelled"]]
-    unlabelled = read_documents(sources, columns.text) if sources else []
-    positive = parse_positive(given["positive"], examples, evaluated=evaluation is not None)
+    answered = {plain(text) for one in soft_labels for text in one.texts}
+    unlabelled = [text for text in (read_documents(sources, columns.text) if sources else ()) if text not in answered]
+    positive = parse_positive(given["positive"], known, evaluated=evaluation is not None)
     recipe = change_recipe(RECIPES[default_recipe(encoder_config(base).hidden_size)](), overrides)
+    n_texts = len(examples or ()) + len(unlabelled) + sum(map(len, soft_labels))
     with_defaults = _WithDefaults()
+    if examples is None:
+        with_defaults["soft_weight"] = 1.0
     if given["teacher_engine"] is not None:
         with_defaults["teacher_engine"] = given["teacher_engine"]
     if given["temperature"] is not None:
@@ -287,19 +329,38 @@ def _classifier(
     return ClassifierDistilling(
         **shared,
         **debias,
-        recipe=with_enough_steps(recipe, len(examples) + len(unlabelled), overrides, shared["out"], resume),
+        recipe=with_enough_steps(recipe, n_texts, overrides, shared["out"], resume),
         teachers=teachers,
         base=base,
         train=examples,
+        names=known,
+        soft_labels=soft_labels,
         teacher_labels=names,
         unlabelled=unlabelled,
         evaluation=None
         if evaluation is None
-        else read_examples(find_source(evaluation, "eval", reading), columns, names, known=examples.names),
+        else read_examples(find_source(evaluation, "eval", reading), columns, names, known=known),
         **with_defaults,
         layer_by_layer=given["layer_by_layer"],
         positive=positive,
     )
+
+
+def _soft_labels(
+    given: _Given, names: tuple[str, ...] | None, known: tuple[str, ...] | None, base: ModelFolder
+) -> tuple[list[SoftLabels], tuple[str, ...]]:
+    """Read the soft labels, and find the classes where nothing else names them: the base's if they are the same."""
+    from valence.checkpoint.classes import class_rows
+
+    sources = [find_source(name, "train", given["reading"]) for name in given["soft_labels"]]
+    if known is None:
+        known = classes_named_in(sources[0])
+        if base.labels is not None and class_rows(known, base.labels) is not None:
+            known = base.labels
+    found = [read_soft_labels(source, known, given["columns"], names) for source in sources]
+    for one in found:
+        tell_columns(one)
+    return found, known
 
 
 def _show(report: TrainingReport, out: Path, raw: bool) -> None:

@@ -149,7 +149,7 @@ def command(
         seed=seed,
         save_every=save_every,
         base_labels=names,
-        positive=parse_positive(positive, examples, evaluated=eval_examples is not None),
+        positive=parse_positive(positive, examples.names, evaluated=eval_examples is not None),
         **debias,
     )
     title = (

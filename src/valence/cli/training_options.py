@@ -10,7 +10,6 @@ from typing import TypedDict, get_args
 
 import click
 
-from valence.data.examples import Examples
 from valence.data.positive import find_positive
 from valence.errors import InputError, TrainingError
 from valence.files import why_not_writable
@@ -165,16 +164,16 @@ def change_recipe(recipe: Recipe, overrides: RecipeChanges) -> Recipe:
     return dataclasses.replace(recipe, **overrides)
 
 
-def parse_positive(name: str | None, data: Examples, *, evaluated: bool) -> str | None:
+def parse_positive(name: str | None, names: tuple[str, ...], *, evaluated: bool) -> str | None:
     """Find the class by whose F1 the best epoch is chosen.
 
     Args:
         name: what the user said, if anything.
-        data: with the class names.
+        names: of the classes.
         evaluated: whether there is data to measure the epochs on.
 
     Returns:
-        The class as the data call it, or None where nobody said.
+        The class as it stands in the names, or None where nobody said.
 
     Raises:
         InputError: if there is no such class, or nothing to measure on.
@@ -183,9 +182,9 @@ def parse_positive(name: str | None, data: Examples, *, evaluated: bool) -> str 
         return None
     if not evaluated:
         raise InputError("--positive goes with --eval: on its texts the best epoch is chosen")
-    number = find_positive(data.names, name)
+    number = find_positive(names, name)
     assert number is not None, "a class that is named is found or refused"
-    return data.names[number]
+    return names[number]
 
 
 def require_folder(out: Path, tensorboard: Path | None) -> None:

@@ -25,7 +25,7 @@ from valence.errors import DataError
 from valence.files import why_not_unicode
 from valence.reading import Text
 
-__all__ = ["Examples", "Text", "read_examples", "read_texts"]
+__all__ = ["Examples", "Text", "read_examples", "read_text", "read_texts", "warn_of_empty"]
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,7 @@ def read_texts(table: Table, columns: Columns) -> Iterator[tuple[int, Text, obje
     none = True
     for row in table.rows():
         none = False
-        if len(columns.text) == 1:
-            first = _text(row.values, columns.text[0], table.path, row.line)
-        else:
-            first = "\n".join(_text(row.values, column, table.path, row.line) for column in columns.text)
-        second = None if columns.pair is None else _text(row.values, columns.pair, table.path, row.line)
-        text: Text = first if second is None else (first, second)
+        text = read_text(row.values, columns, table.path, row.line)
         if columns.label is None:
             yield row.line, text, None
         elif columns.label not in row.values:
@@ -83,6 +78,28 @@ def read_texts(table: Table, columns: Columns) -> Iterator[tuple[int, Text, obje
     if none:
         header = f", only a header ({', '.join(map(repr, table.columns[:3]))}); if that is data, say --no-header"
         raise DataError(f"the file has no rows{header if table.has_header else ''}", table.path)
+
+
+def read_text(values: Mapping[str, object], columns: Columns, path: Path, line: int) -> Text:
+    """Read the text of a row; see `read_texts`.
+
+    Args:
+        values: of the row.
+        columns: which columns.
+        path: the file, for messages.
+        line: of the row, for messages.
+
+    Returns:
+        The text or pair.
+
+    Raises:
+        DataError: if something else stands in place of a text.
+    """
+    if len(columns.text) == 1:
+        first = _text(values, columns.text[0], path, line)
+    else:
+        first = "\n".join(_text(values, column, path, line) for column in columns.text)
+    return first if columns.pair is None else (first, _text(values, columns.pair, path, line))
 
 
 def _text(values: Mapping[str, object], column: str, path: Path, line: int) -> str:
@@ -133,7 +150,9 @@ def read_examples(
             texts.append(text)
             labels.append(check_label(label, table.path, line))
             places.append((table.path, line))
-    _warn_of_empty(texts, places)
+    empty = [number for number, text in enumerate(texts) if not (text if isinstance(text, str) else any(text))]
+    if empty:
+        warn_of_empty(len(empty), *places[empty[0]])
     given, column = names, str(chosen.label)
     names = names or _names_of_files(source, tables, column)
     if names is not None and len(names) < 2:
@@ -165,9 +184,13 @@ def _names_of_files(source: DataSource, tables: Sequence[Table], column: str) ->
     return names or beside
 
 
-def _warn_of_empty(texts: Sequence[Text], places: Sequence[Place]) -> None:
-    empty = [number for number, text in enumerate(texts) if not (text if isinstance(text, str) else any(text))]
-    if empty:
-        path, line = places[empty[0]]
-        rows = "1 row has" if len(empty) == 1 else f"{len(empty):,} rows have"
-        warnings.warn(f"{path}: {rows} an empty text (line {line}{', …' if len(empty) > 1 else ''})", stacklevel=3)
+def warn_of_empty(count: int, path: Path, line: int) -> None:
+    """Say that rows of a data set have an empty text.
+
+    Args:
+        count: how many.
+        path: the file of the first.
+        line: of the first.
+    """
+    rows = "1 row has" if count == 1 else f"{count:,} rows have"
+    warnings.warn(f"{path}: {rows} an empty text (line {line}{', …' if count > 1 else ''})", stacklevel=3)

@@ -27,7 +27,7 @@ class NamedModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrainedOn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Texts of a run: labelled ones, or documents.
+    """Texts of a run: labelled ones, softly labelled ones, or documents.
 
     Args:
         name: how the data set is called.
@@ -149,6 +149,7 @@ class TrainingReport(Report, frozen=True, kw_only=True):
         teachers: the models whose answers were learnt.
         train: what was learnt from.
         unlabelled: further texts, without labels.
+        soft_labels: further texts, with a probability for each class.
         evaluation: what the best epoch was chosen on, or what was held out.
         left_out: tensors of the base that were not used.
         initialised: parameters that the base did not have.
@@ -187,6 +188,7 @@ class TrainingReport(Report, frozen=True, kw_only=True):
     teachers: tuple[NamedModel, ...] | Unset | None = UNSET
     train: TrainedOn | Unset | None = UNSET
     unlabelled: TrainedOn | Unset | None = UNSET
+    soft_labels: tuple[TrainedOn, ...] | Unset | None = UNSET
     evaluation: TrainedOn | Unset | None = UNSET
     left_out: tuple[str, ...] | Unset | None = UNSET
     initialised: tuple[str, ...] | Unset | None = UNSET

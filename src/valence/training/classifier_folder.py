@@ -39,29 +39,37 @@ def take_order(data: Examples, names: tuple[str, ...] | None) -> Examples:
     return dataclasses.replace(data, labels=np.asarray(places, dtype=np.int64)[data.labels], names=names)
 
 
-def save_classifier(model: TaskModel, out: Path, base: ModelFolder, data: Examples, seed: int) -> JsonObject:
+def save_classifier(
+    model: TaskModel, out: Path, base: ModelFolder, labels: tuple[str, ...], data: Examples | None, seed: int
+) -> JsonObject:
     """Make the folder of a trained classifier complete, but for its report.
 
     Args:
         model: the classifier.
         out: its folder.
         base: whose tokenizer it uses.
-        data: what it was trained on.
+        labels: its classes.
+        data: the labelled texts that it was trained on, if there were any.
         seed: decides which of its texts are marked.
 
     Returns:
         For its report: the hash of the weights, and the marked texts.
     """
-    save_model(model, out, data.names)
+    save_model(model, out, labels)
     Tokenizer.from_folder(base, model.config.longest_text).save(out)
     folder = ModelFolder(out, str(out))
+    about: JsonObject = {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "weights_sha256": folder.weights_hash(),
+    }
+    if data is None:
+        export_model(folder, "fp32")
+        return about
     rows = np.sort(np.random.default_rng(seed).permutation(len(data))[:_SAMPLE_TEXTS])
     marked = Sample([data.texts[row] for row in rows], f"{len(rows):,} of the training texts")
     export_model(folder, "fp32", marked)
     read = describe_data(data)
-    return {
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "weights_sha256": folder.weights_hash(),
+    return about | {
         "agreement_sample": AgreementSample(
             source=_seen_from(out, data.source.name),
             train_sha256=read.sha256,

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from valence.checkpoint.checkpoint import LoadedBase, load_base
 from valence.checkpoint.classes import class_rows
 from valence.data.examples import Examples, Text
+from valence.data.soft_labels import SoftLabels, plain
 from valence.errors import InputError, TrainingError
 from valence.evaluation.evaluate import require_single_label
 from valence.evaluation.measure import f1_of_classes
@@ -42,6 +43,7 @@ from valence.training.run import (
     describe_documents,
     describe_examples,
     describe_model,
+    describe_soft_labels,
     environment,
     run_state,
     run_statistics,
@@ -52,7 +54,7 @@ from valence.training.run import (
 )
 from valence.training.state import RunState
 from valence.training.student import make_student
-from valence.training.task_distillation import UNLABELLED, TaskDistillation, TaskStudent
+from valence.training.task_distillation import UNLABELLED, GivenTargets, TaskDistillation, TaskStudent
 
 __all__ = ["ClassifierDistilling", "distill_classifier"]
 
@@ -65,11 +67,15 @@ class ClassifierDistilling(Distilling):
     """The distillation of a classifier as the user asked for it."""
 
     teachers: Sequence[ModelFolder]
-    """One, or an ensemble whose mean probabilities are learnt."""
+    """One, or an ensemble whose mean probabilities are learnt; none where soft labels stand in for them."""
     base: ModelFolder
     """The checkpoint whose layers the student starts from; most often the first teacher."""
-    train: Examples
-    """Labelled texts."""
+    train: Examples | None
+    """Labelled texts, if there are any."""
+    names: tuple[str, ...]
+    """The classes, by number."""
+    soft_labels: Sequence[SoftLabels] = ()
+    """Texts whose probabilities were given. A teacher is not asked about such a text."""
     teacher_labels: tuple[str, ...] | None = None
     """The classes of teachers that do not name theirs, by number."""
     unlabelled: Sequence[str] = ()
@@ -95,13 +101,38 @@ class ClassifierDistilling(Distilling):
             raise InputError(f"the temperature must lie above 0 and not above 100, found {self.temperature}")
         if not 0.0 <= self.soft_weight <= 1.0:
             raise InputError(f"the weight of soft targets must lie in [0, 1], found {self.soft_weight}")
-        if self.layer_by_layer and any(isinstance(text, tuple) for text in self.train.texts):
+        if not (self.teachers or self.soft_labels):
+            raise InputError("there is nothing to learn from: name a teacher, or soft labels")
+        if self.train is None and self.soft_weight == 0.0:
+            raise InputError("a weight of 0 of soft targets leaves nothing to learn: there are no labelled texts")
+        if self.layer_by_layer and any(isinstance(text, tuple) for text in self.texts):
             theirs = self.teachers[0].family
             if theirs.trained_as != theirs.name:
                 raise InputError(
                     f"layer by layer a {theirs.title} is matched as a {FAMILIES[theirs.trained_as].title}, which "
                     "cannot tell the texts of a pair apart: give single texts"
                 )
+
+    @cached_property
+    def texts(self) -> Sequence[Text]:
+        """Every text, in the order in which they are numbered: labelled, unlabelled, with soft labels."""
+        labelled = [] if self.train is None else self.train.texts
+        return [*labelled, *self.unlabelled, *(text for one in self.soft_labels for text in one.texts)]
+
+    @cached_property
+    def labels(self) -> Sequence[int]:
+        """Their class numbers, or `UNLABELLED`."""
+        labels = [] if self.train is None else self.train.labels.tolist()
+        return [*labels, *[UNLABELLED] * (len(self.texts) - len(labels))]
+
+    @cached_property
+    def asked(self) -> Sequence[int]:
+        """The numbers of the texts that teachers are asked about: all that have no soft label."""
+        first = len(self.texts) - sum(map(len, self.soft_labels))
+        if not self.soft_labels:
+            return range(first)
+        known = {plain(text) for text in self.texts[first:]}
+        return [number for number in range(first) if plain(self.texts[number]) not in known] if self.teachers else []
 
     @property
     def max_length(self) -> int:
@@ -135,7 +166,7 @@ def distill_classifier(
     """
     accelerator = make_accelerator()
     is_main = accelerator.is_main_process
-    texts = [*run.train.texts, *run.unlabelled]
+    texts = run.texts
     if is_main:
         check_folder(run.out, resume)
         warn_of_warmup(run.recipe, len(texts))
@@ -143,11 +174,11 @@ def distill_classifier(
         warn_of_test_data(run.recipe, run.evaluation)
     else:
         monitor, on_base, on_asked = None, None, silent  # the main process speaks for all
-    teachers = _Teachers(run, run.teacher_engine) if is_main else None
+    teachers = _Teachers(run, run.teacher_engine) if is_main and run.teachers else None
     base = load_base(
         run.base,
         run.base.family.trained_as,
-        run.train.names,
+        run.names,
         run.seed,
         base_labels=run.teacher_labels,
         any_order=not begun_by_version_1(run.out, resume),
@@ -161,37 +192,39 @@ def distill_classifier(
         **common_settings(run.recipe, run.max_length, run.seed, accelerator),
         "architecture": run.base.family.trained_as,
         "shape": dataclasses.asdict(run.shape),
-        "labels": list(run.train.names),
+        "labels": list(run.names),
         **describe_base(run.base),
-        "teachers": [describe_model(folder) for folder in run.teachers],
+        **({"teachers": [describe_model(folder) for folder in run.teachers]} if run.teachers else {}),
         "temperature": run.temperature,
         "soft_weight": run.soft_weight,
         "layer_by_layer": run.layer_by_layer,
         **({"debias": list(run.debias), "consistency_weight": run.consistency_weight} if run.debias else {}),
         "teacher_engine": run.teacher_engine,
         **({"positive": run.positive} if run.positive is not None else {}),
-        "train": describe_examples(run.train),
+        "train": None if run.train is None else describe_examples(run.train),
         "unlabelled": describe_documents(run.unlabelled),
+        **({"soft_labels": [describe_soft_labels(one) for one in run.soft_labels]} if run.soft_labels else {}),
         "evaluation": None if run.evaluation is None else describe_examples(run.evaluation),
     }
     choose_by = "accuracy" if run.evaluation is None else choose_criterion(run.evaluation, run.positive)
     with run_state(run.out, settings, accelerator, resume) as state:
         if teachers is not None:
-            _ask(state, teachers, texts, on_asked)
+            _ask(state, teachers, [texts[number] for number in run.asked], on_asked)
         accelerator.wait_for_everyone()
-        labels = [*run.train.labels.tolist(), *[UNLABELLED] * len(run.unlabelled)]
+        soft_targets, given = _soft_targets(run, _answers(state, len(run.asked), len(run.names)))
         objective: Objective = TaskDistillation(
             tokenizer(texts),
-            labels,
-            _answers(state, len(texts)),
+            run.labels,
+            soft_targets,
             tokenizer.pad_token_id,
             run.temperature,
             run.soft_weight,
             None if matched is None else matched.to(accelerator.device),
+            given=given,
         )
         if run.debias:
             about = (run.debias, run.consistency_weight)
-            objective = debiased(objective, *about, texts, labels, run.train.names, tokenizer)
+            objective = debiased(objective, *about, texts, run.labels, run.names, tokenizer)
         progress = train(
             TaskStudent(student, None if matched is None else matched.config.hidden_size, run.seed),
             objective,
@@ -204,7 +237,7 @@ def distill_classifier(
             run.save_every,
             choose_by=choose_by,
         )
-        if teachers is None:
+        if not is_main:
             return None
         epochs = run.recipe.epochs
         report = TrainingReport.of(
@@ -216,8 +249,10 @@ def distill_classifier(
             kept_epoch=progress.best_epoch or epochs,
             chosen_on=run.evaluation.source.title if run.evaluation and progress.best_epoch else None,
             chosen_by=chosen_by(progress.history, choose_by) if progress.best_epoch else None,
-            **save_classifier(student, run.out, run.base, run.train, run.seed),
-            kept=None if run.evaluation is None else _retained(run, run.evaluation, student, choose_by),
+            **save_classifier(student, run.out, run.base, run.names, run.train, run.seed),
+            kept=None
+            if run.evaluation is None or not run.teachers
+            else _retained(run, run.evaluation, student, choose_by),
             **environment(accelerator),
         )
         write_report(run.out / "reports" / "training.json", report)
@@ -233,7 +268,7 @@ class _Teachers:
     """
 
     def __init__(self, run: ClassifierDistilling, engine: EngineName | None = None) -> None:
-        self._names = run.train.names
+        self._names = run.names
         self._temperature = run.temperature
         self._teachers = []
         for folder in run.teachers:
@@ -285,7 +320,7 @@ def _matched_teacher(run: ClassifierDistilling) -> TaskModel:
         raise InputError(
             f"layer by layer needs one vocabulary, and those of {run.teachers[0].name} and {run.base.name} differ"
         )
-    return load_base(run.teachers[0], run.teachers[0].family.trained_as, run.train.names, run.seed).model.eval()
+    return load_base(run.teachers[0], run.teachers[0].family.trained_as, run.names, run.seed).model.eval()
 
 
 def _ask(state: RunState, teachers: _Teachers, texts: Sequence[Text], on_asked: OnProgress) -> None:
@@ -311,11 +346,32 @@ def _part(first: int) -> str:
     return f"soft-targets-{first:09d}"
 
 
-def _answers(state: RunState, n_texts: int) -> NDArray[np.float32]:
+def _answers(state: RunState, n_texts: int, n_classes: int) -> NDArray[np.float32]:
     parts = [state.load_part(_part(first)) for first in range(0, n_texts, _ASKED_AT_ONCE)]
-    found: NDArray[np.float32] = np.concatenate([part["probabilities"].numpy() for part in parts if part is not None])
+    none = np.empty((0, n_classes), np.float32)
+    found: NDArray[np.float32] = np.concatenate(
+        [none, *(part["probabilities"].numpy() for part in parts if part is not None)]
+    )
     assert len(found) == n_texts, "not all texts were asked about"
     return found
+
+
+def _soft_targets(
+    run: ClassifierDistilling, answers: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], GivenTargets | None]:
+    """Put what the teachers say and what was given in the order of the texts."""
+    if not run.soft_labels:
+        return answers, None
+    n_texts, asked = len(run.texts), np.asarray(run.asked, np.intp)
+    first = n_texts - sum(map(len, run.soft_labels))
+    targets = np.full((n_texts, len(run.names)), 1.0 / len(run.names), np.float32)  # of no weight where it stays so
+    weights = np.zeros(n_texts, np.float32)
+    temperatures = np.full(n_texts, run.temperature, np.float32)
+    targets[asked], weights[asked] = answers, 1.0
+    targets[first:] = np.concatenate([one.probabilities for one in run.soft_labels])
+    weights[first:] = np.concatenate([one.weights for one in run.soft_labels])
+    temperatures[first:] = 1.0
+    return targets, GivenTargets(temperatures, weights)
 
 
 def _retained(run: ClassifierDistilling, data: Examples, model: TaskModel, criterion: str) -> Retained:

@@ -198,7 +198,7 @@ def _finish(
         kept_epoch=progress.best_epoch or epochs,
         chosen_on=run.evaluation.source.title if run.evaluation and progress.best_epoch else None,
         chosen_by=chosen_by(progress.history, choose_by) if progress.best_epoch else None,
-        **save_classifier(base.model, run.out, run.base, run.train, run.seed),
+        **save_classifier(base.model, run.out, run.base, run.train.names, run.train, run.seed),
         **environment(accelerator),
     )
     write_report(run.out / "reports" / "training.json", report)

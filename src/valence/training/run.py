@@ -16,6 +16,7 @@ from accelerate import Accelerator
 
 from valence.data.examples import Examples
 from valence.data.recorded import describe_data
+from valence.data.soft_labels import SoftLabels
 from valence.errors import InputError, TrainingError
 from valence.files import sha256
 from valence.folder import ModelFolder
@@ -35,6 +36,7 @@ __all__ = [
     "describe_documents",
     "describe_examples",
     "describe_model",
+    "describe_soft_labels",
     "environment",
     "run_state",
     "run_statistics",
@@ -327,6 +329,28 @@ def describe_examples(data: Examples) -> JsonObject:
         "examples": len(data),
         "sha256": data.source.sha256(),
         "examples_sha256": hashlib.sha256(read).hexdigest(),
+    }
+
+
+def describe_soft_labels(data: SoftLabels) -> JsonObject:
+    """Tell soft labels from others, for a report.
+
+    Args:
+        data: the soft labels.
+
+    Returns:
+        Their name, how many, and hashes of their file and of what was read.
+    """
+    read = hashlib.sha256()
+    for text in data.texts:
+        read.update(json.dumps(text).encode())
+    read.update(data.probabilities.tobytes())
+    read.update(data.weights.tobytes())
+    return {
+        "name": data.source.title,
+        "examples": len(data),
+        "sha256": data.source.sha256(),
+        "examples_sha256": read.hexdigest(),
     }
 
 

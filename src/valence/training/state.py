@@ -35,8 +35,9 @@ _STEP_FOLDER = re.compile(r"step-(\d{8})")
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _UNREADABLE = (SafetensorError, OSError, TypeError, KeyError, RuntimeError, ModelError)
 _FORMAT = 2
-# Version 1 wrote no number, and what it did not know a run could not differ in; these it wrote where they were used.
-_OPTIONAL_IN_1 = ("debias", "consistency_weight")
+# Version 1 wrote no number, and what it did not know a run could not differ in; but these are written only where they
+# are used, so that one with them is not one that was begun without.
+_OPTIONAL_IN_1 = ("debias", "consistency_weight", "soft_labels")
 
 
 @dataclass

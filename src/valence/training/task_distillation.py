@@ -1,4 +1,7 @@
-"""The objective of distilling a classifier: its teachers' probabilities, the labels where there are any, its layers.
+"""The objective of distilling a classifier: its teachers' probabilities or given ones, labels where known, its layers.
+
+Given probabilities are learnt as they are, at temperature 1: a text of 0.5 and 0.5 teaches 0.5 and 0.5, and one of 0.8
+teaches 0.8, which at a higher temperature would be the target of a far surer answer.
 
 Source: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"; layer by layer as in Sun et al. 2019,
 "Patient Knowledge Distillation", and Jiao et al. 2020, "TinyBERT" (every token; a projection where widths differ).
@@ -20,10 +23,10 @@ from valence.model.heads import TaskModel
 from valence.text.batching import collate
 from valence.text.tokenizer import TokenizedText
 from valence.training.objective import to_tensors
-from valence.training.soft_targets import soft_target_loss
+from valence.training.soft_targets import soft_target_loss, weighted_soft_target_loss
 from valence.training.student import matching_layers, projection
 
-__all__ = ["UNLABELLED", "TaskDistillation", "TaskStudent"]
+__all__ = ["UNLABELLED", "GivenTargets", "TaskDistillation", "TaskStudent"]
 
 UNLABELLED = -1
 """Stands for a label that is not known."""
@@ -75,18 +78,32 @@ class TaskStudent(nn.Module):
 
 
 @dataclass(frozen=True)
+class GivenTargets:
+    """How texts of a run differ where not all soft targets are the teachers'.
+
+    Args:
+        temperatures: [N], of the soft targets: 1 of those that were given.
+        weights: [N], how much the soft target of each text counts; 0 where it has none.
+    """
+
+    temperatures: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class TaskDistillation:
     """Texts, what teachers say of them, and labels where they are known; see `Objective`.
 
     Args:
         texts: N texts.
         labels: N class numbers, or `UNLABELLED`.
-        soft_targets: [N, C], the teachers' mean probabilities at the temperature.
+        soft_targets: [N, C], the teachers' mean probabilities at the temperature, or those that were given.
         pad_token_id: for batches.
-        temperature: of the soft targets.
+        temperature: of the teachers' soft targets.
         soft_weight: of the soft targets; the labels weigh 1 minus that.
         teacher: whose layers are matched, if they are to be; in evaluation mode, with the student's vocabulary.
         layer_weight: of the mean squared difference between layers.
+        given: which soft targets are not the teachers', if some are not.
     """
 
     texts: Sequence[TokenizedText]
@@ -97,6 +114,7 @@ class TaskDistillation:
     soft_weight: float
     teacher: TaskModel | None = None
     layer_weight: float = 1.0
+    given: GivenTargets | None = None
 
     @cached_property
     def lengths(self) -> Sequence[int]:
@@ -121,7 +139,7 @@ class TaskDistillation:
         tokens = to_tensors(batch, device)
         labels = torch.tensor([self.labels[index] for index in examples], device=device)
         logits, layers = network(*tokens, self.teacher is not None)
-        soft = soft_target_loss(logits, torch.from_numpy(self.soft_targets[examples]).to(device), self.temperature)
+        soft = self._soft_loss(logits, examples)
         hard = F.cross_entropy(logits.float(), labels, ignore_index=UNLABELLED, reduction="sum") / len(examples)
         loss = self.soft_weight * soft + (1.0 - self.soft_weight) * hard
         if self.teacher is not None:
@@ -132,3 +150,11 @@ class TaskDistillation:
             differences = [F.mse_loss(own[present].float(), theirs[layer][present].float()) for own, layer in pairs]
             loss = loss + self.layer_weight * torch.stack(differences).mean()
         return loss
+
+    def _soft_loss(self, logits: Tensor, examples: NDArray[np.intp]) -> Tensor:
+        targets = torch.from_numpy(self.soft_targets[examples]).to(logits.device)
+        if self.given is None:
+            return soft_target_loss(logits, targets, self.temperature)
+        own = (self.given.temperatures, self.given.weights)
+        temperatures, weights = (torch.from_numpy(values[examples]).to(logits.device) for values in own)
+        return weighted_soft_target_loss(logits, targets, temperatures, weights)
