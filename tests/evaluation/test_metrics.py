@@ -12,6 +12,13 @@ from tiers import examples
 from valence.evaluation.measure import f1_of_classes, measure, measure_classes
 from valence.evaluation.metrics import CLASS_METRICS, METRICS, Draw, Predictions, _WeightedAuc
 
+RESAMPLED = [name for name, one in METRICS.items() if one.on_draw is not None]
+
+
+def scale(n_classes) -> dict:
+    """scikit-learn takes the side of two classes, and all sides of more."""
+    return {} if n_classes == 2 else {"scale_by_half": False}
+
 
 def reference(labels, probabilities, positive=None) -> dict:
     """The figures as scikit-learn's documentation says to compute them; None where AUC has a class missing."""
@@ -38,6 +45,9 @@ def reference(labels, probabilities, positive=None) -> dict:
             "auc": auc,
             "loss": sk.log_loss(labels, probabilities, labels=classes),
             "mcc": sk.matthews_corrcoef(labels, predicted),
+            "brier": sk.brier_score_loss(
+                labels, probabilities[:, 1] if n_classes == 2 else probabilities, labels=classes, **scale(n_classes)
+            ),
         }
 
 
@@ -122,7 +132,7 @@ def test_intervals_are_those_of_a_plain_bootstrap(n_classes, n_texts):
             assert (found[name].low, found[name].high) == pytest.approx((low, high), abs=1e-12), name
             assert low < high or found is not figures.by_name
 
-    holds(figures.by_name, positive, METRICS)
+    holds(figures.by_name, positive, RESAMPLED)
     holds(figures.classwise.macro, None, CLASS_METRICS)
     for number, one in enumerate(figures.classwise.per_class):
         holds(one.estimates, number, CLASS_METRICS)
@@ -152,6 +162,9 @@ def test_perfect_and_worst():
     assert perfect["loss"].value == pytest.approx(0, abs=1e-15)
     assert worst["loss"].value == pytest.approx(sk.log_loss(labels, 1 - right), abs=1e-12)
     assert worst["loss"].value > 30
+    assert (perfect["brier"].value, worst["brier"].value) == (0, 1)
+    assert (perfect["ece"].value, worst["ece"].value) == (0, 1)
+    assert perfect["ece_if_calibrated"].value == worst["ece_if_calibrated"].value == 0
 
 
 def test_one_text_and_one_class():

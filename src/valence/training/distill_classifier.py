@@ -242,6 +242,7 @@ class _Teachers:
                 engine=engine or ("torch" if folder.weight_files else "auto"),
                 labels=run.teacher_labels if folder.labels is None or folder.labels_are_placeholders else None,
                 long_text="truncate",
+                calibrated=False,  # students learn what logits say
             )
             require_single_label(teacher)
             rows = class_rows(self._names, teacher.labels)
