@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from tiers import examples
+from valence.errors import InputError
 from valence.evaluation.measure import f1_of_classes, measure, measure_classes
-from valence.evaluation.metrics import CLASS_METRICS, METRICS, Draw, Predictions, _WeightedAuc
+from valence.evaluation.metrics import CLASS_METRICS, METRICS, Draw, MetricDefinition, Predictions, _WeightedAuc
+from valence.reports.estimate import Estimate
 
 RESAMPLED = [name for name, one in METRICS.items() if one.on_draw is not None]
 
@@ -192,3 +194,13 @@ def test_interval_covers():
         figure = measure(labels, np.eye(2)[np.where(right, labels, 1 - labels)], 100, seed).by_name["accuracy"]
         held += figure.low <= 0.8 <= figure.high
     assert 0.90 <= held / 150 <= 0.99
+
+
+def test_a_metric_is_resampled_or_brings_its_own_interval():
+    with pytest.raises(InputError, match=r"^the metric 'a' needs either on_draw or estimate$"):
+        MetricDefinition("a", "A")
+    own = MetricDefinition("a", "A", estimate=lambda one, resamples, seed: Estimate(1.0, resamples, seed))
+    predictions = Predictions(np.array([0, 1]), np.eye(2))
+    assert own.estimate_of(predictions, 7, 3) == Estimate(1.0, 7, 3)
+    assert own.measure(predictions) == 1.0
+    assert METRICS["accuracy"].estimate_of(predictions) == Estimate(1.0)

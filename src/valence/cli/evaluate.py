@@ -132,9 +132,7 @@ def _require_picture(path: Path) -> None:
 def _draw(report: EvaluationReport, path: Path) -> None:
     from valence.audit.page.charts import as_png, as_svg, reliability_diagram
 
-    model = report.model.name or report.model.engine
-    title = f"{model} ({report.model.engine}) on {report.data.name}, {report.n_texts:,} texts"
-    chart = reliability_diagram(report.reliability or (), one_line(title))
+    chart = reliability_diagram(report)
     if path.suffix.lower() == ".svg":
         write_text(path, as_svg(chart))
     else:

@@ -16,7 +16,7 @@ import msgspec
 from valence.audit.world.shapes import OBJECT, largest_parts, read_world
 from valence.errors import InputError
 from valence.reports.estimate import Estimate
-from valence.reports.evaluation import ReliabilityBin
+from valence.reports.evaluation import EvaluationReport
 from valence.reports.printing import bounds, rounded
 from valence.reports.report import JsonObject
 
@@ -335,18 +335,19 @@ def figure_bars(
     return _specification(chart, title, source)
 
 
-def reliability_diagram(bins: Sequence[ReliabilityBin], title: str | None = None) -> JsonObject:
+def reliability_diagram(report: EvaluationReport) -> JsonObject:
     """Draw how often answers are right against their score: on the diagonal where scores are what they say.
 
     Args:
-        bins: of an evaluation, in any order.
-        title: above the chart.
+        report: of an evaluation.
 
     Returns:
         A Vega-Lite specification.
     """
     import altair as alt
 
+    bins, model = report.reliability or (), report.model
+    title = f"{model.name or 'A model'} ({model.engine}) on {report.data.name}, {report.n_texts:,} texts"
     rows = [
         {"score": one.score, "texts": one.texts, "right": one.right.value, "low": one.right.low, "high": one.right.high}
         for one in bins
