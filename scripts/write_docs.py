@@ -12,14 +12,16 @@ from typing import Any, cast
 import click
 
 from learning_curves import learning_curves
+from valence.audit.page.charts import as_svg, reliability_diagram
 from valence.benchmark import tables
 from valence.benchmark.chart import throughput_chart
 from valence.benchmark.results import Report
 from valence.cli import cli
 from valence.evaluation.compare import as_markdown
 from valence.families import FAMILIES, Task
-from valence.reports.codec import decode_report
+from valence.reports.codec import decode_report, read_report
 from valence.reports.comparison import ComparisonReport
+from valence.reports.evaluation import EvaluationReport
 from valence.templates.countries import COUNTRIES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -513,6 +515,9 @@ def documents() -> dict[Path, str]:
         if (RESULTS / f"{name}.json").is_file():
             svg = learning_curves(_read(RESULTS / f"{name}.json"), title, panels)
             pages[ROOT / "docs" / f"{name.removesuffix('_raw')}.svg"] = svg
+    dev = read_report(DEFAULT / "reports" / "evaluation-sst2-dev.json", EvaluationReport)
+    if dev is not None and dev.reliability:  # reports of earlier versions have none
+        pages[ROOT / "docs" / "reliability.svg"] = as_svg(reliability_diagram(dev))
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         if path not in pages:
             pages[path] = filled(path.read_text(encoding="utf-8"))

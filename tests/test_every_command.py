@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from hub_server import HubServer
 from valence.cli import cli
+from valence.runtime.load import load
 
 pytest.importorskip("torch")
 
@@ -25,6 +26,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "classify": ("good film", "--model", "{tiny}", "--json"),
     "train": ("{train}", "--eval", "{dev}", "--base", "{base}", "--out", "{out}", *LEARN),
     "evaluate": ("{copy}", "{dev}", "--resamples", "20", "--json"),
+    "calibrate": ("{copy}", "{held-out}", "--json"),
     "compare": ("{tiny}", "{copy}", "{dev}", "--rounds", "1", "--json"),
     "audit": (
         "{copy}",
@@ -61,12 +63,24 @@ def write_rows(path: Path, n_rows: int) -> Path:
     return path
 
 
+def write_answered(path: Path, model: Path) -> Path:
+    """Texts of which the model has two thirds right."""
+    texts = [f"{('bad', 'good')[row % 2]} film {row}" for row in range(120)]
+    rows = [
+        f"{text}\t{one.label if row % 3 else min(one.scores, key=one.scores.__getitem__)}"
+        for row, (text, one) in enumerate(zip(texts, load(model)(texts), strict=True))
+    ]
+    path.write_text("\n".join(["text\tlabel", *rows, ""]))
+    return path
+
+
 @pytest.fixture
 def named(tiny_classifier: Path, raw_model: Path, tmp_path: Path) -> Callable[[str], str]:
     """What an argument says with the paths that it names."""
     paths = {"tiny": tiny_classifier, "raw": raw_model, "base": raw_model}
     for name, rows in (("train", 50), ("dev", 20)):
         paths[name] = write_rows(tmp_path / f"{name}.tsv", rows)
+    paths["held-out"] = write_answered(tmp_path / "held-out.tsv", tiny_classifier)
     paths["data"] = tmp_path / "data"
     for name in ("sst2/train.tsv", "sst2/dev.tsv", "imdb/sample.tsv"):
         (paths["data"] / name).parent.mkdir(parents=True, exist_ok=True)

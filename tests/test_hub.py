@@ -121,8 +121,8 @@ def closed_port() -> str:
             "pytorch_model-00002-of-00002.bin",
         ),
         (
-            "config.json tokenizer.json onnx/manifest.json onnx/model.onnx reports/training.json",
-            "config.json tokenizer.json onnx/manifest.json onnx/model.onnx",
+            "config.json tokenizer.json calibration.json onnx/manifest.json onnx/model.onnx reports/training.json",
+            "config.json tokenizer.json calibration.json onnx/manifest.json onnx/model.onnx",
         ),
         (
             "config.json tokenizer.json onnx/manifest.json onnx/model.onnx model.safetensors step/model.safetensors",
@@ -311,14 +311,15 @@ def test_half_a_download_is_no_copy(hub: HubServer, tmp_path: Path):
         find_model("a/b")
 
 
-@pytest.mark.parametrize("lacking", ["added_tokens.json", "special_tokens_map.json"])
+@pytest.mark.parametrize("lacking", ["added_tokens.json", "special_tokens_map.json", "calibration.json"])
 def test_a_copy_of_an_earlier_version_is_used_and_what_it_lacks_is_said(hub: HubServer, tmp_path: Path, lacking: str):
     names = ["config.json", "model.safetensors", "vocab.txt"]
     hub.add("a/b", write_repository(tmp_path / "source", *names, lacking))
     first = find_model("a/b").path
     (first / lacking).unlink()
     hub.stop()
-    with pytest.warns(UserWarning, match=f"the copy of a/b on this machine lacks {lacking}, so tokens"):
+    so = "its scores are not calibrated" if lacking == "calibration.json" else "tokens that were added"
+    with pytest.warns(UserWarning, match=f"the copy of a/b on this machine lacks {lacking}, so {so}"):
         assert find_model("a/b").path == first
 
 

@@ -1,6 +1,8 @@
 """What imports what: folders point down only, and heavy packages are loaded where they are needed and nowhere else."""
 
 import ast
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +11,9 @@ from pathlib import Path
 import pytest
 
 import valence
+from valence.folder import ModelFolder
+from valence.runtime.calibration import calibration_fingerprint
+from valence.runtime.choice import open_engine
 
 SOURCE = Path(valence.__file__).parent
 # From the top down; folders on one line do not import each other.
@@ -146,13 +151,24 @@ def test_classify_loads_no_heavy_package(tiny_classifier):
     assert not loaded & set(PLACES) - {"onnxruntime", "tokenizers", "click"}
 
 
+NO_REPORTS = (
+    "import sys; from valence.cli import cli; cli.main(standalone_mode=False)\n"
+    "assert not [name for name in sys.modules if name.startswith(('valence.reports', 'valence.statistics'))]"
+)
+
+
 @pytest.mark.parametrize("arguments", [["good film"], ["--json", "good film"]])
 def test_classify_loads_no_reports(tiny_classifier, arguments):
-    code = (
-        "import sys; from valence.cli import cli; cli.main(standalone_mode=False)\n"
-        "assert not [name for name in sys.modules if name.startswith(('valence.reports', 'valence.statistics'))]"
-    )
-    modules_after(code, "classify", "--model", str(tiny_classifier), *arguments)
+    modules_after(NO_REPORTS, "classify", "--model", str(tiny_classifier), *arguments)
+
+
+def test_classify_with_a_calibration_loads_no_reports(tiny_classifier, tmp_path):
+    model = Path(shutil.copytree(tiny_classifier, tmp_path / "model"))
+    folder = ModelFolder(model, str(model))
+    entry = {"temperature": 2.0, "fingerprint": calibration_fingerprint(folder, open_engine(folder))}
+    (model / "calibration.json").write_text(json.dumps({"format": 1, "engines": {"onnx fp32": entry}}))
+    loaded = modules_after(NO_REPORTS, "classify", "--model", str(model), "good film")
+    assert not loaded & set(PLACES) - {"onnxruntime", "tokenizers", "click"}
 
 
 def test_reading_a_plain_file_loads_no_pyarrow(tiny_classifier, tmp_path):

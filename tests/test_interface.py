@@ -105,6 +105,20 @@ def write_data(folder: Path) -> dict[str, Path]:
     return {name: folder / name for name in ("train.tsv", "dev.tsv", "text.txt")}
 
 
+def write_answers(path: Path, classifier: Path) -> Path:
+    """Texts of which a model has two thirds right."""
+    from valence.runtime.load import load
+
+    texts = [f"{'good' if number % 2 else 'awful'} film {number}" for number in range(120)]
+    labels = [
+        one.label if number % 3 else min(one.scores, key=one.scores.__getitem__)
+        for number, one in enumerate(load(classifier)(texts))
+    ]
+    rows = [f"{text}\t{label}" for text, label in zip(texts, labels, strict=True)]
+    path.write_text("\n".join(["text\tlabel", *rows, ""]))
+    return path
+
+
 def outputs(classifier: Path, raw: Path, folder: Path) -> dict[str, object]:
     """What each command prints with --json and what it leaves in files, reduced to its shape."""
     from click.testing import CliRunner
@@ -149,6 +163,8 @@ def outputs(classifier: Path, raw: Path, folder: Path) -> dict[str, object]:
     run("distill", text, "--raw", "--teacher", raw, "--out", folder / "raw-student", *raw_student)
     report("distillation.json", folder / "raw-student" / "reports" / "distillation.json")
     run("card", folder / "trained", "--json")
+    run("calibrate", classifier, write_answers(folder / "held-out.tsv", classifier), "--json")
+    report("calibration.json", classifier / "calibration.json")
     return found
 
 

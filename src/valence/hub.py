@@ -40,9 +40,14 @@ DEFAULT = "default"
 _DEFAULT_FOLDER = Path(__file__).parent / "default_model"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 # What a model needs beside its weights.
-_SMALL_FILES = ("config.json", *TOKENIZER_FILES, "README.md")
-# Those of them that copies made by earlier versions lack.
-_LATER_FILES = ("added_tokens.json", "special_tokens_map.json")
+_SMALL_FILES = ("config.json", *TOKENIZER_FILES, "calibration.json", "README.md")
+# Those of them that copies made by earlier versions lack, and what follows.
+_UNREAD_TOKENS = "tokens that were added to its vocabulary may go unread"
+_LATER_FILES = {
+    "added_tokens.json": _UNREAD_TOKENS,
+    "special_tokens_map.json": _UNREAD_TOKENS,
+    "calibration.json": "its scores are not calibrated",
+}
 # Tags of repositories whose weights are in a form that valence reads.
 _READABLE_TAGS = frozenset({"safetensors", "pytorch"})
 
@@ -332,10 +337,11 @@ def _find_in_cache(name: str, revision: str | None, kind: _Kind, choose: _Choose
         except LocalEntryNotFoundError:
             fewer = [file for file in chosen if file not in _LATER_FILES]
             found = Path(local(allow_patterns=[glob.escape(file) for file in fewer])), fewer
-        lacking = " and ".join(file for file in chosen if file not in fewer)
+        lacking = [file for file in chosen if file not in fewer]
+        so = " and ".join(dict.fromkeys(_LATER_FILES[file] for file in lacking))
         warnings.warn(
-            f"the copy of {name} on this machine lacks {lacking}, so tokens that were added to its vocabulary may go "
-            "unread: load it once where the hub can be reached",
+            f"the copy of {name} on this machine lacks {' and '.join(lacking)}, so {so}: load it once where the hub "
+            "can be reached",
             stacklevel=2,
         )
         return found

@@ -115,7 +115,8 @@ def test_the_hub_reads_the_metadata(text, unchanged):
     assert card.data.model_name == "tiny-reviews"
     found = {result.metric_type: result.metric_value for result in card.data.eval_results}
     assert found == {name: round(report[name]["value"], 6) for name in found}
-    assert found.keys() == {"accuracy", "precision", "recall", "f1", "auc", "loss", "mcc"}
+    names = {"accuracy", "precision", "recall", "f1", "auc", "loss", "mcc", "brier", "ece", "ece_if_calibrated"}
+    assert found.keys() == names
     assert {result.dataset_args["sha256"] for result in card.data.eval_results} == {report["data"]["sha256"]}
     assert (
         yaml.safe_load(text.split("---\n")[1])["model-index"][0]["results"][0]["task"]["type"] == "text-classification"
@@ -168,7 +169,7 @@ def test_names_and_labels_of_others_stay_text(carded):
     assert headings[0] == "Model Details"
     assert headings[-1] == "Citation"
     rows = {len(re.findall("<t[dh]", row)) for row in re.findall("<tr>.*?</tr>", html, re.DOTALL)}
-    assert rows == {2, 3, 4, 6, 10}
+    assert rows == {2, 3, 4, 6, 13}
     marked = read_anchors(card.text)
     assert [figure.text for figure in marked.statements if figure.name == "model.layers"] == ["2"]
     assert not marked.unclosed

@@ -4,8 +4,10 @@ import gzip
 import json
 import re
 import select
+import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +15,9 @@ import pytest
 
 import valence
 from terminal import on_terminal
+from valence.folder import ModelFolder
+from valence.runtime.calibration import CALIBRATION, calibration_fingerprint
+from valence.runtime.choice import open_engine
 
 LINE = re.compile(rb"(NEGATIVE|POSITIVE)\t[01]\.\d{6}\t(.*)")
 
@@ -378,13 +383,52 @@ def test_a_terminal_gets_readable_coloured_lines(valence_command, tiny_classifie
     lines = output.split("\n")[:-1]
     assert len(lines) == 3
     for line, text in zip(lines, texts, strict=True):
-        coloured = re.fullmatch(r"\x1b\[3\dm\x1b\[1m(NEGATIVE|POSITIVE)\x1b\[0m  0\.\d{4}  ([^\x1b]*)", line)
+        coloured = re.fullmatch(r"\x1b\[3\dm\x1b\[1m(NEGATIVE|POSITIVE|unclear )\x1b\[0m  0\.\d{4}  ([^\x1b]*)", line)
         assert coloured, line
         assert coloured[2].startswith(text.replace("\x1b", "\\x1b"))
     assert lines[2].endswith("  (truncated)")
     plain = shown(valence_command, tiny_classifier, "--long-text", "truncate", *texts, env={"NO_COLOR": "1"})
     assert plain == re.sub(r"\x1b\[\d+m", "", output)
     assert shown(valence_command, tiny_classifier, "good " * 70).endswith("  (2 windows)\n")
+
+
+def with_temperature(model: Path, temperature: float) -> Path:
+    """Bring the scores of a model nearer to one half, or farther from it."""
+    folder = ModelFolder(model, str(model))
+    engine = open_engine(folder)
+    entry = {"temperature": temperature, "fingerprint": calibration_fingerprint(folder, engine)}
+    (model / CALIBRATION).write_text(json.dumps({"format": 1, "engines": {engine.name: entry}}))
+    return model
+
+
+def test_what_is_neither_is_unclear_on_a_terminal_alone(valence_command, classify, tiny_classifier, tmp_path):
+    model = Path(shutil.copytree(tiny_classifier, tmp_path / "model"))
+    texts = ["good film", "awful plot"]
+    for temperature, is_clear in ((0.01, True), (50, False)):
+        with_temperature(model, temperature)
+        labels = [
+            json.loads(line)["label"] for line in classify("--json", "--model", model, *texts).stdout.splitlines()
+        ]
+        assert set(labels) <= {"NEGATIVE", "POSITIVE"}
+        lines = shown(valence_command, model, *texts).split("\n")[:-1]
+        for line, label, text in zip(lines, labels, texts, strict=True):
+            colour = {"NEGATIVE": 31, "POSITIVE": 32}[label] if is_clear else 33
+            found = re.fullmatch(r"\x1b\[(\d+)m\x1b\[1m(\w+ *)\x1b\[0m  (0\.\d{4}|1\.0000)  " + text, line)
+            assert found, line
+            assert (int(found[1]), found[2]) == (colour, label if is_clear else "unclear ")
+            assert (float(found[3]) > 2 / 3) is is_clear
+
+
+@pytest.mark.parametrize("kind", ["three classes", "multi_label_classification"])
+def test_other_models_are_never_unclear(valence_command, tiny_classifier, every_engine, tmp_path, kind):
+    source = every_engine if kind == "three classes" else tiny_classifier
+    model = Path(shutil.copytree(source, tmp_path / "model"))
+    if kind != "three classes":
+        config = json.loads((model / "config.json").read_text())
+        (model / "config.json").write_text(json.dumps(config | {"problem_type": kind}))
+    with_temperature(model, 50)
+    output = shown(valence_command, model, "good film", env={"NO_COLOR": "1"})
+    assert re.fullmatch(r"(a|b|c|NEGATIVE|POSITIVE)  0\.[345]\d{3}  good film\n", output)
 
 
 EMOJI = "\U0001f642"

@@ -9,8 +9,17 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from tiers import examples
+from valence.errors import InputError
 from valence.evaluation.measure import f1_of_classes, measure, measure_classes
-from valence.evaluation.metrics import CLASS_METRICS, METRICS, Draw, Predictions, _WeightedAuc
+from valence.evaluation.metrics import CLASS_METRICS, METRICS, Draw, MetricDefinition, Predictions, _WeightedAuc
+from valence.reports.estimate import Estimate
+
+RESAMPLED = [name for name, one in METRICS.items() if one.on_draw is not None]
+
+
+def scale(n_classes) -> dict:
+    """scikit-learn takes the side of two classes, and all sides of more."""
+    return {} if n_classes == 2 else {"scale_by_half": False}
 
 
 def reference(labels, probabilities, positive=None) -> dict:
@@ -38,6 +47,9 @@ def reference(labels, probabilities, positive=None) -> dict:
             "auc": auc,
             "loss": sk.log_loss(labels, probabilities, labels=classes),
             "mcc": sk.matthews_corrcoef(labels, predicted),
+            "brier": sk.brier_score_loss(
+                labels, probabilities[:, 1] if n_classes == 2 else probabilities, labels=classes, **scale(n_classes)
+            ),
         }
 
 
@@ -122,7 +134,7 @@ def test_intervals_are_those_of_a_plain_bootstrap(n_classes, n_texts):
             assert (found[name].low, found[name].high) == pytest.approx((low, high), abs=1e-12), name
             assert low < high or found is not figures.by_name
 
-    holds(figures.by_name, positive, METRICS)
+    holds(figures.by_name, positive, RESAMPLED)
     holds(figures.classwise.macro, None, CLASS_METRICS)
     for number, one in enumerate(figures.classwise.per_class):
         holds(one.estimates, number, CLASS_METRICS)
@@ -152,6 +164,9 @@ def test_perfect_and_worst():
     assert perfect["loss"].value == pytest.approx(0, abs=1e-15)
     assert worst["loss"].value == pytest.approx(sk.log_loss(labels, 1 - right), abs=1e-12)
     assert worst["loss"].value > 30
+    assert (perfect["brier"].value, worst["brier"].value) == (0, 1)
+    assert (perfect["ece"].value, worst["ece"].value) == (0, 1)
+    assert perfect["ece_if_calibrated"].value == worst["ece_if_calibrated"].value == 0
 
 
 def test_one_text_and_one_class():
@@ -179,3 +194,13 @@ def test_interval_covers():
         figure = measure(labels, np.eye(2)[np.where(right, labels, 1 - labels)], 100, seed).by_name["accuracy"]
         held += figure.low <= 0.8 <= figure.high
     assert 0.90 <= held / 150 <= 0.99
+
+
+def test_a_metric_is_resampled_or_brings_its_own_interval():
+    with pytest.raises(InputError, match=r"^the metric 'a' needs either on_draw or estimate$"):
+        MetricDefinition("a", "A")
+    own = MetricDefinition("a", "A", estimate=lambda one, resamples, seed: Estimate(1.0, resamples, seed))
+    predictions = Predictions(np.array([0, 1]), np.eye(2))
+    assert own.estimate_of(predictions, 7, 3) == Estimate(1.0, 7, 3)
+    assert own.measure(predictions) == 1.0
+    assert METRICS["accuracy"].estimate_of(predictions) == Estimate(1.0)

@@ -19,6 +19,7 @@ _COMMANDS = {
     "classify": "Label texts from arguments, a file or standard input.",
     "train": "Fine-tune a classifier on labelled texts.",
     "evaluate": "Measure a classifier on labelled texts.",
+    "calibrate": "Fit a temperature for a classifier's scores.",
     "compare": "Compare two classifiers on the same labelled texts.",
     "audit": "Probe a model for bias.",
     "card": "Write a model's card, or check its figures.",

@@ -30,6 +30,8 @@ __all__ = ["command"]
 
 _WINDOW_TEXTS = 2048
 _COLOURS = ("red", "green", "blue", "magenta", "cyan", "yellow")
+_UNCLEAR, _UNCLEAR_COLOUR = "unclear", "yellow"
+_CLEAR_FROM = 2 / 3  # of two classes; the other then has a third
 
 
 @click.command(
@@ -42,6 +44,7 @@ Examples:
   valence classify --model ./my-model "Stocks fell sharply on Monday"
   valence classify -- "-1 for the sound"      # a text that starts with a dash
 
+On a terminal a text whose two classes both score between 1/3 and 2/3 is "unclear".
 Without a terminal, one line per text: label, score, text, divided by tabs; line ends
 and other controls within a text are written out, such as \\n. --json is lossless.
 """,
@@ -78,6 +81,7 @@ def command(
     else:
         answers = _in_windows(classifier, _live_windows())
     on_terminal = sys.stdout.isatty() and not as_json
+    unclear_below = _CLEAR_FROM if on_terminal and _has_two_classes(classifier) else 0.0
     colours = on_terminal and "NO_COLOR" not in os.environ
     unknown, separators = 0, classifier.tokenizer.separators
     for text, prediction in answers:
@@ -86,7 +90,7 @@ def command(
         if as_json:
             line = _as_json(text, prediction)
         else:
-            line = _as_line(text, prediction, note, classifier.labels, on_terminal, colours)
+            line = _as_line(text, prediction, note, classifier.labels, on_terminal, colours, unclear_below)
         sys.stdout.write(line + "\n")
     if unknown and not on_terminal:  # there each line says it
         warnings.warn(
@@ -141,21 +145,34 @@ def _as_json(text: Text, prediction: Prediction) -> str:
     return json_line(written)
 
 
+def _has_two_classes(classifier: Classifier) -> bool:
+    return len(classifier.labels) == 2 and classifier.problem_type in (None, "single_label_classification")
+
+
 def _as_line(
-    text: Text, prediction: Prediction, unknown: str, labels: tuple[str, ...], on_terminal: bool, colours: bool
+    text: Text,
+    prediction: Prediction,
+    unknown: str,
+    labels: tuple[str, ...],
+    on_terminal: bool,
+    colours: bool,
+    unclear_below: float,
 ) -> str:
     written = one_line(text if isinstance(text, str) else "\t".join(text))
     label = one_line(prediction.label)
     if not on_terminal:
         return f"{label}\t{prediction.score:.6f}\t{written}"
-    width = max(len(name) for name in labels)
+    width = max(map(len, (*labels, _UNCLEAR) if unclear_below else labels))
     note = "  (truncated)" if prediction.truncated else ""
     if prediction.windows is not None:
         note = f"  ({len(prediction.windows)} windows)"
     note += unknown
+    colour = _COLOURS[labels.index(prediction.label) % len(_COLOURS)]
+    if prediction.score < unclear_below:
+        label, colour = _UNCLEAR, _UNCLEAR_COLOUR
     label = label.ljust(width)
     if colours:
-        label = click.style(label, fg=_COLOURS[labels.index(prediction.label) % len(_COLOURS)], bold=True)
+        label = click.style(label, fg=colour, bold=True)
     return f"{label}  {prediction.score:.4f}  {written}{note}"
 
 

@@ -16,8 +16,8 @@ from valence.data.labels import parse_label_names
 from valence.data.positive import find_positive
 from valence.data.sources import find_source
 from valence.data.tables import TableOptions
-from valence.errors import MissingExtraError
-from valence.files import why_not_writable
+from valence.errors import InputError, MissingExtraError
+from valence.files import why_not_writable, write_text
 from valence.hub import find_model
 from valence.reports.codec import encode_report, write_report
 from valence.reports.evaluation import EvaluationReport
@@ -27,6 +27,7 @@ from valence.runtime.load import Loading, load_with
 __all__ = ["command"]
 
 _CLASS_METRICS = ("precision", "recall", "f1")
+_PICTURES = (".svg", ".png")
 _NOT_DEFINED = "not defined: the data lacks a class"
 
 
@@ -37,6 +38,7 @@ Examples:
   valence evaluate default dev.tsv
   valence evaluate ./my-model reviews.csv --text-column body --label-column stars
   valence evaluate ./my-model hub:stanfordnlp/sst2:validation --json
+  valence evaluate ./my-model test.csv --reliability reliability.svg
   valence evaluate ./abuse-detector comments.csv --positive abusive
 """,
 )
@@ -52,6 +54,11 @@ Examples:
 )
 @model_options
 @click.option("--resamples", type=click.IntRange(1), default=1000, show_default=True, help="For the intervals.")
+@click.option(
+    "--reliability",
+    type=click.Path(path_type=Path),
+    help="Draw how often answers are right against their score, to this file: .svg or .png.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Write the report to this file instead of MODEL/reports.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 def command(
@@ -64,13 +71,15 @@ def command(
     revision: str | None,
     loading: Loading,
     resamples: int,
+    reliability: Path | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
     """Measure MODEL on the labelled texts of DATA.
 
-    Accuracy, precision, recall, F1, AUC, loss and MCC, each with a 95 % bootstrap interval, the same of each class,
-    the confusion matrix and the speed. The report goes to MODEL/reports; the embedded default is never written to.
+    Accuracy, precision, recall, F1, AUC, loss, MCC and Brier score, each with a 95 % bootstrap interval, the expected
+    calibration error beside that of a perfectly calibrated model, the same of each class, the confusion matrix and the
+    speed. The report goes to MODEL/reports; the embedded default is never written to.
     """
     if find_spec("sklearn") is None:
         raise MissingExtraError("evaluate", "Evaluating")
@@ -81,6 +90,8 @@ def command(
     classifier = load_with(folder, loading)
     require_single_label(classifier)
     find_positive(classifier.labels, positive)  # before the data are read
+    if reliability is not None:
+        _require_picture(reliability)
     if out is not None:
         require_writable(out)
     examples = read_examples(
@@ -104,8 +115,29 @@ def command(
         path,
         lambda target: write_report(target, report),
     )
+    if reliability is not None:
+        _draw(report, reliability)
     if path is not None and not as_json:
         click.echo(f"report: {path}")
+
+
+def _require_picture(path: Path) -> None:
+    if path.suffix.lower() not in _PICTURES:
+        raise InputError(f"{path}: expected a file that ends in {' or '.join(_PICTURES)}")
+    if find_spec("altair") is None or find_spec("vl_convert") is None:
+        raise MissingExtraError("audit", "Drawing")
+    require_writable(path)
+
+
+def _draw(report: EvaluationReport, path: Path) -> None:
+    from valence.audit.page.charts import as_png, as_svg, reliability_diagram
+
+    chart = reliability_diagram(report)
+    if path.suffix.lower() == ".svg":
+        write_text(path, as_svg(chart))
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(as_png(chart))
 
 
 def _say_where(path: Path, why: str | None) -> None:
@@ -153,7 +185,9 @@ def _show_metrics(report: EvaluationReport) -> None:
         rest |= macro
     width = max(10, *map(len, front | rest))
     for name, found in (front | rest).items():
-        said = _NOT_DEFINED if found is None else f"{fixed(found.value)}   95 % interval {bounds(found)}"
+        said = _NOT_DEFINED if found is None else fixed(found.value)
+        if found is not None and found.low is not None:
+            said += f"   95 % interval {bounds(found)}"
         click.echo(one_line(f"{name:{width}}  {said}"))
     rows: list[tuple[str, ...]] = [("class", "texts", "predicted", *_CLASS_METRICS)]
     rows += [

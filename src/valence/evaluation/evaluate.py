@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from valence.data.examples import Examples
 from valence.data.positive import find_positive
@@ -16,10 +17,18 @@ from valence.folder import ModelFolder
 from valence.progress import OnProgress, silent
 from valence.reports.environment import Environment
 from valence.reports.estimate import Interval
-from valence.reports.evaluation import ClassReport, ConfusionMatrix, EvaluationReport, LongText, Metric
+from valence.reports.evaluation import (
+    ClassReport,
+    ConfusionMatrix,
+    EvaluationReport,
+    LongText,
+    Metric,
+    ReliabilityBin,
+)
 from valence.reports.model_ref import ModelRef
 from valence.runtime.classifier import Classifier
 from valence.runtime.manifest import source_hash
+from valence.statistics.calibration import equal_mass_bins, wilson
 
 __all__ = [
     "class_reports",
@@ -27,6 +36,7 @@ __all__ = [
     "describe_classifier",
     "describe_long_text",
     "evaluate",
+    "reliability",
     "require_single_label",
 ]
 
@@ -55,7 +65,8 @@ def evaluate(
 
     Returns:
         The report: each of `valence.evaluation.metrics.METRICS`, which class is the positive one, the mean over classes
-        (macro) and each class by itself, the confusion matrix, the speed, and what was measured on what.
+        (macro) and each class by itself, the confusion matrix, how often scores are right, the speed, and what was
+        measured on what.
 
     Raises:
         InputError: if the classifier is multi-label or a regression, or has no such class.
@@ -91,6 +102,8 @@ def evaluate(
         macro_f1=classwise.macro["f1"],
         per_class=class_reports(classwise, classifier.labels),
         confusion_matrix=ConfusionMatrix(tuple(classifier.labels), tuple(map(tuple, measured.confusion.tolist()))),
+        reliability=reliability(data.labels, scores),
+        temperature=None if classifier.calibration is None else classifier.calibration.temperature,
         texts_per_second=round(len(data) / seconds, 1),
         tokens_per_second=round(n_tokens / seconds, 1),
         n_texts=len(data),
@@ -119,6 +132,28 @@ def class_reports(classwise: Classwise, labels: Sequence[str]) -> tuple[ClassRep
     return tuple(
         ClassReport(label=label, support=one.support, predicted=one.predicted, **one.estimates)
         for label, one in zip(labels, classwise.per_class, strict=True)
+    )
+
+
+def reliability(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> tuple[ReliabilityBin, ...]:
+    """Compare scores with how often they are right.
+
+    Args:
+        labels: [N], the true class numbers.
+        scores: [N, C].
+
+    Returns:
+        Bins of equal mass, the lowest scores first.
+    """
+    top, right = scores.max(axis=1), scores.argmax(axis=1) == labels
+    bins = equal_mass_bins(top)
+    return tuple(
+        ReliabilityBin(
+            texts=int(inside.sum()),
+            score=float(top[inside].mean()),
+            right=wilson(int(right[inside].sum()), int(inside.sum())),
+        )
+        for inside in (bins == number for number in np.unique(bins))
     )
 
 

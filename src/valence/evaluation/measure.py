@@ -103,17 +103,24 @@ def measure(
     """
     predictions = Predictions(labels, probabilities, positive)
     n_classes = predictions.n_classes
-    values = {name: metric.measure(predictions) for name, metric in METRICS.items()}
-    samples: dict[str, list[float]] = {name: [] for name in METRICS}
+    found_at_once = {
+        name: metric.estimate_of(predictions, resamples, seed)
+        for name, metric in METRICS.items()
+        if metric.on_draw is None
+    }
+    values = {name: metric.measure(predictions) for name, metric in METRICS.items() if name not in found_at_once}
+    samples: dict[str, list[float]] = {name: [] for name in values}
     counts = []
     for weights in draws(len(labels), resamples, seed):
         draw = Draw(predictions, weights)
         counts.append(draw.counts)
         for name, metric in METRICS.items():
-            samples[name].append(metric.on_draw(draw))
-    by_name = {
+            if metric.on_draw is not None:
+                samples[name].append(metric.on_draw(draw))
+    resampled = {
         name: None if value is None else _estimate(value, np.array(samples[name])) for name, value in values.items()
     }
+    by_name = {name: (found_at_once | resampled)[name] for name in METRICS}
     found = _classwise(labels, predictions.predicted, n_classes, np.array(counts))
     cells = labels * n_classes + predictions.predicted
     confusion = np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)

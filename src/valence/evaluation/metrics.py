@@ -16,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from valence.errors import InputError
+from valence.reports.estimate import Estimate
 from valence.reports.evaluation import EvaluationReport, MetricKind
+from valence.statistics.bootstrap import RESAMPLES
+from valence.statistics.calibration import calibration_error, calibration_error_if_calibrated
 
 __all__ = [
     "CLASS_METRICS",
@@ -67,6 +70,19 @@ class Predictions:
         return found
 
     @cached_property
+    def squared_errors(self) -> NDArray[np.float64]:
+        """[N], the squared distance from the truth, of two classes that of one of them: scikit-learn's Brier scores."""
+        apart = self.probabilities - np.eye(self.n_classes)[self.labels]
+        found: NDArray[np.float64] = (apart**2).sum(axis=1) / (2 if self.n_classes == 2 else 1)
+        return found
+
+    @cached_property
+    def top_scores(self) -> NDArray[np.float64]:
+        """[N], the score of the class that was said."""
+        found: NDArray[np.float64] = self.probabilities.max(axis=1)
+        return found
+
+    @cached_property
     def weighted_aucs(self) -> list["_WeightedAuc"]:
         """The area under the ROC curve of class 1 of two classes, or of each of more against the rest."""
         classes = [1] if self.n_classes == 2 else range(self.n_classes)
@@ -99,18 +115,43 @@ class MetricDefinition:
     Args:
         name: its key in a report.
         title: as readers see it.
-        on_draw: its value on texts that were drawn; NaN where it is not defined on them.
+        on_draw: its value on texts that were drawn; NaN where it is not defined on them. None for a metric that has
+            `estimate` instead.
         value: its value on all texts, or None where it is not defined on them; `on_draw` with each text once if None.
         kind: how far single labels move it.
         unit: of its value; empty for a plain number.
+        estimate: its value on all texts with an interval of its own or none, from the predictions, how often to draw,
+            and the seed: where texts that are drawn again say nothing of how far it would vary, as of a distance,
+            which chance can only make larger.
     """
 
     name: str
     title: str
-    on_draw: Callable[[Draw], float]
+    on_draw: Callable[[Draw], float] | None = None
     value: Callable[[Predictions], float | None] | None = None
     kind: MetricKind = "share"
     unit: str = ""
+    estimate: Callable[[Predictions, int, int], Estimate | None] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.on_draw is None) == (self.estimate is None):
+            raise InputError(f"the metric {self.name!r} needs either on_draw or estimate")
+
+    def estimate_of(self, predictions: Predictions, resamples: int = RESAMPLES, seed: int = 0) -> Estimate | None:
+        """Measure all texts, with the interval that the metric has of its own, if it has one.
+
+        Args:
+            predictions: of a classifier.
+            resamples: how often to draw for that interval.
+            seed: of the draws.
+
+        Returns:
+            The estimate, or None where it is not defined.
+        """
+        if self.estimate is not None:
+            return self.estimate(predictions, resamples, seed)
+        value = self.measure(predictions)
+        return None if value is None else Estimate(value)
 
     def measure(self, predictions: Predictions) -> float | None:
         """Measure all texts.
@@ -123,8 +164,11 @@ class MetricDefinition:
         """
         if self.value is not None:
             found = self.value(predictions)
-        else:
+        elif self.on_draw is not None:
             found = self.on_draw(Draw(predictions, np.ones(len(predictions.labels))))
+        else:
+            estimate = self.estimate_of(predictions)
+            found = None if estimate is None else estimate.value
         return None if found is None or not np.isfinite(found) else float(found)
 
 
@@ -246,6 +290,19 @@ def _loss_on_draw(draw: Draw) -> float:
     return float(draw.weights @ draw.predictions.losses / draw.weights.sum())
 
 
+def _brier_on_draw(draw: Draw) -> float:
+    return float(draw.weights @ draw.predictions.squared_errors / draw.weights.sum())
+
+
+def _ece(predictions: Predictions, resamples: int, seed: int) -> Estimate:
+    right = predictions.predicted == predictions.labels
+    return Estimate(calibration_error(predictions.top_scores, right))
+
+
+def _ece_if_calibrated(predictions: Predictions, resamples: int, seed: int) -> Estimate:
+    return calibration_error_if_calibrated(predictions.top_scores, resamples, seed)
+
+
 def _mcc(predictions: Predictions) -> float:
     from sklearn import metrics
 
@@ -270,6 +327,9 @@ METRICS: dict[str, MetricDefinition] = {
         MetricDefinition("auc", "AUC", _auc_on_draw, _auc, "auc"),
         MetricDefinition("loss", "loss", _loss_on_draw, _loss, "loss", "nats"),
         MetricDefinition("mcc", "MCC", _mcc_on_draw, _mcc),
+        MetricDefinition("brier", "Brier score", _brier_on_draw, kind="loss"),
+        MetricDefinition("ece", "ECE", estimate=_ece),
+        MetricDefinition("ece_if_calibrated", "ECE if calibrated", estimate=_ece_if_calibrated, kind="loss"),
     )
 }
 """The metrics by name, in the order to show."""

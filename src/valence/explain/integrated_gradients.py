@@ -75,9 +75,7 @@ def integrated_gradients(
         tokenized = classifier.tokenizer.encode([text], classifier.reading)[0]
         readings = inputs_of(tokenized, counts, classifier.stride, classifier.tokenizer.separators)
         label = wanted or prediction.label
-        score = _Score(
-            model, classifier.labels.index(label), classifier.problem_type, classifier.tokenizer.pad_token_id
-        )
+        score = _Score(model, classifier, classifier.labels.index(label))
         full, baseline = score.at_both_ends(readings)
         result = Attribution(
             text=text,
@@ -127,12 +125,16 @@ def _differentiable(classifier: Classifier) -> Iterator[TaskModel]:
 class _Score:
     """The score of a class, and its gradients."""
 
-    def __init__(self, model: TaskModel, target: int, problem_type: str | None, pad_token_id: int) -> None:
+    def __init__(self, model: TaskModel, classifier: Classifier, target: int) -> None:
         self._model = model
         self._target = target
-        self._exclusive = problem_type not in ("regression", "multi_label_classification")
-        self._pad_token_id = pad_token_id
+        self._exclusive = classifier.problem_type not in ("regression", "multi_label_classification")
+        self._pad_token_id = classifier.tokenizer.pad_token_id
         self._device = next(model.parameters()).device
+        calibration = classifier.calibration
+        self._temperature = 1.0 if calibration is None else calibration.temperature
+        biases = None if calibration is None else calibration.biases
+        self._biases = None if biases is None else torch.tensor(biases, device=self._device)  # [C]
         self._integral = LayerIntegratedGradients(self._of_batch, model.encoder.embeddings)
 
     def at_both_ends(self, readings: list[ModelInput]) -> tuple[float, float]:
@@ -160,7 +162,9 @@ class _Score:
 
     def _of_batch(self, input_ids: Tensor, token_type_ids: Tensor | None) -> Tensor:
         """Score texts of one length: int64 [B, T] to [B]."""
-        logits: Tensor = self._model(input_ids, None, token_type_ids)  # [B, C]
+        logits: Tensor = self._model(input_ids, None, token_type_ids) / self._temperature  # [B, C]
+        if self._biases is not None:
+            logits = logits + self._biases
         own = logits[:, self._target]
         if logits.shape[1] == 1 or not self._exclusive:
             return own

@@ -103,7 +103,8 @@ class _Readings:
             scores: NDArray[np.float64] = self._classifier.probabilities(together)[0]
             return scores
         n_tokens = np.array([window.n_tokens for window in self._text.windows])
-        return aggregate(together, n_tokens, self._classifier.aggregation, self._classifier.problem_type)[0]
+        classifier = self._classifier
+        return aggregate(together, n_tokens, classifier.aggregation, classifier.problem_type, classifier.calibration)[0]
 
 
 def _columns(reading: ModelInput, word: Word) -> list[int]:

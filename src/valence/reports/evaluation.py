@@ -10,7 +10,15 @@ from valence.reports.estimate import Estimate, Interval
 from valence.reports.model_ref import ModelRef
 from valence.reports.report import Count, JsonObject, Report
 
-__all__ = ["ClassReport", "ConfusionMatrix", "EvaluationReport", "LongText", "Metric", "MetricKind"]
+__all__ = [
+    "ClassReport",
+    "ConfusionMatrix",
+    "EvaluationReport",
+    "LongText",
+    "Metric",
+    "MetricKind",
+    "ReliabilityBin",
+]
 
 MetricKind = Literal["share", "auc", "loss"]
 """How far a metric may move when single labels do: by a share of the texts, as a ranking does, or as a loss does."""
@@ -68,6 +76,20 @@ class ConfusionMatrix(msgspec.Struct, frozen=True):
             raise ValueError("Expected as many columns as rows of counts, not all of them 0")
 
 
+class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
+    """Texts whose answers have about the same score.
+
+    Args:
+        texts: how many.
+        score: the mean score of the class that was said.
+        right: the share of them whose label is right, with its score interval (Wilson).
+    """
+
+    texts: Count
+    score: float
+    right: Estimate
+
+
 class LongText(msgspec.Struct, frozen=True, kw_only=True):
     """What was done with a text that is longer than the model reads.
 
@@ -96,6 +118,9 @@ class EvaluationReport(Report, frozen=True, kw_only=True):
         macro_f1: likewise.
         per_class: each class by itself; empty in reports of earlier versions.
         confusion_matrix: which class was taken for which.
+        reliability: how often answers of about the same score are right, the lowest scores first, in bins of equal
+            mass; empty in reports of earlier versions.
+        temperature: that the scores were calibrated with; None where they are as the model gives them.
         texts_per_second: the speed in texts.
         tokens_per_second: the speed in tokens.
         n_texts: how many texts were classified.
@@ -117,6 +142,8 @@ class EvaluationReport(Report, frozen=True, kw_only=True):
     macro_f1: Estimate | msgspec.UnsetType = msgspec.UNSET
     per_class: tuple[ClassReport, ...] | msgspec.UnsetType = msgspec.UNSET
     confusion_matrix: ConfusionMatrix
+    reliability: tuple[ReliabilityBin, ...] | msgspec.UnsetType = msgspec.UNSET
+    temperature: float | None = None
     texts_per_second: float | None = None
     tokens_per_second: float | None = None
     n_texts: Count

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from valence.errors import ConfigError, InputError
 from valence.reading import Aggregation, LongText, Reading, Text
+from valence.runtime.calibration import Calibration
 from valence.runtime.engine import Engine
 from valence.runtime.execution import Outcome, run_texts, run_tokenized
 from valence.runtime.prediction import Prediction, WindowPrediction
@@ -39,6 +40,7 @@ class Classifier:
         stride: the tokens that neighbouring windows share.
         aggregation: how windows become one answer: "mean", "max" or "vote"; see `valence.runtime.scores.aggregate`.
         reading: `long_text`, `stride` and `aggregation` in one, given instead of these.
+        calibration: of the scores; None leaves them as the model gives them.
 
     Raises:
         ConfigError: if the engine has another number of classes than there are names.
@@ -56,6 +58,7 @@ class Classifier:
         aggregation: Aggregation = "mean",
         *,
         reading: Reading | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         if len(labels) != engine.n_classes:
             raise ConfigError(f"{len(labels)} labels ({', '.join(labels)}) for a model of {engine.n_classes} classes")
@@ -71,6 +74,7 @@ class Classifier:
         self.labels = labels
         self.problem_type = problem_type
         self.reading = reading.fitted(tokenizer.max_length)
+        self.calibration = calibration
 
     def __repr__(self) -> str:
         return (
@@ -81,7 +85,7 @@ class Classifier:
     def __setstate__(self, state: dict[str, object]) -> None:
         """Take up what was pickled, by an earlier version too, which kept the parts of `reading` one by one."""
         old = {name: state.pop(name) for name in ("long_text", "stride", "aggregation") if name in state}
-        self.__dict__.update(state)
+        self.__dict__.update({"calibration": None} | state)
         if "reading" not in state:
             self.reading = replace(Reading(self.tokenizer.max_length), **old)  # type: ignore[arg-type]  # it checks them
 
@@ -169,7 +173,7 @@ class Classifier:
         return (prediction for outcome in outcomes for prediction in self._predictions(outcome))
 
     def logits(self, texts: Iterable[Text]) -> NDArray[np.float32]:
-        """Run texts through the model without interpreting the result.
+        """Run texts through the model without interpreting the result: no calibration is applied.
 
         Args:
             texts: an iterable of texts or pairs.
@@ -208,9 +212,10 @@ class Classifier:
             logits: [N, C].
 
         Returns:
-            [N, C]: softmax, sigmoid (multi-label, or a single logit), or the logits themselves (regression).
+            [N, C]: softmax, sigmoid (multi-label, or a single logit), or the logits themselves (regression); calibrated
+            where the model has a calibration.
         """
-        return scores_of(logits, self.problem_type)
+        return scores_of(logits, self.problem_type, self.calibration)
 
     def _outcomes(self, source: Iterator[object], size: int) -> Iterator[Outcome]:
         """Run texts a window at a time; raise the first error after what comes before it."""
@@ -274,7 +279,7 @@ class Classifier:
     ) -> Prediction:
         """Aggregate the windows of one text: logits [W, C] and scores."""
         weights = np.array([window.n_tokens for window in text.windows])
-        scores, winner = aggregate(logits, weights, self.aggregation, self.problem_type)
+        scores, winner = aggregate(logits, weights, self.aggregation, self.problem_type, self.calibration)
         windows = tuple(
             WindowPrediction(
                 self.labels[(best := int(np.argmax(own)))],

@@ -9,6 +9,7 @@ from valence.errors import ConfigError, InputError
 from valence.folder import ModelFolder
 from valence.hub import DEFAULT, find_model
 from valence.reading import Aggregation, LongText, Reading
+from valence.runtime.calibration import read_calibration
 from valence.runtime.choice import EngineName, open_engine
 from valence.runtime.classifier import Classifier
 from valence.runtime.engine import Precision
@@ -27,6 +28,7 @@ class Loading:
     labels: Sequence[str] | None
     threads: int | None
     reading: Reading
+    calibrated: bool = True
 
 
 def load(
@@ -41,6 +43,7 @@ def load(
     stride: int = 0,
     aggregation: Aggregation = "mean",
     threads: int | None = None,
+    calibrated: bool = True,
 ) -> Classifier:
     """Load a classifier.
 
@@ -57,6 +60,8 @@ def load(
         stride: the tokens that neighbouring windows share.
         aggregation: how windows become one answer: "mean", "max" or "vote".
         threads: how many to use at most; as many as there are processors if None.
+        calibrated: whether the model's calibration.json is applied to scores, if it has one; False gives the scores
+            that `transformers` gives.
 
     Returns:
         The classifier.
@@ -68,7 +73,8 @@ def load(
         InputError: if an argument is of no use.
     """
     reading = Reading(max_length, long_text, stride, aggregation)
-    return _load(find_model(name, revision, engine, precision), Loading(engine, precision, labels, threads, reading))
+    loading = Loading(engine, precision, labels, threads, reading, calibrated)
+    return _load(find_model(name, revision, engine, precision), loading)
 
 
 def load_folder(
@@ -82,6 +88,7 @@ def load_folder(
     stride: int = 0,
     aggregation: Aggregation = "mean",
     threads: int | None = None,
+    calibrated: bool = True,
 ) -> Classifier:
     """Load a classifier from a folder; see `load`.
 
@@ -95,13 +102,13 @@ def load_folder(
         stride: see `load`.
         aggregation: see `load`.
         threads: see `load`.
+        calibrated: see `load`.
 
     Returns:
         The classifier.
     """
-    return _load(
-        folder, Loading(engine, precision, labels, threads, Reading(max_length, long_text, stride, aggregation))
-    )
+    reading = Reading(max_length, long_text, stride, aggregation)
+    return _load(folder, Loading(engine, precision, labels, threads, reading, calibrated))
 
 
 def load_with(folder: ModelFolder, loading: Loading) -> Classifier:
@@ -125,6 +132,7 @@ def _load(folder: ModelFolder, loading: Loading) -> Classifier:
         _choose_labels(folder, loading.labels, engine.n_classes),
         folder.problem_type,
         reading=loading.reading,
+        calibration=read_calibration(folder, engine, folder.problem_type) if loading.calibrated else None,
     )
 
 

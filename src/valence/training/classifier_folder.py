@@ -14,6 +14,7 @@ from valence.folder import ModelFolder
 from valence.model.heads import TaskModel
 from valence.reports.report import JsonObject
 from valence.reports.training import AgreementSample
+from valence.runtime.calibration import CALIBRATION
 from valence.runtime.export.export import export_model
 from valence.runtime.export.sample import Sample
 from valence.text.tokenizer import Tokenizer
@@ -55,6 +56,7 @@ def save_classifier(
     Returns:
         For its report: the hash of the weights, and the marked texts.
     """
+    (out / CALIBRATION).unlink(missing_ok=True)  # of the weights that were here before
     save_model(model, out, labels)
     Tokenizer.from_folder(base, model.config.longest_text).save(out)
     folder = ModelFolder(out, str(out))

@@ -277,6 +277,7 @@ class _Teachers:
                 engine=engine or ("torch" if _has_network(folder) else "auto"),
                 labels=run.teacher_labels if folder.labels is None or folder.labels_are_placeholders else None,
                 long_text="truncate",
+                calibrated=False,  # students learn what logits say
             )
             require_single_label(teacher)
             rows = class_rows(self._names, teacher.labels)

@@ -5,6 +5,7 @@ and paper. Shapes are not part of a specification: they are the data set named `
 page add, so that a page with several maps holds them once.
 """
 
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
@@ -15,6 +16,7 @@ import msgspec
 from valence.audit.world.shapes import OBJECT, largest_parts, read_world
 from valence.errors import InputError
 from valence.reports.estimate import Estimate
+from valence.reports.evaluation import EvaluationReport
 from valence.reports.printing import bounds, rounded
 from valence.reports.report import JsonObject
 
@@ -32,6 +34,7 @@ __all__ = [
     "difference_plot",
     "figure_bars",
     "javascript",
+    "reliability_diagram",
     "renderer_versions",
     "template_spread",
     "world_map",
@@ -53,6 +56,7 @@ _FIRST, _SECOND = "#0072b2", "#d55e00"  # Okabe & Ito 2008
 _INK = "currentColor"
 _FONT = "system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', Arial, sans-serif"
 _WIDTH, _MAP_WIDTH = 720, 960
+_SQUARE = 420
 # What the map may be enlarged to: how many times, and which longitude and latitude is in the middle.
 _REGIONS = {
     "the world": (1.0, 11, 6.8),
@@ -329,6 +333,47 @@ def figure_bars(
         .encode(x=alt.value(0), y=alt.Y("figure:N", sort=list(figures)), yOffset=below_its_name, text="figure:N"),
     ).properties(width=_WIDTH, height=64 * len(figures))
     return _specification(chart, title, source)
+
+
+def reliability_diagram(report: EvaluationReport) -> JsonObject:
+    """Draw how often answers are right against their score: on the diagonal where scores are what they say.
+
+    Args:
+        report: of an evaluation.
+
+    Returns:
+        A Vega-Lite specification.
+    """
+    import altair as alt
+
+    bins, model = report.reliability or (), report.model
+    title = f"{model.name or 'A model'} ({model.engine}) on {report.data.name}, {report.n_texts:,} texts"
+    rows = [
+        {"score": one.score, "texts": one.texts, "right": one.right.value, "low": one.right.low, "high": one.right.high}
+        for one in bins
+    ]
+    ends = [end for one in bins for end in (one.score, one.right.low) if end is not None]
+    low = math.floor(10 * min([0.5, *ends])) / 10
+    scale = alt.Scale(domain=[low, 1], nice=False)
+    base = alt.Chart(_rows(rows)).encode(
+        x=alt.X("score:Q", title="score of the answer, mean of the bin", scale=scale),
+        tooltip=[
+            alt.Tooltip("texts:Q", title="texts"),
+            alt.Tooltip("score:Q", title="mean score", format=".3f"),
+            alt.Tooltip("right:Q", title="share right", format=".3f"),
+        ],
+    )
+    said = "share of answers that are right"
+    right = alt.Y("right:Q", title=said, scale=scale)
+    chart = alt.layer(
+        alt.Chart(_rows([{"score": end, "right": end} for end in (low, 1)]))
+        .mark_line(color=_INK, strokeDash=[4, 3], strokeWidth=1)
+        .encode(x="score:Q", y=right),
+        base.mark_rule(color=_FIRST, strokeWidth=1.5).encode(y=alt.Y("low:Q", title=said, scale=scale), y2="high:Q"),
+        base.mark_point(size=50, color=_FIRST, filled=True, opacity=1).encode(y=right),
+    ).properties(width=_SQUARE, height=_SQUARE)
+    legend = "Bins of equally many texts, with 95 % intervals; dashed: perfectly calibrated."
+    return _specification(chart, title, legend)
 
 
 def as_svg(specification: Mapping[str, object]) -> str:

@@ -9,7 +9,7 @@ import operator
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from valence.reports.codec import read_report
 from valence.reports.evaluation import EvaluationReport
 from valence.reports.report import Report
 from valence.runtime.classifier import Classifier
+from valence.runtime.load import load_folder
 
 __all__ = ["PublishedCard", "PublishedStatement", "check_published", "find_published", "read_published"]
 
@@ -268,7 +269,7 @@ class _Check:
 
     @cached_property
     def classifier(self) -> Classifier:
-        return load_like(self.folder, "torch fp32")
+        return load_like(self.folder, "torch fp32", partial(load_folder, calibrated=False))
 
     def score(self, statement: PublishedStatement) -> tuple[float, float, str] | NotMeasured:
         """Score the ways in which a text may have been written, and take the one that is nearest to the card."""

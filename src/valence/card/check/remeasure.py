@@ -203,7 +203,7 @@ class Remeasurer:
         export, engine = source.export, source.engine
         if export.file not in self._expected:
             self._expected[export.file] = self._by_the_weights(export)
-        running = load_folder(self.folder, engine=engine, labels=_numbers(export))
+        running = load_folder(self.folder, engine=engine, labels=_numbers(export), calibrated=False)
         found = compare_scores(self._expected[export.file], _scores(running, self._sample_of(export)))
         used = f"{engine} {export.precision}"
         statements = replace(source, export=replace(export, agreement={engine: asdict(found)})).statements()
@@ -216,7 +216,8 @@ class Remeasurer:
             raise MissingExtraError("train", "Comparing an export with its source")
         weights = self._weights(export.source_sha256, "the weights that the export was made from")
         self.on_progress(0, 1, "running the weights in fp32")
-        return _scores(load_folder(weights, engine="torch", precision="fp32", labels=_numbers(export)), sample)
+        classifier = load_folder(weights, engine="torch", precision="fp32", labels=_numbers(export), calibrated=False)
+        return _scores(classifier, sample)
 
     def _sample_of(self, export: Export) -> Sequence[Text]:
         """Find the texts that an export was compared on: built-in ones, or marked ones of the training data."""
