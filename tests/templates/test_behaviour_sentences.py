@@ -17,15 +17,15 @@ FILES = {
 # What both halves may have in common: the words of which English has few, and a few of the commonest verbs and nouns.
 COMMON = set(
     """
-    a about after again all always am an and anyone are as at away back be because been but by call called can't cannot
-    could couldn't did didn't do doesn't don't done down eight every everyone few five for four from going had has
-    hasn't have he her here him how i if in is isn't it last left less let many may me more my near never new next
+    a about after again all always am an and anyone are as at away back be because been but by call called can't
+    cannot could couldn't did didn't do doesn't don't done down eight every everyone few five for four from going had
+    has hasn't have he her here him how i if in is isn't it last left less let many may me more my near never new next
     ninety no nobody not nothing now number of old on one or our out outside past people person run second seven she
-    since so some still such ten that the their there these they this though three through time to two under up us used was
-    wasn't we well were what whatever when who whole will with without won't would wouldn't yes yet you years week day
-    days hour hours minutes
-    arrived ate believe bought came claim comes costs describe end find found gave given got kept know lives made met
-    moved page paid post saw say says showed starts stop takes threw told took turned want work wrote
+    since so some still such ten that the their there these they this though three through time to two under up us
+    used was wasn't we well were what whatever when who whole will with without won't would wouldn't yes yet you years
+    week day days hour hours minutes arrived ate believe bought came claim comes costs describe end find found gave
+    given got kept know lives made met moved page paid post saw say says showed starts stop takes threw told took
+    turned want work wrote
     """.split()  # noqa: SIM905
 )
 CHANGED = ("typos", "urls_and_handles", "punctuation")
