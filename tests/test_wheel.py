@@ -105,6 +105,8 @@ def test_the_wheel_carries_every_file_of_the_package(wheel, source):
     assert {
         "valence/templates/countries.csv",
         "valence/templates/name_sentences.csv",
+        "valence/templates/behaviour_audit.txt",
+        "valence/templates/behaviour_training.txt",
         "valence/audit/page/audit.html.j2",
         "valence/audit/page/page.css",
         "valence/audit/page/page.js",

@@ -227,7 +227,7 @@ def test_what_did_not_run_is_said_once_for_each_reason(model, own, tmp_path):
         "model with --masked-lm"
     )
     ran = [probe["name"] for probe in json.loads((tmp_path / "out" / "audit.json").read_text())["probes"]]
-    assert ran == ["countries", "kept-labels", "names", "identities", "own-templates", "winogender"]
+    assert ran == ["countries", "kept-labels", "names", "identities", "behaviour", "own-templates", "winogender"]
 
 
 @pytest.mark.slow

@@ -27,8 +27,8 @@ from valence.templates.sentences import COUNTRY_TEMPLATES
 from valence.templates.template import select
 from words import WORDS
 
-OF_CLASSIFIERS = PROBES[:8]
-OF_MASKED_LMS = PROBES[8:]
+OF_CLASSIFIERS = PROBES[:9]
+OF_MASKED_LMS = PROBES[9:]
 PLANTED = re.compile(r"\b(Niger|she|her|hers|herself|Lakisha|Muslims?|Lima|fat)\b", re.IGNORECASE)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar, get_args
 
 from valence.audit.probe import Need, Probe
+from valence.audit.probes.behaviour import BehaviourProbe
 from valence.audit.probes.countries import CountriesProbe
 from valence.audit.probes.crows_pairs import CrowsPairsProbe
 from valence.audit.probes.identities import IdentitiesProbe
@@ -109,6 +110,7 @@ _ROWS = [
     _with_own_data(KeptLabelsProbe),
     _with_own_data(NamesProbe),
     _with_own_data(IdentitiesProbe),
+    _with_own_data(BehaviourProbe),
     _Row(OWN_TEMPLATES, OwnTemplatesProbe.needs, _own_templates),
     _of_suite(WINOBIAS, WinoBiasProbe),
     _of_suite(WINOGENDER, WinogenderProbe),
