@@ -239,6 +239,11 @@ def test_debiasing_and_layers_go_with_soft_labels(teacher: Path, soft: Path, tmp
     here(*arguments, "--layer-by-layer", "--debias", "names", "--out", tmp_path / "out")
     assert report(tmp_path / "out")["layer_by_layer"] is True
 
+    from valence.cli.card import command
+
+    command.main([str(tmp_path / "out")], standalone_mode=False)
+    assert "Texts with a probability for each class: soft." in (tmp_path / "out" / "README.md").read_text()
+
 
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
