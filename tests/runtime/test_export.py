@@ -439,3 +439,21 @@ def test_a_killed_export_never_mixes_two(tmp_path, vocabulary, place, number, ha
     assert read_manifest(again) == Manifest("model_int8.onnx", {"model_int8.onnx": after})
     assert after.sha256 == sha256([folder.manifest_file.parent / file for file in after.files]) != before.sha256
     assert load(str(folder.path)).engine.name == ("native int8" if NATIVE else "onnx int8")
+
+
+def test_what_another_program_exported_is_not_written_over(tmp_path, vocabulary):
+    import onnx
+
+    folder, _ = make_folder(tmp_path, vocabulary)
+    export_model(folder, "fp32", Sample(TEXTS))
+    folder.manifest_file.unlink()
+    export_model(folder, "fp32", Sample(TEXTS))  # as after an export that was killed
+    folder.manifest_file.unlink()
+    path = folder.manifest_file.parent / "model.onnx"
+    graph = onnx.load(path)
+    graph.producer_name = "another"
+    onnx.save(graph, path)
+    before = path.read_bytes()
+    with pytest.raises(ExportError, match=r"model\.onnx was exported by another program, and would be lost"):
+        export_model(folder, "fp32", Sample(TEXTS))
+    assert path.read_bytes() == before

@@ -22,7 +22,7 @@ from valence.progress import Say
 from valence.runtime.classifier import Classifier
 from valence.runtime.engine import Engine
 from valence.runtime.export.agreement import LEAST_AGREEMENT, MOST_P99_DIFFERENCE, Agreement, compare
-from valence.runtime.export.graph import Graph, build_graph
+from valence.runtime.export.graph import PRODUCER, Graph, build_graph
 from valence.runtime.export.openvino_export import export_openvino
 from valence.runtime.export.sample import Sample
 from valence.runtime.export.sensitivity import rank_products
@@ -71,15 +71,30 @@ def export_model(
         What the manifest says of it.
 
     Raises:
-        ExportError: if the engine agrees too little with its source, or cannot be written.
+        ExportError: if the engine agrees too little with its source, or cannot be written, or another program's export
+            is in the way.
         MissingExtraError: if a package is not installed.
     """
     sample = sample or Sample()
     if folder.embedded:
         raise ExportError("the embedded model is part of the package and is never written to")
+    for file in (*folder.plain_onnx()[:1], *folder.plain_onnx("int8")[:1]):
+        if file.parent == folder.manifest_file.parent and not _is_ours(file):
+            raise ExportError(
+                f"{file} was exported by another program, and would be lost, or no longer be found: move it out of "
+                f"{file.parent} first"
+            )
     if not len(sample.texts):
         raise ExportError(f"no texts to compare with in {sample.name}")
     return _Exporter(folder, precision, sample, file_format, report).run(two_steps, allow_disagreement)
+
+
+def _is_ours(file: Path) -> bool:
+    """Tell what an export that was killed left behind from what another program exported."""
+    try:
+        return bool(onnx.load(file, load_external_data=False).producer_name == PRODUCER)
+    except Exception:  # protobuf's own exceptions share no base class
+        return False
 
 
 class _Exporter:

@@ -26,8 +26,10 @@ from valence.model.config import EncoderConfig
 from valence.model.encoder import distance_buckets
 from valence.runtime.manifest import Precision
 
-__all__ = ["Graph", "build_graph", "products"]
+__all__ = ["PRODUCER", "Graph", "build_graph", "products"]
 
+PRODUCER = "valence"
+"""What a graph of ours says that it comes from."""
 _OPSET = 20
 _IR_VERSION = 9
 _MASKED = -1e9  # added to the attention scores of padding
@@ -170,7 +172,7 @@ class _GraphWriter:
             list(self.constants.values()),
         )
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("com.microsoft", 1)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="valence")
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name=PRODUCER)
         return Graph(model, self.tensors)
 
     def embeddings(self) -> str:
