@@ -50,6 +50,7 @@ def command_reference() -> str:
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
         assert command is not None
+        command._help_option = None  # kept from an earlier call in this process, which may have known no -h
         inner = click.Context(command, info_name=name, parent=context, terminal_width=_WIDTH, max_content_width=_WIDTH)
         sections.append(f"## valence {name}\n\n```text\n{command.get_help(inner)}\n```\n")
     return _HEAD + "\n" + "\n".join(sections)

@@ -215,7 +215,8 @@ def test_two_on_data_of_one_name_are_told_apart(plain, tmp_path, options, said):
     assert len(titles) == 2
     for start in said:
         assert any(title.startswith(f"reviews ({start}") for title in titles)
-    assert len(ModelCard(text).data.eval_results) == 14
+    found = ModelCard(text).data
+    assert len(found.eval_results) == 2 * len(found.metrics) >= 14
     names = {
         name.split(".")[1] for name in read_sources(ModelFolder(plain, "m")).statements if name.startswith("evaluat")
     }

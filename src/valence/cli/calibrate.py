@@ -32,7 +32,7 @@ __all__ = ["command"]
 Examples:
   valence calibrate ./my-model held-out.tsv
   valence calibrate ./my-model reviews.csv --text-column body --label-column stars
-  valence calibrate ./my-model held-out.tsv --engine onnx     # an entry of its own beside that of native
+  valence calibrate ./my-model held-out.tsv --engine onnx     # an entry beside that of native
   valence calibrate ./my-model held-out.tsv --json
 
 Take texts that the model was not trained on, and measure on others: valence evaluate.

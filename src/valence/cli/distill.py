@@ -91,7 +91,6 @@ _FOR_CLASSIFIERS = frozenset(
     ("teacher_engine", "temperature", "soft_weight", "layer_by_layer", "labels", "positive", "soft_labels")
 )
 _FOR_RAW = frozenset(("whole_words", "soft_targets"))
-_NOT_GIVEN = (None, False, ())
 _FOR_TEACHERS = frozenset(("teacher_engine", "temperature", "layer_by_layer", "unlabelled"))
 
 
@@ -102,7 +101,7 @@ Examples:
   valence distill train.tsv --eval dev.tsv --teacher ./my-model --layers 3 --out small
   valence distill train.tsv --unlabelled more.txt --teacher ./one --teacher ./two --out small
   valence distill train.tsv --teacher ./my-model --layer-by-layer --out small
-  valence distill --soft-labels answers.jsonl --base sentence-transformers/all-MiniLM-L6-v2 --layers 6 --out small
+  valence distill --soft-labels answers.jsonl --base ./encoder --layers 6 --out small
   valence distill articles.txt --teacher ./raw-model --raw --layers 3 --out small-raw
   valence distill train.tsv --teacher ./my-model --out small --resume     # after an interruption
 """,
@@ -230,8 +229,12 @@ def _require(texts: tuple[str, ...], teachers: tuple[str, ...], base: str | None
     if base is None:
         raise InputError("without --teacher, name the checkpoint that the student starts from with --base")
     for name, value in given.items():
-        if name in _FOR_TEACHERS and value not in _NOT_GIVEN:
+        if name in _FOR_TEACHERS and _is_given(value):
             raise InputError(f"--{name.replace('_', '-')} goes with --teacher")
+
+
+def _is_given(value: object) -> bool:
+    return not (value is None or value is False or value == ())  # a temperature of 0 is given, and wrong
 
 
 def _check(raw: bool, base: str | None, teachers: list[ModelFolder], start: ModelFolder, given: _Given) -> None:
@@ -246,7 +249,7 @@ def _check(raw: bool, base: str | None, teachers: list[ModelFolder], start: Mode
         raise InputError(f"{'--label-column' if columns.label is not None else '--pair-column'} does not go with --raw")
     unused = _FOR_CLASSIFIERS if raw else _FOR_RAW
     for name, value in given.items():
-        if name in unused and value not in _NOT_GIVEN:
+        if name in unused and _is_given(value):
             option = f"--{name.replace('_', '-')}"
             raise InputError(f"{option} does not go with --raw" if raw else f"{option} goes with --raw")
 
