@@ -76,12 +76,13 @@ def command(
     """
     if (columns, reading) != (ColumnNames(), TableOptions()) and sample is None:
         raise click.UsageError("options of tables go with --sample")
+    if any(find_spec(package) is None for package in ("torch", "safetensors", "onnx")):
+        if Path(model).expanduser().is_dir():
+            _ = find_model(model).family  # no package helps with one that cannot be exported
+        raise MissingExtraError("train", "Exporting")
     if model != DEFAULT and not Path(model).expanduser().is_dir():  # before anything is fetched
         raise InputError(f"{model}: export writes into a model folder; copy a hub model to one first")
     folder = find_model(model)
-    _ = folder.family  # before anybody installs PyTorch for a model that cannot be exported
-    if any(find_spec(package) is None for package in ("torch", "safetensors", "onnx")):
-        raise MissingExtraError("train", "Exporting")
     if sample is None:
         chosen = _kept_sample(folder)
     else:
