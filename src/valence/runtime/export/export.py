@@ -78,7 +78,9 @@ def export_model(
     sample = sample or Sample()
     if folder.embedded:
         raise ExportError("the embedded model is part of the package and is never written to")
-    for file in (*folder.plain_onnx()[:1], *folder.plain_onnx("int8")[:1]):
+    in_place = (*folder.plain_onnx()[:1], *folder.plain_onnx("int8")[:1]) if folder.weight_files else ()
+    for file in in_place:
+        _ = folder.family  # what cannot be exported needs no room
         if file.parent == folder.manifest_file.parent and not _is_ours(file):
             raise ExportError(
                 f"{file} was exported by another program, and would be lost, or no longer be found: move it out of "
