@@ -20,6 +20,7 @@ def write_docs():
     return module
 
 
+@pytest.mark.seconds(4)
 def test_generated_documents_are_up_to_date(write_docs):
     stale = [
         path.name
