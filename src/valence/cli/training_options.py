@@ -64,7 +64,7 @@ _RECIPE_OPTIONS = (
     click.option(
         "--freeze",
         type=click.Choice(get_args(Freezing)),
-        help="Leave the word embeddings as the base has them: faster.",
+        help="Leave the word embeddings as the base has them.",
     ),
 )
 _RECIPE_NAMES = (

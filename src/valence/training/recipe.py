@@ -43,7 +43,7 @@ class Recipe:
     keep: Keep = "best"
     """The epoch that becomes the model: the best on the evaluation data (if there is any), or the last."""
     freeze: Freezing | None = None
-    """What keeps its values: the word embeddings, which are most of a small model and change little."""
+    """What keeps its values, if anything: the word embeddings."""
     least_steps: int = 0
     """Steps below which a run hardly learns: `with_enough_steps` raises the epochs of a small data set to these."""
     epochs_raised_from: int | None = None
